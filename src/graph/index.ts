@@ -1,0 +1,5 @@
+export * from './attributes.js';
+export * from './errors.js';
+export * from './graph.js';
+export * from './tensor.js';
+export * from './types.js';

@@ -1,0 +1,303 @@
+/**
+ * The symbolic tensor: a value in a graph, with the operations of PyTorch's `Tensor` that gradient rules,
+ * losses and transforms are written with. Every method appends one standard ONNX node (or none) and returns its output.
+ */
+import { type Attributes, float, int, ints } from './attributes.js';
+import { GlobalPercError } from './errors.js';
+import type { Graph, Value } from './graph.js';
+import { type DataType, normalizeAxis, numbersOf, type Shape, sameShape, sizeOf } from './types.js';
+
+/** A tensor, or a number that becomes a scalar of the other operand's dtype. */
+export type Operand = Tensor | number;
+
+export class Tensor {
+  readonly graph: Graph;
+  readonly value: Value;
+
+  constructor(graph: Graph, value: Value) {
+    this.graph = graph;
+    this.value = value;
+  }
+
+  /** Static dimensions. @throws GlobalPercError when the graph has not been specialised. */
+  get shape(): Shape {
+    if (this.value.shape === undefined) throw new GlobalPercError(`the shape of '${this.value.name}' is not known yet`);
+    return this.value.shape;
+  }
+
+  get dtype(): DataType {
+    if (this.value.dtype === undefined) throw new GlobalPercError(`the dtype of '${this.value.name}' is not known yet`);
+    return this.value.dtype;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** Number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  /** Dimension at `axis` (negative counts from the end). */
+  dim(axis: number): number {
+    return this.shape[normalizeAxis(axis, this.rank)] as number;
+  }
+
+  /** The elements, if this is a compile-time constant. */
+  constantValues(): number[] | undefined {
+    return this.value.constant && numbersOf(this.value.constant);
+  }
+
+  /** Emits `op` with this tensor as first input. */
+  private call(op: string, others: readonly (Tensor | undefined)[] = [], attributes: Attributes = {}): Tensor {
+    return this.graph.emit(op, [this, ...others], attributes)[0] as Tensor;
+  }
+
+  private operand(other: Operand): Tensor {
+    return typeof other === 'number' ? this.graph.scalar(other, this.dtype) : other;
+  }
+
+  // Elementwise arithmetic, broadcasting as NumPy does.
+  add(other: Operand): Tensor {
+    return this.call('Add', [this.operand(other)]);
+  }
+  sub(other: Operand): Tensor {
+    return this.call('Sub', [this.operand(other)]);
+  }
+  mul(other: Operand): Tensor {
+    return this.call('Mul', [this.operand(other)]);
+  }
+  div(other: Operand): Tensor {
+    return this.call('Div', [this.operand(other)]);
+  }
+  pow(exponent: Operand): Tensor {
+    return this.call('Pow', [this.operand(exponent)]);
+  }
+  /** x·x; cheaper than `pow(2)`. */
+  square(): Tensor {
+    return this.mul(this);
+  }
+  neg(): Tensor {
+    return this.call('Neg');
+  }
+  abs(): Tensor {
+    return this.call('Abs');
+  }
+  sign(): Tensor {
+    return this.call('Sign');
+  }
+  exp(): Tensor {
+    return this.call('Exp');
+  }
+  log(): Tensor {
+    return this.call('Log');
+  }
+  sqrt(): Tensor {
+    return this.call('Sqrt');
+  }
+  reciprocal(): Tensor {
+    return this.call('Reciprocal');
+  }
+  sin(): Tensor {
+    return this.call('Sin');
+  }
+  cos(): Tensor {
+    return this.call('Cos');
+  }
+  tanh(): Tensor {
+    return this.call('Tanh');
+  }
+  erf(): Tensor {
+    return this.call('Erf');
+  }
+  sigmoid(): Tensor {
+    return this.call('Sigmoid');
+  }
+  relu(): Tensor {
+    return this.call('Relu');
+  }
+  floor(): Tensor {
+    return this.call('Floor');
+  }
+  softmax(axis: number): Tensor {
+    return this.call('Softmax', [], { axis: int(axis) });
+  }
+  /** Elementwise maximum of two tensors. */
+  maximum(other: Operand): Tensor {
+    return this.call('Max', [this.operand(other)]);
+  }
+  /** Elementwise minimum of two tensors. */
+  minimum(other: Operand): Tensor {
+    return this.call('Min', [this.operand(other)]);
+  }
+
+  // Comparisons give bool tensors.
+  equal(other: Operand): Tensor {
+    return this.call('Equal', [this.operand(other)]);
+  }
+  greater(other: Operand): Tensor {
+    return this.call('Greater', [this.operand(other)]);
+  }
+  greaterOrEqual(other: Operand): Tensor {
+    return this.call('GreaterOrEqual', [this.operand(other)]);
+  }
+  less(other: Operand): Tensor {
+    return this.call('Less', [this.operand(other)]);
+  }
+  lessOrEqual(other: Operand): Tensor {
+    return this.call('LessOrEqual', [this.operand(other)]);
+  }
+  logicalNot(): Tensor {
+    return this.call('Not');
+  }
+  logicalAnd(other: Tensor): Tensor {
+    return this.call('And', [other]);
+  }
+  logicalOr(other: Tensor): Tensor {
+    return this.call('Or', [other]);
+  }
+
+  /** `this ? onTrue : onFalse` elementwise; `this` is bool, and at least one branch is a tensor. */
+  where(onTrue: Operand, onFalse: Operand): Tensor {
+    const like = typeof onTrue === 'number' ? onFalse : onTrue;
+    if (typeof like === 'number') throw new GlobalPercError('where: at least one branch must be a tensor');
+    return this.call('Where', [like.operand(onTrue), like.operand(onFalse)]);
+  }
+
+  /** Converts to another dtype; returns itself when it already has it. */
+  cast(dtype: DataType): Tensor {
+    return dtype === this.dtype ? this : this.call('Cast', [], { to: int(ONNX_DTYPE[dtype]) });
+  }
+
+  /** Matrix product of the last two dimensions, leading ones broadcast. */
+  matmul(other: Tensor): Tensor {
+    return this.call('MatMul', [other]);
+  }
+
+  /** Permutes the dimensions; returns itself for the identity. */
+  transpose(permutation: readonly number[]): Tensor {
+    if (permutation.every((axis, i) => axis === i)) return this;
+    return this.call('Transpose', [], { perm: ints(permutation) });
+  }
+
+  /** Swaps two axes. */
+  swapAxes(a: number, b: number): Tensor {
+    const [first, second] = [normalizeAxis(a, this.rank), normalizeAxis(b, this.rank)];
+    return this.transpose(this.shape.map((_, i) => (i === first ? second : i === second ? first : i)));
+  }
+
+  /** Same elements, other dimensions (at most one may be -1); returns itself when the shape is unchanged. */
+  reshape(shape: Shape): Tensor {
+    const known = shape.filter((dim) => dim !== -1);
+    const resolved = shape.map((dim) => (dim === -1 ? this.size / sizeOf(known) : dim));
+    if (sizeOf(resolved) !== this.size) {
+      throw new GlobalPercError(`cannot reshape [${this.shape}] to [${shape}]: ${this.size} elements do not fit`);
+    }
+    if (sameShape(resolved, this.shape)) return this;
+    // allowzero: a dimension of 0 means 0, not "copy from the input".
+    return this.call('Reshape', [this.graph.ints(resolved)], resolved.includes(0) ? { allowzero: int(1) } : {});
+  }
+
+  squeeze(axes: readonly number[]): Tensor {
+    const dropped = axes.map((axis) => normalizeAxis(axis, this.rank));
+    return this.reshape(this.shape.filter((_, i) => !dropped.includes(i)));
+  }
+
+  /** Inserts dimensions of size 1 at the given axes of the result. */
+  unsqueeze(axes: readonly number[]): Tensor {
+    const rank = this.rank + axes.length;
+    const added = axes.map((axis) => normalizeAxis(axis, rank));
+    let next = 0;
+    return this.reshape(Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (this.shape[next++] as number))));
+  }
+
+  /** Broadcasts to exactly `shape`; returns itself when it has that shape. */
+  expand(shape: Shape): Tensor {
+    return sameShape(shape, this.shape) ? this : this.call('Expand', [this.graph.ints(shape)]);
+  }
+
+  /** Elements `starts[i]` up to (not including) `ends[i]` along `axes[i]`, every `steps[i]`-th. */
+  slice(axes: readonly number[], starts: readonly number[], ends: readonly number[], steps?: readonly number[]): Tensor {
+    const { graph } = this;
+    return this.call('Slice', [
+      graph.ints(starts),
+      graph.ints(ends),
+      graph.ints(axes),
+      steps && graph.ints(steps),
+    ]);
+  }
+
+  /** Reverses the order of elements along the given axes. */
+  flip(axes: readonly number[]): Tensor {
+    const kept = axes.filter((axis) => this.dim(axis) > 1);
+    if (kept.length === 0) return this;
+    const fill = (value: number): number[] => kept.map(() => value);
+    return this.slice(kept, fill(-1), fill(Number.MIN_SAFE_INTEGER), fill(-1));
+  }
+
+  /** Pads with `value`; `before` and `after` give the count per axis and may be negative to crop. */
+  pad(before: readonly number[], after: readonly number[], value = 0): Tensor {
+    if ([...before, ...after].every((count) => count === 0)) return this;
+    return this.call('Pad', [this.graph.ints([...before, ...after]), this.graph.scalar(value, this.dtype)]);
+  }
+
+  /** Picks slices along `axis` by int64 indices; the axis is replaced by the indices' shape. */
+  gather(indices: Tensor, axis: number): Tensor {
+    return this.call('Gather', [indices], { axis: int(axis) });
+  }
+
+  sum(axes?: readonly number[], keepdims = false): Tensor {
+    return this.reduce('ReduceSum', axes, keepdims);
+  }
+  mean(axes?: readonly number[], keepdims = false): Tensor {
+    return this.reduce('ReduceMean', axes, keepdims);
+  }
+  /** Largest element over the axes. */
+  amax(axes?: readonly number[], keepdims = false): Tensor {
+    return this.reduce('ReduceMax', axes, keepdims);
+  }
+  /** Smallest element over the axes. */
+  amin(axes?: readonly number[], keepdims = false): Tensor {
+    return this.reduce('ReduceMin', axes, keepdims);
+  }
+
+  private reduce(op: string, axes: readonly number[] | undefined, keepdims: boolean): Tensor {
+    if (axes?.length === 0) return this;
+    return this.call(op, [axes && this.graph.ints(axes)], { keepdims: int(keepdims ? 1 : 0) });
+  }
+
+  /** A tensor of zeros with this shape and dtype. */
+  zerosLike(): Tensor {
+    return this.graph.scalar(0, this.dtype).expand(this.shape);
+  }
+
+  /** LeakyReLU, ELU and the like are emitted by name: `x.unary('Elu', 0.5)`. */
+  unary(op: string, alpha?: number): Tensor {
+    return this.call(op, [], alpha === undefined ? {} : { alpha: float(alpha) });
+  }
+}
+
+/** Concatenates along `axis`. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  const first = tensors[0];
+  if (first === undefined) throw new GlobalPercError('concat needs at least one tensor');
+  return tensors.length === 1 ? first : (first.graph.emit('Concat', tensors, { axis: int(axis) })[0] as Tensor);
+}
+
+/** TensorProto.DataType numbers of the ONNX specification. */
+export const ONNX_DTYPE: Readonly<Record<DataType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};

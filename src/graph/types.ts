@@ -1,0 +1,138 @@
+/**
+ * Element types, shapes and constant data: the vocabulary of the intermediate representation.
+ * Names are those of `onnxruntime-common`, so that a dtype here is a dtype there.
+ */
+import { GlobalPercError } from './errors.js';
+
+/** Bytes per element of every dtype the graph can hold. `bool` is one byte, as in ONNX raw data. */
+const BYTES = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  bfloat16: 2,
+  int8: 1,
+  uint8: 1,
+  int16: 2,
+  uint16: 2,
+  int32: 4,
+  uint32: 4,
+  int64: 8,
+  uint64: 8,
+  bool: 1,
+} as const;
+
+/** Element type of a tensor. */
+export type DataType = keyof typeof BYTES;
+/** Static dimensions, outermost first; `[]` is a scalar. */
+export type Shape = readonly number[];
+/** What shape inference computes for each output of a node. */
+export interface TensorType {
+  readonly dtype: DataType;
+  readonly shape: Shape;
+}
+
+/** Typed arrays that hold tensor elements; 64-bit integers are bigints. */
+export type TypedArray =
+  | Float32Array
+  | Float64Array
+  | Int8Array
+  | Uint8Array
+  | Int16Array
+  | Uint16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array;
+
+/** A concrete tensor: little-endian bytes in row-major order, as ONNX's `raw_data`. */
+export interface ConstantData extends TensorType {
+  readonly bytes: Uint8Array;
+}
+
+const ARRAYS = {
+  float32: Float32Array,
+  float64: Float64Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  int16: Int16Array,
+  uint16: Uint16Array,
+  int32: Int32Array,
+  uint32: Uint32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+  bool: Uint8Array,
+} as const;
+
+/** True for the dtypes that gradients flow through. */
+export const isDifferentiable = (dtype: DataType): boolean => dtype === 'float32' || dtype === 'float64';
+
+/** Number of bytes one element of `dtype` takes. */
+export const bytesPerElement = (dtype: DataType): number => BYTES[dtype];
+
+/** Number of elements of a tensor with this shape. */
+export const sizeOf = (shape: Shape): number => shape.reduce((product, dim) => product * dim, 1);
+
+/** True when both shapes have the same rank and dimensions. */
+export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);
+
+/** Views the bytes of a constant as a typed array; copies only when the bytes are not aligned. */
+export function typedArray(dtype: DataType, bytes: Uint8Array): TypedArray {
+  const width = BYTES[dtype];
+  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  return new ARRAYS[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / width);
+}
+
+/** The elements of a constant as JavaScript numbers (64-bit integers are narrowed). */
+export const numbersOf = (constant: ConstantData): number[] =>
+  Array.from(typedArray(constant.dtype, constant.bytes) as ArrayLike<number | bigint>, Number);
+
+/**
+ * Makes a constant from numbers.
+ * @throws GlobalPercError when the number of values does not fit the shape.
+ */
+export function constantOf(dtype: DataType, shape: Shape, values: ArrayLike<number>): ConstantData {
+  if (values.length !== sizeOf(shape)) {
+    throw new GlobalPercError(`a constant of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`);
+  }
+  if (dtype === 'float16' || dtype === 'bfloat16') throw new GlobalPercError(`cannot make a constant of type ${dtype}`);
+  const Ctor = ARRAYS[dtype];
+  const data =
+    Ctor === BigInt64Array || Ctor === BigUint64Array
+      ? Ctor.from(Array.from(values, (value) => BigInt(value)))
+      : (Ctor as Float32ArrayConstructor).from(values);
+  return { dtype, shape: [...shape], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+}
+
+/**
+ * NumPy/ONNX broadcasting of shapes.
+ * @throws GlobalPercError when two dimensions differ and neither is 1.
+ */
+export function broadcastShapes(...shapes: Shape[]): Shape {
+  const rank = Math.max(...shapes.map((shape) => shape.length));
+  return Array.from({ length: rank }, (_, i) => {
+    let result = 1;
+    for (const shape of shapes) {
+      const dim = shape[shape.length - rank + i] ?? 1;
+      if (dim === 1 || dim === result) continue;
+      if (result !== 1) {
+        throw new GlobalPercError(`shapes ${shapes.map((s) => `[${s}]`).join(' and ')} cannot be broadcast together`);
+      }
+      result = dim;
+    }
+    return result;
+  });
+}
+
+/**
+ * Resolves a possibly negative axis.
+ * @throws GlobalPercError when it lies outside `[-rank, rank)`.
+ */
+export function normalizeAxis(axis: number, rank: number): number {
+  const resolved = axis < 0 ? axis + rank : axis;
+  if (!Number.isInteger(axis) || resolved < 0 || resolved >= Math.max(rank, 1)) {
+    throw new GlobalPercError(`axis ${axis} is outside the range of a tensor of rank ${rank}`);
+  }
+  return resolved;
+}

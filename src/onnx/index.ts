@@ -1,0 +1,1 @@
+export { type OnnxModel, type WriteOptions, writeOnnx } from './write.js';

@@ -1,0 +1,170 @@
+/** Writes a graph as an ONNX model. */
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType as AttributeType,
+  type AttributeProto,
+  AttributeProtoSchema,
+  type GraphProto,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  StringStringEntryProtoSchema,
+  TensorProto_DataLocation,
+  type TensorProto,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+import { type Attribute, type ConstantData, type Graph, type Node, ONNX_DTYPE, type Value } from '../graph/index.js';
+
+/** Model bytes, and the weights that were kept out of them. */
+export interface OnnxModel {
+  readonly model: Uint8Array;
+  /** Weights by the path under which the model refers to them; empty when all are embedded. */
+  readonly external: readonly { readonly path: string; readonly data: Uint8Array }[];
+}
+
+export interface WriteOptions {
+  /** Version of the standard operator set the nodes are written for. */
+  readonly opset: number;
+  /** Constants of at least this many bytes are handed out beside the model instead of being copied into it. */
+  readonly externalFrom?: number;
+}
+
+/** Oldest file format version that may hold an operator set (https://github.com/onnx/onnx/blob/main/docs/Versioning.md). */
+const irVersion = (opset: number): bigint => (opset >= 23 ? 11n : opset >= 21 ? 10n : 9n);
+
+const encoder = new TextEncoder();
+
+/** Serialises a graph. Names are made unique; those of inputs and outputs are kept. */
+export function writeOnnx(graph: Graph, { opset, externalFrom = Number.POSITIVE_INFINITY }: WriteOptions): OnnxModel {
+  const names = uniqueNames(graph);
+  const external: { path: string; data: Uint8Array }[] = [];
+  const initializer = constantsOf(graph).map(([value, data]) => {
+    const name = names.get(value) as string;
+    if (data.bytes.length < externalFrom) return tensorProto(data, name);
+    external.push({ path: name, data: data.bytes });
+    return externalTensor(data, name);
+  });
+  const domains = new Set(graph.nodes.map((node) => node.domain).filter((domain) => domain !== ''));
+  const model = create(ModelProtoSchema, {
+    irVersion: irVersion(opset),
+    producerName: 'globalperc',
+    opsetImport: [
+      create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(opset) }),
+      ...Array.from(domains, (domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
+    ],
+    graph: graphProto(graph, names, initializer),
+  });
+  return { model: toBinary(ModelProtoSchema, model), external };
+}
+
+function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer: TensorProto[]): GraphProto {
+  const nameOf = (value: Value | undefined): string => (value && names.get(value)) ?? '';
+  return create(GraphProtoSchema, {
+    name: 'globalperc',
+    input: graph.inputs.map(valueInfo),
+    output: graph.outputs.map(valueInfo),
+    initializer,
+    node: graph.nodes.map((node) =>
+      create(NodeProtoSchema, {
+        opType: node.op,
+        domain: node.domain,
+        name: node.name,
+        input: withoutTrailing(node.inputs.map(nameOf)),
+        output: withoutTrailing(node.outputs.map(nameOf)),
+        attribute: Object.entries(node.attributes).map(([name, attribute]) => attributeProto(name, attribute)),
+      }),
+    ),
+  });
+}
+
+/** Optional inputs at the end are left out altogether, as the checker demands. */
+function withoutTrailing(names: string[]): string[] {
+  let end = names.length;
+  while (end > 0 && names[end - 1] === '') end -= 1;
+  return names.slice(0, end);
+}
+
+/** Gives every value used in the graph a name of its own; the graph's inputs and outputs come first and keep theirs. */
+function uniqueNames(graph: Graph): Map<Value, string> {
+  const names = new Map<Value, string>();
+  const taken = new Set<string>();
+  const assign = (value: Value | undefined): void => {
+    if (value === undefined || names.has(value)) return;
+    let name = value.name;
+    for (let i = 1; taken.has(name); i += 1) name = `${value.name}.${i}`;
+    taken.add(name);
+    names.set(value, name);
+  };
+  for (const value of [...graph.inputs, ...graph.outputs]) assign(value);
+  for (const node of graph.nodes) for (const value of [...node.inputs, ...node.outputs]) assign(value);
+  return names;
+}
+
+function constantsOf(graph: Graph): [Value, ConstantData][] {
+  const found = new Map<Value, ConstantData>();
+  const used: (Value | undefined)[] = [...graph.nodes.flatMap((node: Node) => node.inputs), ...graph.outputs];
+  for (const value of used) if (value?.constant) found.set(value, value.constant);
+  return [...found];
+}
+
+const tensorProto = (data: ConstantData, name = ''): TensorProto =>
+  create(TensorProtoSchema, {
+    name,
+    dataType: ONNX_DTYPE[data.dtype],
+    dims: data.shape.map(BigInt),
+    rawData: data.bytes as Uint8Array<ArrayBuffer>,
+  });
+
+const externalTensor = (data: ConstantData, name: string): TensorProto =>
+  create(TensorProtoSchema, {
+    name,
+    dataType: ONNX_DTYPE[data.dtype],
+    dims: data.shape.map(BigInt),
+    dataLocation: TensorProto_DataLocation.EXTERNAL,
+    externalData: [create(StringStringEntryProtoSchema, { key: 'location', value: name })],
+  });
+
+function valueInfo(value: Value): ValueInfoProto {
+  const shape = value.shape?.map((dim) =>
+    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(dim) } }),
+  );
+  if (value.dtype === undefined) return create(ValueInfoProtoSchema, { name: value.name });
+  const tensor = create(TypeProto_TensorSchema, {
+    elemType: ONNX_DTYPE[value.dtype],
+    ...(shape && { shape: create(TensorShapeProtoSchema, { dim: shape }) }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name: value.name,
+    type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
+  });
+}
+
+function attributeProto(name: string, attribute: Attribute): AttributeProto {
+  switch (attribute.kind) {
+    case 'int':
+      return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: BigInt(attribute.value) });
+    case 'float':
+      return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: attribute.value });
+    case 'string':
+      return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: encoder.encode(attribute.value) });
+    case 'ints':
+      return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: attribute.value.map(BigInt) });
+    case 'floats':
+      return create(AttributeProtoSchema, { name, type: AttributeType.FLOATS, floats: [...attribute.value] });
+    case 'strings': {
+      const strings = attribute.value.map((text) => encoder.encode(text));
+      return create(AttributeProtoSchema, { name, type: AttributeType.STRINGS, strings });
+    }
+    case 'tensor':
+      return create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: tensorProto(attribute.value) });
+    case 'unsupported':
+      throw new Error(`attribute '${name}' of kind ${attribute.value} cannot be written`);
+  }
+}

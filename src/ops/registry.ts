@@ -1,0 +1,67 @@
+/** The table of operators, and the graph constructor that infers types with it. */
+import { attributesOf, describeNode, Graph, GlobalPercError, type InferFunction, type Node } from '../graph/index.js';
+import * as activation from './activation.js';
+import * as arithmetic from './arithmetic.js';
+import * as comparison from './comparison.js';
+import * as conv from './conv.js';
+import type { OpDefinition } from './define.js';
+import * as elementwise from './elementwise.js';
+import * as indexing from './indexing.js';
+import * as linear from './linear.js';
+import * as norm from './norm.js';
+import * as pad from './pad.js';
+import * as pool from './pool.js';
+import * as reduce from './reduce.js';
+import * as resize from './resize.js';
+import * as shape from './shape.js';
+import * as softmax from './softmax.js';
+import * as sources from './sources.js';
+
+const families: Readonly<Record<string, OpDefinition>>[] = [
+  activation,
+  arithmetic,
+  comparison,
+  conv,
+  elementwise,
+  indexing,
+  linear,
+  norm,
+  pad,
+  pool,
+  reduce,
+  resize,
+  shape,
+  softmax,
+  sources,
+];
+
+/** Every operator of the standard domain that is known, by its ONNX name. */
+export const operators: ReadonlyMap<string, OpDefinition> = new Map(families.flatMap((family) => Object.entries(family)));
+
+/** The entry of a node's operator, if there is one. */
+export const operatorOf = (node: Node): OpDefinition | undefined =>
+  node.domain === '' ? operators.get(node.op) : undefined;
+
+const infer: InferFunction = (node, inputs) => {
+  const operator = operatorOf(node);
+  if (operator === undefined) throw new GlobalPercError(`${describeNode(node)}: this operator is not known`);
+  const context = { attributes: attributesOf(node), node, outputCount: node.outputs.length };
+  try {
+    const types = operator.infer(context, ...(inputs as Parameters<OpDefinition['infer']>[1][]));
+    return 'dtype' in types ? [types] : types;
+  } catch (error) {
+    if (!(error instanceof GlobalPercError)) throw error;
+    const got = inputs.map((input) => (input ? `${input.dtype}[${input.shape}]` : 'none')).join(', ');
+    throw new GlobalPercError(`${describeNode(node)} with inputs ${got}: ${error.message}`);
+  }
+};
+
+/** An empty graph that knows all operators. */
+export const createGraph = (): Graph => new Graph(infer);
+
+/** Operator set every graph of ours is written for, unless an operator is newer. */
+const BASE_OPSET = 20;
+
+/** The lowest operator set that holds all operators of a graph. */
+export const requiredOpset = (graph: Graph): number =>
+  Math.max(BASE_OPSET, ...graph.nodes.map((node) => operatorOf(node)?.since ?? 0));

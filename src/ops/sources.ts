@@ -1,0 +1,43 @@
+/** Operators that make tensors from nothing or only read shapes: no gradient passes them. */
+import { GlobalPercError, numbersOf } from '../graph/index.js';
+import { constantInts, defineOp } from './define.js';
+
+/** The tensor held in the attribute `value` (https://onnx.ai/onnx/operators/onnx__Constant.html). */
+export const Constant = defineOp({
+  infer: ({ attributes }) => {
+    const value = attributes.tensor('value');
+    if (value === undefined) throw new GlobalPercError("Constant needs the attribute 'value'");
+    return { dtype: value.dtype, shape: value.shape };
+  },
+});
+
+/** A tensor of the given shape filled with the attribute `value` (float 0 by default). */
+export const ConstantOfShape = defineOp({
+  infer: (context, shape) => ({
+    dtype: context.attributes.tensor('value')?.dtype ?? 'float32',
+    shape: constantInts(context, shape, 'the shape') ?? [],
+  }),
+});
+
+/** start, start + delta, … up to (not including) limit. */
+export const Range = defineOp({
+  infer: (_, start, limit, delta) => {
+    const [from, to, by] = [start, limit, delta].map((input) => input?.value.constant && numbersOf(input.value.constant)[0]);
+    if (start === undefined || from === undefined || to === undefined || by === undefined) {
+      throw new GlobalPercError('Range needs constant start, limit and delta');
+    }
+    return { dtype: start.dtype, shape: [Math.max(0, Math.ceil((to - from) / by))] };
+  },
+});
+
+/** The dimensions of its input. */
+export const Shape = defineOp({ infer: (_, x) => ({ dtype: 'int64', shape: [x.rank] }) });
+
+/** The number of elements of its input. */
+export const Size = defineOp({ infer: () => ({ dtype: 'int64', shape: [] }) });
+
+/** Uniform numbers in [low, high): another draw at each run of a session. */
+export const RandomUniform = defineOp({
+  random: true,
+  infer: ({ attributes }) => ({ dtype: 'float32', shape: attributes.ints('shape') ?? [] }),
+});

@@ -1,0 +1,135 @@
+/**
+ * Every operator rule against stored PyTorch results and against central differences.
+ * The cases come from `fixtures/ops/*.py`; adding an operator means adding its cases there.
+ */
+import { readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { gradient } from '../../src/autodiff/index.js';
+import {
+  type Attribute,
+  type ConstantData,
+  constantOf,
+  type DataType,
+  float,
+  floats,
+  int,
+  ints,
+  isDifferentiable,
+  numbersOf,
+  string,
+  type Tensor,
+} from '../../src/graph/index.js';
+import { createGraph, operators } from '../../src/ops/index.js';
+import { feedOf, expectClose, numbersIn, withSession } from '../support/run.js';
+import { castConstant, type Fixture, readFixture } from '../support/safetensors.js';
+
+type StoredAttribute = { int?: number; float?: number; string?: string; ints?: number[]; floats?: number[] };
+
+interface Case {
+  op: string;
+  name: string;
+  attributes: Record<string, StoredAttribute>;
+  inputs: ({ key: string; variable: boolean; fixed?: boolean } | null)[];
+  outputs: string[];
+  cotangents: (string | null)[];
+  gradients: (string | null)[];
+  smooth: boolean;
+  double: boolean;
+}
+
+const families = readdirSync(new URL('../../fixtures/data/ops', import.meta.url));
+const fixtures = families.map((file) => ({ file, fixture: readFixture<Case>(`ops/${file}`) }));
+
+function attributeOf(stored: StoredAttribute): Attribute {
+  if (stored.int !== undefined) return int(stored.int);
+  if (stored.float !== undefined) return float(stored.float);
+  if (stored.string !== undefined) return string(stored.string);
+  return stored.ints ? ints(stored.ints) : floats(stored.floats ?? []);
+}
+
+/** The case as a graph: variables are inputs `input_i`, the loss is Σ⟨output, cotangent⟩. */
+function build(fixture: Fixture<Case>, test: Case, dtype: DataType) {
+  const graph = createGraph();
+  const feeds: Record<string, ConstantData> = {};
+  const variables: (Tensor | undefined)[] = [];
+  const convert = (data: ConstantData, fixed?: boolean) =>
+    data.dtype === 'float32' && !fixed ? castConstant(data, dtype) : data;
+  const inputs = test.inputs.map((input, i) => {
+    if (input === null) return undefined;
+    const data = convert(fixture.tensor(input.key), input.fixed);
+    if (!input.variable) return graph.constant(data);
+    feeds[`input_${i}`] = data;
+    variables[i] = graph.input(`input_${i}`, data.dtype, data.shape);
+    return variables[i];
+  });
+  const attributes = Object.fromEntries(Object.entries(test.attributes).map(([name, value]) => [name, attributeOf(value)]));
+  const outputs = graph.emit(test.op, inputs, attributes, { outputs: test.outputs.length });
+  const terms = outputs.flatMap((output, i) => {
+    const key = test.cotangents[i];
+    return key && isDifferentiable(output.dtype) ? [output.mul(graph.constant(castConstant(fixture.tensor(key), output.dtype))).cast(dtype).sum()] : [];
+  });
+  const loss = terms.length > 0 ? terms.reduce((sum, term) => sum.add(term)) : undefined;
+  return { graph, feeds, variables, outputs, loss };
+}
+
+/** ∂loss/∂x by (f(x+h) − f(x−h)) / 2h for every element of every variable. */
+async function centralDifferences(fixture: Fixture<Case>, test: Case): Promise<(number[] | undefined)[]> {
+  const dtype = test.double ? 'float64' : 'float32';
+  const step = test.double ? 1e-4 : 1e-2;
+  const { graph, feeds, variables, loss } = build(fixture, test, dtype);
+  graph.output('loss', loss as Tensor);
+  return withSession(graph, async (session) => {
+    const constants = Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)]));
+    const at = async (name: string, data: ConstantData): Promise<number> =>
+      numbersIn((await session.run({ ...constants, [name]: feedOf(data) })).loss)[0] as number;
+    const results: (number[] | undefined)[] = [];
+    for (const [i, variable] of variables.entries()) {
+      if (variable === undefined) continue;
+      const name = `input_${i}`;
+      const data = feeds[name] as ConstantData;
+      const numbers = numbersOf(data);
+      const shifted = (index: number, by: number) =>
+        constantOf(data.dtype, data.shape, numbers.map((number, j) => (j === index ? number + by : number)));
+      const slopes: number[] = [];
+      for (const index of numbers.keys()) {
+        slopes.push(((await at(name, shifted(index, step))) - (await at(name, shifted(index, -step)))) / (2 * step));
+      }
+      results[i] = slopes;
+    }
+    return results;
+  });
+}
+
+describe.each(fixtures)('$file', ({ fixture }) => {
+  it.each(fixture.cases.map((test) => ({ label: `${test.op}: ${test.name}`, test })))('$label', async ({ test }) => {
+    const { graph, feeds, variables, outputs, loss } = build(fixture, test, 'float32');
+    const wrt = variables.flatMap((variable, i) => (variable && test.gradients[i] && loss ? [{ variable, i }] : []));
+    const gradients = loss && wrt.length > 0 ? gradient(loss, wrt.map(({ variable }) => variable)) : [];
+    outputs.forEach((output, i) => graph.output(`output_${i}`, output));
+    gradients.forEach((tensor, i) => graph.output(`gradient_${wrt[i]?.i}`, tensor));
+    const results = await withSession(graph, (session) =>
+      session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)]))),
+    );
+
+    test.outputs.forEach((key, i) => {
+      expect(results[`output_${i}`]?.dims, `inferred shape of output ${i}`).toEqual(outputs[i]?.shape);
+      expect(results[`output_${i}`]?.dtype, `inferred dtype of output ${i}`).toBe(outputs[i]?.dtype);
+      expectClose(numbersIn(results[`output_${i}`]), fixture.tensor(key), 1e-4, `output ${i}`);
+    });
+    for (const { i } of wrt) {
+      expectClose(numbersIn(results[`gradient_${i}`]), fixture.tensor(test.gradients[i] as string), 1e-4, `gradient ${i} against PyTorch`);
+    }
+    if (!test.smooth || wrt.length === 0) return;
+    const slopes = await centralDifferences(fixture, test);
+    for (const { i } of wrt) {
+      expectClose(numbersIn(results[`gradient_${i}`]), slopes[i] as number[], test.double ? 1e-4 : 1e-2, `gradient ${i} against central differences`);
+    }
+  });
+});
+
+describe('completeness', () => {
+  const covered = new Set(fixtures.flatMap(({ fixture }) => fixture.cases.filter((test) => test.gradients.some(Boolean)).map((test) => test.op)));
+  it.each([...operators].filter(([, operator]) => operator.vjp).map(([op]) => op))('%s has gradient cases', (op) => {
+    expect(covered).toContain(op);
+  });
+});
