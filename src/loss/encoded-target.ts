@@ -1,0 +1,39 @@
+/** A target whose features were computed once; they stay beside the session until it is disposed. */
+import { GlobalPercError, type Shape } from '../graph/index.js';
+import type { HostTensor } from '../runtime/index.js';
+
+export class EncodedTarget implements AsyncDisposable {
+  /** Shape of the target it was made from. */
+  readonly shape: Shape;
+  private readonly owner: object;
+  private features: Readonly<Record<string, HostTensor>> | undefined;
+  private readonly free: () => Promise<void>;
+
+  /** Made by `Loss.encode`. */
+  constructor(owner: object, shape: Shape, features: Readonly<Record<string, HostTensor>>, free: () => Promise<void>) {
+    this.owner = owner;
+    this.shape = shape;
+    this.features = features;
+    this.free = free;
+  }
+
+  /** The features by input name of the programs of `loss`. @throws GlobalPercError for another loss, or after disposal. */
+  feeds(loss: object): Readonly<Record<string, HostTensor>> {
+    if (this.features === undefined) throw new GlobalPercError('this encoded target was disposed; encode it again');
+    if (loss !== this.owner) {
+      throw new GlobalPercError('this target was encoded by another loss: encode it with the loss that uses it');
+    }
+    return this.features;
+  }
+
+  /** Frees the features. */
+  async dispose(): Promise<void> {
+    if (this.features === undefined) return;
+    this.features = undefined;
+    await this.free();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+}

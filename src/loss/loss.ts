@@ -1,0 +1,276 @@
+/**
+ * The interface every loss has – value, gradient, encoded targets – and the machinery behind it: programs compiled per
+ * input shape, kept in sessions, freed on disposal. A loss itself says only what it compares and how.
+ */
+import { Tensor as OrtTensor } from 'onnxruntime-common';
+import { gradient } from '../autodiff/index.js';
+import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor } from '../graph/index.js';
+import { writeOnnx } from '../onnx/index.js';
+import { createGraph, requiredOpset } from '../ops/index.js';
+import { fold, simplify } from '../passes/index.js';
+import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { Draws } from '../transforms/index.js';
+import { EncodedTarget } from './encoded-target.js';
+import { type TensorLike, toFloat32 } from './tensor-like.js';
+
+/** One hooked activation and its part in the loss: `value = Σ weight · loss`. */
+export interface HookLoss extends Hook {
+  /** Distance between prediction and target at this hook, before weighting. */
+  readonly loss: number;
+}
+
+/** A place where activations are compared. */
+export interface Hook {
+  /** Position in execution order. */
+  readonly index: number;
+  /** Dotted path of the module, as PyTorch's `named_modules` gives it. */
+  readonly path: string;
+  /** PyTorch class name. */
+  readonly class: string;
+  /** Shape of the activation. */
+  readonly shape: Shape;
+  readonly weight: number;
+}
+
+/** What `valueAndGrad` returns. */
+export interface ValueAndGrad {
+  readonly value: number;
+  /** Gradient with respect to the prediction, in its shape. */
+  readonly grad: OrtTensor;
+  /** One entry per hook; empty for losses without hooks. */
+  readonly hooks: readonly HookLoss[];
+}
+
+/** A step of a slow operation that has just begun. */
+export interface Progress {
+  readonly step: 'read' | 'parse' | 'specialize' | 'differentiate' | 'fold' | 'open';
+}
+
+/** Options of everything that may take longer than a moment. */
+export interface StepOptions {
+  /** Stops between two steps; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Options all losses take. */
+export interface LossOptions {
+  /** Passed on to ONNX Runtime: `executionProviders`, `intraOpNumThreads` (default: the cores available), … */
+  readonly session?: SessionOptions;
+}
+
+/** What a loss computes from two lists of features. */
+export interface Comparison {
+  /** Scalar. */
+  readonly loss: Tensor;
+  /** Shape `[hooks]`, unweighted. */
+  readonly hookLosses?: Tensor;
+  readonly hooks: readonly Hook[];
+}
+
+/** What a compiled program computes. */
+type Purpose = 'evaluate' | 'gradient' | 'encode' | 'evaluate encoded' | 'gradient encoded';
+
+interface Program {
+  readonly session: Session;
+  readonly hooks: readonly Hook[];
+}
+
+interface Draft {
+  readonly graph: Graph;
+  readonly hooks: readonly Hook[];
+}
+
+export abstract class Loss implements AsyncDisposable {
+  protected readonly session: SessionOptions;
+  private readonly programs = new Map<string, Promise<Program>>();
+  private disposed = false;
+
+  constructor({ session = {} }: LossOptions = {}) {
+    this.session = session;
+  }
+
+  /** What is compared: the image itself, or activations of a model that sees it. */
+  protected abstract features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]>;
+
+  /** The loss of the prediction's features against the target's. */
+  protected abstract compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison;
+
+  /** Called before the first program for a shape is built. */
+  protected async prepare(_shape: Shape, _options: StepOptions): Promise<void> {}
+
+  /** Called with every concrete input, to warn about unlikely values. */
+  protected inspect(_name: string, _data: Float32Array): void {}
+
+  /** False when two applications of the loss see different random draws, so a target cannot be encoded once. */
+  protected get encodable(): boolean {
+    return true;
+  }
+
+  /**
+   * The loss of `pred` against `target` (same shape, e.g. `[B, C, H, W]`) or against a target encoded before.
+   * @throws GlobalPercError on shapes that differ or do not fit the model, and on NaN or infinite input.
+   */
+  async evaluate(pred: TensorLike, target: TensorLike | EncodedTarget, options: StepOptions = {}): Promise<number> {
+    return (await this.valueAndHooks(pred, target, options)).value;
+  }
+
+  /** The loss, its gradient with respect to `pred`, and the losses of the single hooks. Throws as `evaluate` does. */
+  async valueAndGrad(
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: StepOptions = {},
+  ): Promise<ValueAndGrad> {
+    await this.prepare(pred.dims, options);
+    const { value, hooks, grad } = await this.run('gradient', pred, target, options);
+    const { data, dims } = grad as HostTensor;
+    return { value, hooks, grad: new OrtTensor('float32', data as Float32Array, dims) };
+  }
+
+  /** The loss and the losses of the single hooks, without the gradient. */
+  async valueAndHooks(
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: StepOptions = {},
+  ): Promise<Omit<ValueAndGrad, 'grad'>> {
+    await this.prepare(pred.dims, options);
+    return this.measure(pred, target, options);
+  }
+
+  /** Computes the target's features once; the result stands in for the target in later calls. */
+  async encode(target: TensorLike, options: StepOptions = {}): Promise<EncodedTarget> {
+    if (!this.encodable) {
+      throw new GlobalPercError('a loss with RandomCrop cannot encode a target: the crop must be the same for both images');
+    }
+    const input = this.input('target', target);
+    await this.prepare(input.dims, options);
+    const { session } = await this.program('encode', input.dims, options);
+    const features = await session.runKept({ target: input });
+    return new EncodedTarget(this, input.dims, features, () => session.release(Object.values(features)));
+  }
+
+  /**
+   * The compiled loss for predictions of one shape, as an ONNX model of standard operators.
+   * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses` (`[hooks]`).
+   */
+  async compile(shape: Shape, options: StepOptions = {}): Promise<Uint8Array> {
+    await this.prepare(shape, options);
+    const { graph } = await this.draft('gradient', shape, options);
+    return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
+  }
+
+  /** Frees every session. The loss cannot be used afterwards. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    const programs = await Promise.allSettled(this.programs.values());
+    this.programs.clear();
+    await Promise.all(programs.map((program) => program.status === 'fulfilled' && program.value.session.dispose()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Drops the compiled programs, because something they hold as a constant has changed. */
+  protected async reset(): Promise<void> {
+    await this.dispose();
+    this.disposed = false;
+  }
+
+  private input(name: string, tensor: TensorLike): HostTensor & { readonly data: Float32Array } {
+    if (this.disposed) throw new GlobalPercError('this loss was disposed; make a new one');
+    const input = toFloat32(tensor, name);
+    this.inspect(name, input.data);
+    return input;
+  }
+
+  /** `valueAndHooks` without preparation: what a preparation itself may call. */
+  protected async measure(
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: StepOptions,
+  ): Promise<Omit<ValueAndGrad, 'grad'>> {
+    const { value, hooks } = await this.run('evaluate', pred, target, options);
+    return { value, hooks };
+  }
+
+  private async run(
+    kind: 'evaluate' | 'gradient',
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: StepOptions,
+  ): Promise<{ value: number; hooks: HookLoss[]; grad: HostTensor | undefined }> {
+    const input = this.input('pred', pred);
+    const encoded = target instanceof EncodedTarget;
+    const targetFeeds = encoded ? target.feeds(this) : { target: this.input('target', target) };
+    const targetShape = encoded ? target.shape : (targetFeeds.target as HostTensor).dims;
+    if (!sameShape(input.dims, targetShape)) {
+      throw new GlobalPercError(`pred has shape [${input.dims}], target [${targetShape}]: they must be the same`);
+    }
+    const { session, hooks } = await this.program(encoded ? `${kind} encoded` : kind, input.dims, options);
+    const { loss, hook_losses: hookLosses, grad } = await session.run({ pred: input, ...targetFeeds });
+    const losses = hookLosses?.data ?? [];
+    return {
+      value: Number(loss?.data?.[0]),
+      hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(losses[i]) })),
+      grad,
+    };
+  }
+
+  private async program(purpose: Purpose, shape: Shape, options: StepOptions): Promise<Program> {
+    const key = `${purpose} ${shape.join('x')}`;
+    const known = this.programs.get(key);
+    if (known) return known;
+    const program = this.open(purpose, shape, options);
+    this.programs.set(key, program);
+    program.catch(() => this.programs.delete(key));
+    return program;
+  }
+
+  private async open(purpose: Purpose, shape: Shape, options: StepOptions): Promise<Program> {
+    const { graph, hooks } = await this.draft(purpose, shape, options);
+    begin('open', options);
+    return { session: await Session.open(graph, requiredOpset(graph), this.session), hooks };
+  }
+
+  /** The finished graph for one purpose and shape. */
+  private async draft(purpose: Purpose, shape: Shape, options: StepOptions): Promise<Draft> {
+    const graph = createGraph();
+    const draws = new Draws();
+    if (purpose === 'encode') {
+      const features = await this.features(graph.input('target', 'float32', shape), draws, options);
+      features.forEach((feature, i) => graph.output(`feature_${i}`, feature));
+      return { graph: await this.finish(graph, options), hooks: [] };
+    }
+    const pred = graph.input('pred', 'float32', shape);
+    const prediction = await this.features(pred, draws, options);
+    const target = purpose.endsWith('encoded')
+      ? prediction.map((feature, i) => graph.input(`feature_${i}`, feature.dtype, feature.shape))
+      : await this.features(graph.input('target', 'float32', shape), draws, options);
+    const { loss, hookLosses, hooks } = this.compare(prediction, target);
+    if (loss.size !== 1) {
+      throw new GlobalPercError(`a loss must be one number, got shape [${loss.shape}]: use reduction 'mean' or 'sum'`);
+    }
+    graph.output('loss', loss.reshape([]));
+    if (purpose.startsWith('gradient')) {
+      begin('differentiate', options);
+      graph.output('grad', gradient(loss, [pred])[0] as Tensor);
+    }
+    if (hookLosses) graph.output('hook_losses', hookLosses);
+    return { graph: await this.finish(graph, options), hooks };
+  }
+
+  private async finish(graph: Graph, options: StepOptions): Promise<Graph> {
+    begin('fold', options);
+    const simplified = simplify(graph);
+    await fold(simplified, this.session);
+    options.signal?.throwIfAborted();
+    return simplified;
+  }
+}
+
+/** Marks the beginning of a step: stops if the caller has aborted, and reports progress. */
+export function begin(step: Progress['step'], { signal, onProgress }: StepOptions): void {
+  signal?.throwIfAborted();
+  onProgress?.({ step });
+}

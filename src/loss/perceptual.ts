@@ -1,0 +1,146 @@
+/** The perceptual loss: distances between a pretrained model's activations for prediction and target. */
+import { concat, constantOf, GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
+import type { Model } from '../model/index.js';
+import { type ModuleCall, selectHooks } from '../modules/index.js';
+import { type Specialized, specialize, transcribe } from '../passes/index.js';
+import type { Draws } from '../transforms/index.js';
+import { GlobalPercConfig } from './config.js';
+import { weightCurve } from './curve.js';
+import { begin, type Comparison, Loss, type LossOptions, type StepOptions } from './loss.js';
+import { normalPairs } from './noise.js';
+
+/** Pairs of random inputs whose losses set the scale of each hook under `dynamicNormalization`. */
+const CALIBRATION_PAIRS = 10;
+/** Keeps the division finite for a hook that never differs. */
+const CALIBRATION_EPSILON = 1e-5;
+
+/**
+ * Σᵢ wᵢ · lossFunc(Aᵢ, Bᵢ) over the hooked activations A of the prediction and B of the target. The model is frozen
+ * and in eval mode, as it was exported; the target carries no gradient.
+ *
+ * @example
+ * const loss = new GlobalPercLoss(await loadModel('dinov2.onnx'), new GlobalPercConfig({ modulesToHook: [nn.Linear] }));
+ * const { value, grad } = await loss.valueAndGrad(pred, target);
+ */
+export class GlobalPercLoss extends Loss {
+  readonly model: Model;
+  readonly config: GlobalPercConfig;
+  /** The hooked module calls in execution order. */
+  readonly hooks: readonly ModuleCall[];
+  /** Weight of each hook: the curve's, divided by the hook's scale under `dynamicNormalization`. */
+  weights: readonly number[];
+  private readonly specialized = new Map<string, Promise<Specialized>>();
+  private calibration: Promise<void> | undefined;
+  private warned = false;
+
+  /** @throws GlobalPercError when no module of the model matches `modulesToHook`. */
+  constructor(model: Model, config: GlobalPercConfig = new GlobalPercConfig(), options: LossOptions = {}) {
+    super(options);
+    this.model = model;
+    this.config = config;
+    this.hooks = selectHooks(model.calls, config.modulesToHook);
+    this.weights = weightCurve(config, this.hooks.length);
+    if (config.printData) this.print();
+  }
+
+  private print(): void {
+    const { logger } = this.config;
+    for (const { path, class: className } of this.hooks) logger(`~ Hook in module: ${path} (${className})`);
+    logger(`~ Total hooks: ${this.hooks.length}`);
+    logger(`~ Weight of each hook: ${this.weights.map((weight) => Number(weight.toFixed(4))).join(', ')}`);
+  }
+
+  protected override get encodable(): boolean {
+    return !this.config.transformNormalization?.random;
+  }
+
+  protected override async features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]> {
+    if (image.rank < 2) throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
+    const input = this.config.transformNormalization?.apply(image, draws) ?? image;
+    const body = await this.specialize(input.shape, options);
+    const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
+    return transcribe(body.graph, image.graph, new Map([[body.input, input]]), wanted);
+  }
+
+  /** The model's graph for one input shape; kept, since prediction and target share it. */
+  private specialize(shape: Shape, options: StepOptions): Promise<Specialized> {
+    const key = shape.join('x');
+    const known = this.specialized.get(key);
+    if (known) return known;
+    this.model.checkInputShape(shape);
+    begin('specialize', options);
+    const { graph, input } = this.model;
+    const outputs = this.hooks.map((hook) => hook.output);
+    const made = specialize(graph, input, { dtype: 'float32', shape }, outputs, this.session).catch((error: Error) => {
+      this.specialized.delete(key);
+      const hint = this.model.patchHint(shape) ?? `it accepts ${this.model.accepts}`;
+      if (error instanceof GlobalPercError) throw new GlobalPercError(`${this.model.source}: ${error.message}; ${hint}`);
+      throw error;
+    });
+    this.specialized.set(key, made);
+    return made;
+  }
+
+  protected override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
+    const hooks = this.hooks.map(({ path, class: className }, index) => ({
+      index,
+      path,
+      class: className,
+      shape: (prediction[index] as Tensor).shape,
+      weight: this.weights[index] as number,
+    }));
+    const losses = prediction.map((activation, i) => {
+      const distance = this.config.lossFunc.forward(activation, target[i] as Tensor);
+      if (distance.size === 1) return distance.reshape([1]);
+      throw new GlobalPercError(
+        `hook ${hooks[i]?.path}: lossFunc gives shape [${distance.shape}], one number is needed: use reduction 'mean' or 'sum'`,
+      );
+    });
+    const hookLosses = concat(losses, 0);
+    const weights = hookLosses.graph.constant(constantOf('float32', [this.weights.length], this.weights));
+    return { loss: hookLosses.mul(weights).sum([0]), hookLosses, hooks };
+  }
+
+  /** Measures the scale of every hook once, on seeded noise of the first input's shape. */
+  protected override async prepare(shape: Shape, options: StepOptions): Promise<void> {
+    if (!this.config.dynamicNormalization) return;
+    this.calibration ??= this.calibrate(shape, options).catch((error) => {
+      this.calibration = undefined;
+      throw error;
+    });
+    await this.calibration;
+  }
+
+  /** The pairs of inputs that calibration compares. */
+  protected calibrationPairs(shape: Shape): ReturnType<typeof normalPairs> {
+    return normalPairs(shape, CALIBRATION_PAIRS);
+  }
+
+  private async calibrate(shape: Shape, options: StepOptions): Promise<void> {
+    const sums = this.hooks.map(() => 0);
+    const pairs = this.calibrationPairs(shape);
+    for (const [first, second] of pairs) {
+      const { hooks } = await this.measure(first, second, options);
+      for (const { index, loss } of hooks) sums[index] = (sums[index] as number) + loss;
+    }
+    const scale = (i: number): number => Math.abs((sums[i] as number) / pairs.length) + CALIBRATION_EPSILON;
+    this.weights = this.weights.map((weight, i) => weight / scale(i));
+    await this.reset();
+  }
+
+  /** Warns once when the values do not look like the [0, 1] images that Normalize expects. */
+  protected override inspect(name: string, data: Float32Array): void {
+    if (this.warned || !this.config.transformNormalization?.normalizes) return;
+    let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+    for (const value of data) {
+      if (value < low) low = value;
+      if (value > high) high = value;
+    }
+    if (low >= -0.5 && high <= 2) return;
+    this.warned = true;
+    const remedy = high > 10 ? 'divide them by 255' : 'map them with (x + 1) / 2, or do not normalise them twice';
+    this.config.logger(
+      `warning: ${name} holds values from ${low.toFixed(2)} to ${high.toFixed(2)}; Normalize expects images in [0, 1]: ${remedy}`,
+    );
+  }
+}

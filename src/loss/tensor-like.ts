@@ -1,0 +1,46 @@
+/** Concrete tensors as callers hand them in: checked, and brought to float32. */
+import { GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+import type { HostTensor } from '../runtime/index.js';
+
+/** A concrete tensor: an `onnxruntime-common` Tensor, or anything with its data in row-major order and its dimensions. */
+export interface TensorLike {
+  readonly data: ArrayLike<number> | ArrayLike<bigint> | ArrayLike<string>;
+  readonly dims: readonly number[];
+}
+
+/**
+ * Checks a tensor and converts it to float32.
+ * @throws GlobalPercError when dimensions and data do not agree, or a value is NaN or infinite.
+ */
+export function toFloat32(tensor: TensorLike, name: string): HostTensor & { readonly data: Float32Array } {
+  const { data, dims } = tensor ?? {};
+  if (data === undefined || !Array.isArray(dims)) {
+    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${describe(tensor)}`);
+  }
+  if (!dims.every((dim) => Number.isInteger(dim) && dim > 0)) {
+    throw new GlobalPercError(`${name}: dims should be positive integers, got [${dims}]`);
+  }
+  if (data.length !== sizeOf(dims)) {
+    throw new GlobalPercError(`${name}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`);
+  }
+  const values = data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number);
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) {
+    const at = indexOf(bad, dims);
+    throw new GlobalPercError(`${name} holds ${values[bad]} at [${at}]: a loss needs finite values; check what made it`);
+  }
+  return { dtype: 'float32', dims: [...dims], data: values };
+}
+
+/** Position of a flat index in a tensor of the given shape. */
+function indexOf(flat: number, shape: Shape): number[] {
+  const position: number[] = [];
+  let rest = flat;
+  for (const dim of shape.toReversed()) {
+    position.unshift(rest % dim);
+    rest = Math.floor(rest / dim);
+  }
+  return position;
+}
+
+const describe = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value);

@@ -1,0 +1,38 @@
+/** Reading a model from a file, a URL or memory. */
+import { GlobalPercError } from '../graph/index.js';
+import { readOnnx } from '../onnx/index.js';
+import { createGraph } from '../ops/index.js';
+import { platform } from '../runtime/index.js';
+import { Model } from './model.js';
+
+/** Options of `loadModel`. */
+export interface LoadOptions {
+  /** Stops between two steps; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: { readonly step: 'read' | 'parse' }) => void;
+}
+
+/**
+ * Reads an ONNX model of float32 weights.
+ * @param source Path or URL of an `.onnx` file (external data is looked for beside it), or its bytes.
+ * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, or when its
+ * external data is missing.
+ */
+export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Model> {
+  const { signal, onProgress } = options;
+  const inMemory = source instanceof Uint8Array || source instanceof ArrayBuffer;
+  const name = inMemory ? 'the model' : String(source);
+  signal?.throwIfAborted();
+  onProgress?.({ step: 'read' });
+  const bytes = inMemory ? new Uint8Array(source as ArrayBuffer) : await platform.readBytes(name);
+  signal?.throwIfAborted();
+  onProgress?.({ step: 'parse' });
+  const graph = createGraph();
+  const external = (location: string): Promise<Uint8Array> => {
+    if (inMemory) throw new GlobalPercError(`the model keeps weights in '${location}': load it by path, not from memory`);
+    return platform.readBytes(platform.beside(name, location));
+  };
+  await readOnnx(graph, bytes, { source: name, external });
+  signal?.throwIfAborted();
+  return new Model(name, graph);
+}

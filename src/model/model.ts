@@ -1,0 +1,94 @@
+/** A pretrained model as it was read: its graph, its modules, and the one input an image goes into. */
+import { attributesOf, GlobalPercError, type Graph, type Shape, type Value } from '../graph/index.js';
+import { type ModuleCall, recoverModules } from '../modules/index.js';
+
+export class Model {
+  /** Path, URL or given name it was read from. */
+  readonly source: string;
+  /** As imported: dimensions may still be unknown. */
+  readonly graph: Graph;
+  /** Every module call that can be hooked, in execution order. */
+  readonly calls: readonly ModuleCall[];
+  /** The input that receives the image. */
+  readonly input: Value;
+
+  /** @throws GlobalPercError when the model has no, or more than one, float32 input. */
+  constructor(source: string, graph: Graph) {
+    this.source = source;
+    this.graph = graph;
+    this.input = singleInput(source, graph);
+    this.calls = recoverModules(graph);
+  }
+
+  /** How messages state the accepted input, e.g. `[batch, 3, 224, 224]`. */
+  get accepts(): string {
+    const declared = this.input.declaredShape;
+    return declared === undefined ? 'any shape' : `[${declared.join(', ')}]`;
+  }
+
+  /**
+   * Checks a static shape against the one declared in the file.
+   * @throws GlobalPercError naming what the model accepts.
+   */
+  checkInputShape(shape: Shape): void {
+    const declared = this.input.declaredShape;
+    if (declared === undefined) return;
+    const fits =
+      declared.length === shape.length &&
+      declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
+    if (fits) return;
+    throw new GlobalPercError(
+      `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ` +
+        'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes',
+    );
+  }
+
+  /**
+   * A hint when the image is cut into patches that do not fill it: PyTorch's DINOv2, for one, refuses such sizes.
+   * `undefined` when the size is fine or no patch embedding reads the input.
+   */
+  patchHint(shape: Shape): string | undefined {
+    const patch = this.patchSize();
+    const sides = shape.slice(2);
+    if (patch === undefined || sides.every((side) => side % patch === 0)) return undefined;
+    const nearest = sides.map((side) => {
+      const below = Math.max(patch, Math.floor(side / patch) * patch);
+      return below === Math.ceil(side / patch) * patch ? `${below}` : `${below} or ${Math.ceil(side / patch) * patch}`;
+    });
+    return `the model cuts its input into patches of ${patch}: sides should be multiples of ${patch}, nearest to [${sides}] are ${nearest.join(' × ')}`;
+  }
+
+  /** Kernel size of a convolution that reads the input in non-overlapping patches. */
+  private patchSize(): number | undefined {
+    const conv = this.graph.nodes.find((node) => node.op === 'Conv' && node.inputs[0] === this.input);
+    if (conv === undefined) return undefined;
+    const attributes = attributesOf(conv);
+    const weight = conv.inputs[1]?.constant;
+    const kernel = attributes.ints('kernel_shape')?.[0] ?? weight?.shape[2];
+    const stride = attributes.ints('strides')?.[0] ?? 1;
+    return kernel !== undefined && kernel === stride && kernel >= 8 ? kernel : undefined;
+  }
+}
+
+function singleInput(source: string, graph: Graph): Value {
+  const [input, ...others] = graph.inputs;
+  if (input === undefined) throw new GlobalPercError(`${source}: the model has no input`);
+  if (others.length > 0) {
+    const names = graph.inputs.map((value) => `'${value.name}'`).join(', ');
+    throw new GlobalPercError(`${source}: the model has ${graph.inputs.length} inputs (${names}); models with one image input are supported`);
+  }
+  if (input.dtype !== 'float32') {
+    throw new GlobalPercError(`${source}: input '${input.name}' is ${input.dtype}; a float32 model is needed`);
+  }
+  return input;
+}
+
+/** Product of the elements a list of constants holds, for parameter counts. */
+export const parameterCount = (values: Iterable<Value>): number => {
+  let count = 0;
+  for (const { constant } of values) {
+    if (constant?.dtype === 'float32') count += constant.shape.reduce((product, dim) => product * dim, 1);
+  }
+  return count;
+};
+

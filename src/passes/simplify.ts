@@ -1,0 +1,97 @@
+/**
+ * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped,
+ * broadcasts left to the consumer, and sums over outer axes turned into matrix products.
+ */
+import { type Graph, type Node, normalizeAxis, sameShape, sizeOf, Tensor, type Value } from '../graph/index.js';
+import { createGraph, operatorOf } from '../ops/index.js';
+import { copyNode, type Rewrite, rewriteGraph } from './transcribe.js';
+
+type Inputs = readonly (Tensor | undefined)[];
+/** Rewrites one kind of node; `undefined` where it does not apply. */
+type Rule = (node: Node, inputs: Inputs, target: Graph) => Tensor[] | undefined;
+
+/** The simplified graph; inputs and outputs keep their names. */
+export function simplify(graph: Graph): Graph {
+  const rules: Rule[] = [dropIdentity, dropNeutral, sumAsProduct, sharing()];
+  const rewrite: Rewrite = (node, inputs, target) => {
+    const sources = skipExpand(node, inputs);
+    for (const rule of rules) {
+      const outputs = rule(node, sources, target);
+      if (outputs) return outputs;
+    }
+    return copyNode(node, sources, target);
+  };
+  return rewriteGraph(graph, createGraph(), rewrite);
+}
+
+/** Common subexpressions: the same operator on the same inputs is computed once. */
+function sharing(): Rule {
+  const ids = new Map<Value, number>();
+  const seen = new Map<string, Tensor[]>();
+  const idOf = (value: Value): number => {
+    const id = ids.get(value) ?? ids.size;
+    ids.set(value, id);
+    return id;
+  };
+  return (node, inputs, target) => {
+    if (operatorOf(node)?.random) return undefined;
+    const attributes = Object.entries(node.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (attributes.some(([, attribute]) => attribute.kind === 'tensor')) return undefined;
+    const key = JSON.stringify([node.domain, node.op, inputs.map((input) => input && idOf(input.value)), attributes]);
+    const known = seen.get(key);
+    if (known && known.length >= node.outputs.length) return known;
+    const outputs = copyNode(node, inputs, target);
+    seen.set(key, outputs);
+    return outputs;
+  };
+}
+
+const dropIdentity: Rule = (node, inputs) => (node.op === 'Identity' && inputs[0] ? [inputs[0]] : undefined);
+
+const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };
+
+/** x·1, x/1, x+0, x−0 → x, where the constant does not broadcast x. */
+const dropNeutral: Rule = (node, inputs) => {
+  const neutral = NEUTRAL[node.op];
+  const [a, b] = inputs;
+  if (neutral === undefined || !a || !b) return undefined;
+  const isNeutral = (tensor: Tensor): boolean => tensor.size === 1 && tensor.constantValues()?.[0] === neutral;
+  const shape = node.outputs[0]?.shape ?? [];
+  if (isNeutral(b) && sameShape(a.shape, shape)) return [a];
+  if (isNeutral(a) && sameShape(b.shape, shape) && (node.op === 'Mul' || node.op === 'Add')) return [b];
+  return undefined;
+};
+
+const BROADCASTING = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'Max', 'Min']);
+
+/** An Expand in front of an elementwise node is skipped when another input already has the output's shape. */
+function skipExpand(node: Node, inputs: Inputs): Inputs {
+  const shape = node.outputs[0]?.shape;
+  if (!BROADCASTING.has(node.op) || shape === undefined) return inputs;
+  const isExpand = (input: Tensor | undefined): boolean => input?.value.producer?.op === 'Expand';
+  if (!inputs.some((input) => input && !isExpand(input) && sameShape(input.shape, shape))) return inputs;
+  return inputs.map((input) => {
+    const source = isExpand(input) ? input?.value.producer?.inputs[0] : undefined;
+    return input && source ? new Tensor(input.graph, source) : input;
+  });
+}
+
+/**
+ * Σ over a contiguous block of axes that does not end at the last one, as ones·x: ONNX Runtime's ReduceSum walks such
+ * axes with a stride and takes several times as long as a matrix product.
+ */
+const sumAsProduct: Rule = (node, inputs, target) => {
+  const [x, axesInput] = inputs;
+  if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x) return undefined;
+  const axes = axesInput?.constantValues()?.map((axis) => normalizeAxis(axis, x.rank)).sort((a, b) => a - b);
+  const [first, last] = [axes?.[0], axes?.at(-1)];
+  if (!axes || first === undefined || last === undefined) return undefined;
+  if (last === x.rank - 1 || last - first !== axes.length - 1) return undefined;
+  const count = sizeOf(axes.map((axis) => x.dim(axis)));
+  const outer = sizeOf(x.shape.slice(0, first));
+  const inner = sizeOf(x.shape.slice(last + 1));
+  if (count === 1 || inner === 1) return undefined;
+  const weight = target.scalar(node.op === 'ReduceMean' ? 1 / count : 1, x.dtype).expand([1, count]);
+  const summed = weight.matmul(x.reshape([outer, count, inner]));
+  return [summed.reshape(node.outputs[0]?.shape ?? [])];
+};

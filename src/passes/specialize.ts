@@ -1,0 +1,169 @@
+/**
+ * Makes an imported graph static for one input shape, by running it once in ONNX Runtime: every intermediate's shape is
+ * fetched, and whatever does not depend on the input's data becomes a constant (shape arithmetic, interpolated position
+ * embeddings, masks). Nothing after this pass deals with unknown dimensions.
+ */
+import {
+  type ConstantData,
+  type DataType,
+  GlobalPercError,
+  Graph,
+  type Node,
+  numbersOf,
+  type Shape,
+  sizeOf,
+  Tensor,
+  type TensorType,
+  type Value,
+} from '../graph/index.js';
+import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
+import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { constantFrom } from './fold.js';
+import { neededNodes } from './transcribe.js';
+
+/** A static copy of a model. */
+export interface Specialized {
+  readonly graph: Graph;
+  readonly input: Value;
+  /** The static counterpart of a value of the imported graph. */
+  valueOf(original: Value): Value;
+}
+
+/**
+ * Specialises `graph` for an input of the given type, as far as `wanted` needs it.
+ * @throws GlobalPercError when ONNX Runtime cannot run the model on that shape.
+ */
+export async function specialize(
+  graph: Graph,
+  input: Value,
+  type: TensorType,
+  wanted: readonly Value[],
+  options: SessionOptions = {},
+): Promise<Specialized> {
+  const nodes = neededNodes(graph, wanted, new Map());
+  const dependent = dataDependent(nodes, input);
+  const probed = await probe(graph, nodes, { input, type, dependent, wanted, options });
+  return rebuild(nodes, input, type, dependent, probed);
+}
+
+/** Values that change with the input's data; a Shape of them does not. */
+function dataDependent(nodes: readonly Node[], input: Value): ReadonlySet<Value> {
+  const dependent = new Set([input]);
+  for (const node of nodes) {
+    if (node.op === 'Shape' || node.op === 'Size') continue;
+    const depends = operatorOf(node)?.random || node.inputs.some((value) => value && dependent.has(value));
+    if (depends) for (const output of node.outputs) if (output) dependent.add(output);
+  }
+  return dependent;
+}
+
+interface Probe {
+  readonly input: Value;
+  readonly type: TensorType;
+  readonly dependent: ReadonlySet<Value>;
+  readonly wanted: readonly Value[];
+  readonly options: SessionOptions;
+}
+
+interface Probed {
+  readonly shapes: ReadonlyMap<Value, Shape>;
+  readonly constants: ReadonlyMap<Value, ConstantData>;
+  /** Element types of the outputs of operators that have no entry. */
+  readonly dtypes: ReadonlyMap<Value, DataType>;
+}
+
+/** Runs the model once, with a Shape node behind every data-dependent value. */
+async function probe(graph: Graph, nodes: Node[], { input, type, dependent, wanted, options }: Probe): Promise<Probed> {
+  const measured = nodes.flatMap((node) => node.outputs).filter((value): value is Value => !!value && dependent.has(value));
+  const unknown = nodes.filter((node) => !operatorOf(node)).flatMap((node) => node.outputs).filter((value) => value && dependent.has(value));
+  const frontier = constantFrontier(nodes, dependent, wanted);
+
+  const program = new Graph(() => []);
+  const runInput: Value = { name: input.name, ...type };
+  program.inputs = [runInput];
+  program.nodes = nodes.map((node) => ({ ...node, inputs: node.inputs.map((value) => (value === input ? runInput : value)) }));
+  const shapeOutputs = measured.map((value) => {
+    const output: Value = { name: `${value.name}.shape`, dtype: 'int64', shape: [-1] };
+    program.nodes.push({ op: 'Shape', domain: '', name: output.name, inputs: [value], outputs: [output], attributes: {} });
+    return output;
+  });
+  const fetched = [...new Set([...frontier, ...(unknown as Value[])])];
+  program.outputs = [...shapeOutputs, ...fetched];
+
+  const results = await runProbe(program, input, type, requiredOpset(graph), options);
+  const tensor = (value: Value): HostTensor => results[value.name] as HostTensor;
+  return {
+    shapes: new Map(measured.map((value, i) => [value, numbersOf(constantFrom(tensor(shapeOutputs[i] as Value)))])),
+    constants: new Map(frontier.map((value) => [value, constantFrom(tensor(value))])),
+    dtypes: new Map(fetched.map((value) => [value, tensor(value).dtype])),
+  };
+}
+
+/** Values computed from constants and shapes alone that a data-dependent node reads, or that are wanted themselves. */
+function constantFrontier(nodes: readonly Node[], dependent: ReadonlySet<Value>, wanted: readonly Value[]): Value[] {
+  const readers = nodes.filter((node) => node.outputs.some((output) => output && dependent.has(output)));
+  const read = new Set<Value | undefined>([...readers.flatMap((node) => node.inputs), ...wanted]);
+  const computed = nodes.flatMap((node) => node.outputs);
+  return computed.filter((value): value is Value => !!value && read.has(value) && !dependent.has(value));
+}
+
+async function runProbe(
+  program: Graph,
+  input: Value,
+  type: TensorType,
+  opset: number,
+  options: SessionOptions,
+): Promise<Record<string, HostTensor>> {
+  try {
+    const session = await Session.open(program, opset, { ...options, graphOptimizationLevel: 'disabled' });
+    try {
+      const data = new Float32Array(sizeOf(type.shape)).fill(0.5);
+      return await session.run({ [input.name]: { dtype: type.dtype, dims: type.shape, data } });
+    } finally {
+      await session.dispose();
+    }
+  } catch (error) {
+    const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
+    throw new GlobalPercError(`the model does not run on an input of shape [${type.shape}]: ${reason}`);
+  }
+}
+
+/** Builds the static graph: data-dependent nodes with types, everything else as constants. */
+function rebuild(nodes: readonly Node[], input: Value, type: TensorType, dependent: ReadonlySet<Value>, probed: Probed): Specialized {
+  const graph = createGraph();
+  const copies = new Map<Value, Tensor>([[input, graph.input(input.name, type.dtype, type.shape)]]);
+  const copyOf = (value: Value): Tensor => {
+    const known = copies.get(value);
+    if (known) return known;
+    const constant = value.constant ?? probed.constants.get(value);
+    if (constant === undefined) throw new Error(`'${value.name}' was not captured while specialising`);
+    const copy = graph.constant(constant, value.name);
+    copies.set(value, copy);
+    return copy;
+  };
+  for (const node of nodes) {
+    if (!node.outputs.some((output) => output && dependent.has(output))) continue;
+    const inputs = node.inputs.map((value) => value && copyOf(value));
+    const outputs = graph.emit(node.op, inputs, node.attributes, {
+      outputs: node.outputs.length,
+      domain: node.domain,
+      name: node.name,
+      modulePath: node.modulePath,
+      ...(operatorOf(node) ? {} : { types: measuredTypes(node, probed) }),
+    });
+    node.outputs.forEach((value, i) => {
+      const copy = outputs[i];
+      if (!value || !copy) return;
+      const shape = probed.shapes.get(value);
+      if (shape) copy.value.shape = shape;
+      copies.set(value, copy);
+    });
+  }
+  return { graph, input: (copies.get(input) as Tensor).value, valueOf: (original) => copyOf(original).value };
+}
+
+const measuredTypes = (node: Node, probed: Probed): TensorType[] =>
+  node.outputs.map((value) => ({
+    dtype: (value && probed.dtypes.get(value)) ?? 'float32',
+    shape: (value && probed.shapes.get(value)) ?? [],
+  }));

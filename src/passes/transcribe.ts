@@ -1,0 +1,67 @@
+/** Copying graphs: the one mechanism behind grafting a model, pruning, and every rewriting pass. */
+import { type Graph, type Node, Tensor, type Value } from '../graph/index.js';
+
+/** Replaces a node while it is copied; `undefined` keeps it. Inputs are already those of the new graph. */
+export type Rewrite = (node: Node, inputs: readonly (Tensor | undefined)[], target: Graph) => Tensor[] | undefined;
+
+/** The nodes that `wanted` depends on, in order; the walk stops at values in `given`. */
+export function neededNodes(graph: Graph, wanted: Iterable<Value>, given: ReadonlyMap<Value, unknown>): Node[] {
+  const needed = new Set<Value>(wanted);
+  return graph.nodes
+    .toReversed()
+    .filter((node) => {
+      if (!node.outputs.some((output) => output && needed.has(output) && !given.has(output))) return false;
+      for (const input of node.inputs) if (input) needed.add(input);
+      return true;
+    })
+    .toReversed();
+}
+
+/**
+ * Copies what `wanted` needs from `source` into `target`, with the values in `bindings` replaced by tensors of the
+ * target. Constants are shared, not copied. Values must be static.
+ * @returns the counterpart of every wanted value, in order.
+ */
+export function transcribe(
+  source: Graph,
+  target: Graph,
+  bindings: ReadonlyMap<Value, Tensor>,
+  wanted: readonly Value[],
+  rewrite: Rewrite = () => undefined,
+): Tensor[] {
+  const copies = new Map<Value, Tensor>(bindings);
+  const copyOf = (value: Value): Tensor => {
+    const copy = copies.get(value) ?? (value.constant && new Tensor(target, value));
+    if (copy === undefined) throw new Error(`'${value.name}' is neither computed, constant nor bound`);
+    return copy;
+  };
+  for (const node of neededNodes(source, wanted, bindings)) {
+    const inputs = node.inputs.map((input) => input && copyOf(input));
+    const outputs = rewrite(node, inputs, target) ?? copyNode(node, inputs, target);
+    node.outputs.forEach((output, i) => {
+      const copy = outputs[i];
+      if (output && copy && !copies.has(output)) copies.set(output, copy);
+    });
+  }
+  return wanted.map(copyOf);
+}
+
+/** Emits the same node on other inputs; output types are taken over, so operators without an entry can be copied too. */
+export function copyNode(node: Node, inputs: readonly (Tensor | undefined)[], target: Graph): Tensor[] {
+  const types = node.outputs.map((output) => ({ dtype: output?.dtype ?? 'float32', shape: output?.shape ?? [] }) as const);
+  return target.emit(node.op, inputs, node.attributes, {
+    outputs: node.outputs.length,
+    domain: node.domain,
+    modulePath: node.modulePath,
+    types,
+  });
+}
+
+/** A copy of a whole graph, with the same inputs and outputs, through a rewrite; unneeded nodes are left out. */
+export function rewriteGraph(source: Graph, target: Graph, rewrite: Rewrite): Graph {
+  const bindings = new Map(source.inputs.map((value) => [value, new Tensor(target, value)]));
+  target.inputs = source.inputs;
+  const outputs = transcribe(source, target, bindings, source.outputs, rewrite);
+  outputs.forEach((tensor, i) => target.output((source.outputs[i] as Value).name, tensor));
+  return target;
+}
