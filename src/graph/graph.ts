@@ -13,6 +13,8 @@ export interface Value {
   /** Unknown until shapes are specialised, for values of an imported model. */
   dtype?: DataType;
   shape?: Shape;
+  /** Dimensions as a model file declares its inputs and outputs: a name stands for an open one, '?' for a nameless one. */
+  declaredShape?: readonly (number | string)[];
   /** The node that computes it; absent for inputs and constants. */
   producer?: Node;
   /** Its data, when it is known at compile time. */

@@ -65,6 +65,10 @@ export class Tensor {
   sub(other: Operand): Tensor {
     return this.call('Sub', [this.operand(other)]);
   }
+  /** `minuend − this`. */
+  subtractFrom(minuend: number): Tensor {
+    return this.operand(minuend).sub(this);
+  }
   mul(other: Operand): Tensor {
     return this.call('Mul', [this.operand(other)]);
   }
@@ -209,7 +213,9 @@ export class Tensor {
     const rank = this.rank + axes.length;
     const added = axes.map((axis) => normalizeAxis(axis, rank));
     let next = 0;
-    return this.reshape(Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (this.shape[next++] as number))));
+    return this.reshape(
+      Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (this.shape[next++] as number))),
+    );
   }
 
   /** Broadcasts to exactly `shape`; returns itself when it has that shape. */
@@ -218,14 +224,14 @@ export class Tensor {
   }
 
   /** Elements `starts[i]` up to (not including) `ends[i]` along `axes[i]`, every `steps[i]`-th. */
-  slice(axes: readonly number[], starts: readonly number[], ends: readonly number[], steps?: readonly number[]): Tensor {
+  slice(
+    axes: readonly number[],
+    starts: readonly number[],
+    ends: readonly number[],
+    steps?: readonly number[],
+  ): Tensor {
     const { graph } = this;
-    return this.call('Slice', [
-      graph.ints(starts),
-      graph.ints(ends),
-      graph.ints(axes),
-      steps && graph.ints(steps),
-    ]);
+    return this.call('Slice', [graph.ints(starts), graph.ints(ends), graph.ints(axes), steps && graph.ints(steps)]);
   }
 
   /** Reverses the order of elements along the given axes. */

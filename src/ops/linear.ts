@@ -1,1 +1,81 @@
-export {};
+/** Matrix products. */
+import { broadcastShapes, GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
+import { defineOp } from './define.js';
+import { einsum, einsumGradient, einsumShape } from './einsum.js';
+
+/** A vector on the left counts as a row, on the right as a column. */
+const asMatrices = (a: Tensor, b: Tensor): [Tensor, Tensor] => [
+  a.rank === 1 ? a.unsqueeze([0]) : a,
+  b.rank === 1 ? b.unsqueeze([1]) : b,
+];
+
+const transposed = (x: Tensor): Tensor => x.swapAxes(-1, -2);
+
+function productShape(a: Tensor, b: Tensor): Shape {
+  const [left, right] = [a.rank === 1 ? [1, ...a.shape] : a.shape, b.rank === 1 ? [...b.shape, 1] : b.shape];
+  if (left.at(-1) !== right.at(-2)) {
+    throw new GlobalPercError(`inner dimensions differ: [${a.shape}] times [${b.shape}]`);
+  }
+  const batch = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
+  const rows = a.rank === 1 ? [] : [left.at(-2) as number];
+  const columns = b.rank === 1 ? [] : [right.at(-1) as number];
+  return [...batch, ...rows, ...columns];
+}
+
+/** y = a·b over the last two dimensions.  ∂a = dy·bᵀ, ∂b = aᵀ·dy */
+export const MatMul = defineOp({
+  infer: (_, a, b) => ({ dtype: a.dtype, shape: productShape(a, b) }),
+  vjp: ({ dy }, a, b) => {
+    const [left, right] = asMatrices(a, b);
+    const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2));
+    const outer = (): Tensor => dy.reshape([...batch, left.dim(-2), right.dim(-1)]);
+    return [
+      () => {
+        const full = outer().matmul(transposed(right));
+        return a.rank === 1 ? full.sum(full.shape.slice(0, -1).map((_, i) => i)) : full;
+      },
+      () => matMulRightGradient(left, outer(), b),
+    ];
+  },
+});
+
+/** aᵀ·dy; for a plain matrix b all batches are summed by one product. */
+function matMulRightGradient(left: Tensor, dy: Tensor, b: Tensor): Tensor {
+  if (b.rank > 2) return transposed(left).matmul(dy);
+  const rows = left.expand([...dy.shape.slice(0, -1), left.dim(-1)]).reshape([-1, left.dim(-1)]);
+  return transposed(rows).matmul(dy.reshape([-1, dy.dim(-1)])).reshape(b.shape);
+}
+
+/** y = α·a′·b′ + β·c, ′ an optional transposition.  ∂a′ = α·dy·b′ᵀ, ∂b′ = α·a′ᵀ·dy, ∂c = β·dy */
+export const Gemm = defineOp({
+  infer: ({ attributes }, a, b) => ({
+    dtype: a.dtype,
+    shape: [
+      a.dim(attributes.int('transA', 0) ? 1 : 0),
+      b.dim(attributes.int('transB', 0) ? 0 : 1),
+    ],
+  }),
+  vjp: ({ dy, attributes }, a, b) => {
+    const [flipA, flipB] = [attributes.int('transA', 0) === 1, attributes.int('transB', 0) === 1];
+    const scaled = (x: Tensor): Tensor => x.mul(attributes.float('alpha', 1));
+    const right = flipB ? b : transposed(b);
+    const left = flipA ? a : transposed(a);
+    return [
+      () => scaled(flipA ? transposed(right).matmul(transposed(dy)) : dy.matmul(right)),
+      () => scaled(flipB ? transposed(dy).matmul(transposed(left)) : left.matmul(dy)),
+      () => dy.mul(attributes.float('beta', 1)),
+    ];
+  },
+});
+
+/** Sum of products by index labels.  Each operand's gradient is another Einsum of dy with the other operands. */
+export const Einsum = defineOp({
+  infer: ({ attributes }, ...inputs) => ({
+    dtype: (inputs[0] as Tensor).dtype,
+    shape: einsumShape(einsum(attributes.string('equation', ''), inputs), inputs),
+  }),
+  vjp: ({ dy, attributes }, ...inputs) => {
+    const equation = einsum(attributes.string('equation', ''), inputs);
+    return inputs.map((_, i) => () => einsumGradient(equation, inputs, i, dy));
+  },
+});

@@ -1,1 +1,173 @@
-export {};
+/** Rearrangement of elements: reshaping, splitting, joining, repeating. Their gradients rearrange back. */
+import {
+  broadcastShapes,
+  concat,
+  GlobalPercError,
+  normalizeAxis,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from '../graph/index.js';
+import { constantInts, defineOp, type InferContext, type OpDefinition } from './define.js';
+import { interleave, sliceBounds } from './slicing.js';
+
+/** A change of shape alone.  ∂x = dy in the shape of x */
+const reshaping = (shapeOf: (context: InferContext, x: Tensor, argument: Tensor | undefined) => Shape): OpDefinition =>
+  defineOp({
+    infer: (context, x, argument) => ({ dtype: x.dtype, shape: shapeOf(context, x, argument) }),
+    vjp: ({ dy }, x) => [() => dy.reshape(x.shape), null],
+  });
+
+/** 0 copies the input's dimension (unless allowzero), −1 is what remains. */
+export const Reshape = reshaping((context, x, argument) => {
+  const wanted = constantInts(context, argument, 'the shape') ?? [];
+  const copies = context.attributes.int('allowzero', 0) === 0;
+  const dims = wanted.map((dim, i) => (dim === 0 && copies ? x.dim(i) : dim));
+  const known = sizeOf(dims.filter((dim) => dim !== -1));
+  const shape = dims.map((dim) => (dim === -1 ? x.size / known : dim));
+  if (sizeOf(shape) !== x.size) throw new GlobalPercError(`${x.size} elements do not fit shape [${wanted}]`);
+  return shape;
+});
+
+/** Two dimensions: those before `axis`, and the rest. */
+export const Flatten = reshaping(({ attributes }, x) => {
+  const axis = attributes.int('axis', 1);
+  const split = axis < 0 ? axis + x.rank : axis;
+  return [sizeOf(x.shape.slice(0, split)), sizeOf(x.shape.slice(split))];
+});
+
+/** Drops dimensions of size 1: those named, or all. */
+export const Squeeze = reshaping((context, x, argument) => {
+  const axes = constantInts(context, argument, 'axes')?.map((axis) => normalizeAxis(axis, x.rank));
+  return x.shape.filter((dim, i) => (axes ? !axes.includes(i) : dim !== 1));
+});
+
+/** Inserts dimensions of size 1 at the given axes of the result. */
+export const Unsqueeze = reshaping((context, x, argument) => {
+  const axes = constantInts(context, argument, 'axes') ?? [];
+  const rank = x.rank + axes.length;
+  const added = axes.map((axis) => normalizeAxis(axis, rank));
+  const rest = x.shape.values();
+  return Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (rest.next().value as number)));
+});
+
+const permutationOf = ({ attributes }: InferContext, x: Tensor): readonly number[] =>
+  attributes.ints('perm') ?? x.shape.map((_, i) => x.rank - 1 - i);
+
+/** Permutes the dimensions (default: reverses them).  ∂x = dy permuted back */
+export const Transpose = defineOp({
+  infer: (context, x) => ({ dtype: x.dtype, shape: permutationOf(context, x).map((axis) => x.dim(axis)) }),
+  vjp: (context, x) => {
+    const permutation = permutationOf(context, x);
+    return [() => context.dy.transpose(permutation.map((_, axis) => permutation.indexOf(axis)))];
+  },
+});
+
+/** Joins tensors along an axis.  ∂xᵢ = the part of dy that xᵢ became */
+export const Concat = defineOp({
+  infer: ({ attributes }, ...inputs) => {
+    const first = inputs[0] as Tensor;
+    const axis = normalizeAxis(attributes.int('axis', 0), first.rank);
+    const total = inputs.reduce((sum, input) => sum + input.dim(axis), 0);
+    return { dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? total : dim)) };
+  },
+  vjp: ({ dy, attributes }, ...inputs) => {
+    const axis = normalizeAxis(attributes.int('axis', 0), dy.rank);
+    let end = 0;
+    return inputs.map((input) => {
+      const start = end;
+      end += input.dim(axis);
+      const stop = end;
+      return () => dy.slice([axis], [start], [stop]);
+    });
+  },
+});
+
+/** Sizes of the parts: given, or equal with a smaller last one. */
+function splitSizes(context: InferContext, x: Tensor, axis: number, sizes: Tensor | undefined): number[] {
+  const given = constantInts(context, sizes, 'the split sizes');
+  if (given) return given;
+  const total = x.dim(axis);
+  const count = context.attributes.int('num_outputs', context.outputCount);
+  const size = Math.ceil(total / count);
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(size, total - i * size)));
+}
+
+/** Cuts a tensor into parts along an axis.  ∂x = the parts' gradients joined, zeros where a part is unused */
+export const Split = defineOp({
+  infer: (context, x, sizes) => {
+    const axis = normalizeAxis(context.attributes.int('axis', 0), x.rank);
+    return splitSizes(context, x, axis, sizes).map((size) => ({
+      dtype: x.dtype,
+      shape: x.shape.map((dim, i) => (i === axis ? size : dim)),
+    }));
+  },
+  vjp: ({ dys, outputs, attributes }, x) => [
+    () => concat(dys.map((dy, i) => dy ?? (outputs[i] as Tensor).zerosLike()), normalizeAxis(attributes.int('axis', 0), x.rank)),
+    null,
+  ],
+});
+
+/** x[start : end : step] along some axes.  ∂x = dy at the places it was taken from, 0 elsewhere */
+export const Slice = defineOp({
+  infer: (context, x, starts, ends, axes, steps) => {
+    const bounds = sliceBounds(context, x, [starts, ends, axes, steps]);
+    return { dtype: x.dtype, shape: x.shape.map((dim, i) => bounds.find(({ axis }) => axis === i)?.count ?? dim) };
+  },
+  vjp: (context, x, starts, ends, axes, steps) => [
+    () => sliceBounds(context, x, [starts, ends, axes, steps]).reduce((dy, bound) => interleave(dy, bound, x.dim(bound.axis)), context.dy),
+    null,
+    null,
+    null,
+    null,
+  ],
+});
+
+/** Broadcasts to a shape.  ∂x = dy summed over the repeated axes (by the driver) */
+export const Expand = defineOp({
+  infer: (context, x, shape) => ({
+    dtype: x.dtype,
+    shape: broadcastShapes(x.shape, constantInts(context, shape, 'the shape') ?? []),
+  }),
+  vjp: ({ dy }) => [() => dy, null],
+});
+
+/** Repeats the tensor along each axis.  ∂x = dy summed over the repeats */
+export const Tile = defineOp({
+  infer: (context, x, repeats) => {
+    const times = constantInts(context, repeats, 'repeats') ?? [];
+    return { dtype: x.dtype, shape: x.shape.map((dim, i) => dim * (times[i] ?? 1)) };
+  },
+  vjp: (context, x, repeats) => {
+    const times = constantInts(context, repeats, 'repeats') ?? [];
+    const split = x.shape.flatMap((dim, i) => [times[i] ?? 1, dim]);
+    return [() => context.dy.reshape(split).sum(x.shape.map((_, i) => 2 * i)), null];
+  },
+});
+
+/** Moves channels into blocks of pixels; DCR: block index outermost in the channel, CRD: innermost (PixelShuffle). */
+export const DepthToSpace = defineOp({
+  infer: ({ attributes }, x) => {
+    const block = attributes.int('blocksize', 1);
+    return { dtype: x.dtype, shape: [x.dim(0), x.dim(1) / block ** 2, x.dim(2) * block, x.dim(3) * block] };
+  },
+  vjp: ({ dy, attributes }, x) => {
+    const block = attributes.int('blocksize', 1);
+    const columnRow = attributes.string('mode', 'DCR') === 'CRD';
+    const blocks = dy.reshape([x.dim(0), -1, x.dim(2), block, x.dim(3), block]);
+    return [() => blocks.transpose(columnRow ? [0, 1, 3, 5, 2, 4] : [0, 3, 5, 1, 2, 4]).reshape(x.shape)];
+  },
+});
+
+/** Moves blocks of pixels into channels, block index outermost.  ∂x = dy moved back */
+export const SpaceToDepth = defineOp({
+  infer: ({ attributes }, x) => {
+    const block = attributes.int('blocksize', 1);
+    return { dtype: x.dtype, shape: [x.dim(0), x.dim(1) * block ** 2, x.dim(2) / block, x.dim(3) / block] };
+  },
+  vjp: ({ dy, attributes }, x) => {
+    const block = attributes.int('blocksize', 1);
+    const blocks = dy.reshape([x.dim(0), block, block, x.dim(1), x.dim(2) / block, x.dim(3) / block]);
+    return [() => blocks.transpose([0, 3, 4, 1, 5, 2]).reshape(x.shape)];
+  },
+});

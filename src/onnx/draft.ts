@@ -1,0 +1,107 @@
+/** A node while it is rewritten: its parts can be changed, and nodes put before and after it. */
+import {
+  type Attribute,
+  AttributeReader,
+  type ConstantData,
+  constantOf,
+  describeNode,
+  type Node,
+  type Value,
+} from '../graph/index.js';
+
+export class Draft {
+  op: string;
+  inputs: (Value | undefined)[];
+  outputs: (Value | undefined)[];
+  readonly attributes: Record<string, Attribute>;
+  private readonly original: Node;
+  private readonly before: Node[] = [];
+  private readonly after: Node[] = [];
+
+  constructor(node: Node) {
+    this.original = node;
+    this.op = node.op;
+    this.inputs = [...node.inputs];
+    this.outputs = [...node.outputs];
+    this.attributes = { ...node.attributes };
+  }
+
+  /** Typed access to the attributes as they are now. */
+  get read(): AttributeReader {
+    return new AttributeReader(this.attributes, () => this.where);
+  }
+
+  /** How messages name the node. */
+  get where(): string {
+    return describeNode(this.original);
+  }
+
+  /** A constant that belongs to this node. */
+  constant(what: string, data: ConstantData): Value {
+    return { name: this.nameOf(what), dtype: data.dtype, shape: data.shape, constant: data };
+  }
+
+  /** A one-dimensional int64 constant. */
+  ints(what: string, values: readonly number[]): Value {
+    return this.constant(what, constantOf('int64', [values.length], values));
+  }
+
+  /** A scalar constant of the first input's dtype; float32 while that is not known. */
+  scalar(what: string, value: number): Value {
+    return this.constant(what, constantOf(this.inputs[0]?.dtype ?? 'float32', [], [value]));
+  }
+
+  /** Moves a list of integers from an attribute to an input; does nothing where the attribute is left out. */
+  moveInts(attribute: string, input: number): void {
+    const values = this.read.ints(attribute);
+    delete this.attributes[attribute];
+    if (values) this.setInput(input, this.ints(attribute, values));
+  }
+
+  /** Moves a number from an attribute to an input; does nothing where the attribute is left out. */
+  moveFloat(attribute: string, input: number): void {
+    const value = this.read.has(attribute) ? this.read.float(attribute, 0) : undefined;
+    delete this.attributes[attribute];
+    if (value !== undefined) this.setInput(input, this.scalar(attribute, value));
+  }
+
+  /** Sets an input, leaving those between it and the last one out. */
+  setInput(index: number, value: Value): void {
+    while (this.inputs.length < index) this.inputs.push(undefined);
+    this.inputs[index] = value;
+  }
+
+  /** Puts a node before this one and returns its output. */
+  prepend(op: string, inputs: readonly Value[], attributes: Record<string, Attribute> = {}): Value {
+    const output: Value = { name: this.nameOf(`${op}_${this.before.length}`) };
+    this.before.push(this.helper(op, inputs, output, attributes));
+    return output;
+  }
+
+  /** Puts a node behind the first output and lets it compute the value that others read. */
+  append(op: string, inputsAfterFirst: readonly Value[], attributes: Record<string, Attribute> = {}): void {
+    const final = this.outputs[0];
+    if (final === undefined) return;
+    const raw: Value = { name: this.nameOf('raw') };
+    this.outputs[0] = raw;
+    this.after.push(this.helper(op, [raw, ...inputsAfterFirst], final, attributes));
+  }
+
+  /** The finished nodes, in order. */
+  finish(): Node[] {
+    const { original, op, inputs, outputs, attributes } = this;
+    const nodes = [...this.before, { ...original, op, inputs, outputs, attributes }, ...this.after];
+    for (const node of nodes) for (const output of node.outputs) if (output) output.producer = node;
+    return nodes;
+  }
+
+  private helper(op: string, inputs: readonly Value[], output: Value, attributes: Record<string, Attribute>): Node {
+    const { metadata } = this.original;
+    const name = `${this.original.name}.${op}`;
+    return { op, domain: '', name, inputs: [...inputs], outputs: [output], attributes, ...(metadata && { metadata }) };
+  }
+
+  private nameOf(what: string): string {
+    return `${this.original.outputs.find((output) => output)?.name ?? this.original.name}.${what}`;
+  }
+}

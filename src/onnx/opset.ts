@@ -1,0 +1,167 @@
+/**
+ * Brings nodes of older operator sets to the signatures of opset 20 (GroupNormalization: 21), so that no later room
+ * knows of versions. The changes are those listed per operator at https://onnx.ai/onnx/operators/.
+ */
+import { constantOf, GlobalPercError, type Graph, int, numbersOf, string, type Value } from '../graph/index.js';
+import { Draft } from './draft.js';
+
+/** Below it, broadcasting was spelled out by attributes. */
+const OLDEST = 7;
+
+/** Rewrites nodes of operator sets before `before`. */
+interface Rule {
+  readonly before: number;
+  readonly rewrite: (draft: Draft) => void;
+}
+
+const until = (before: number, rewrite: Rule['rewrite']): Rule => ({ before, rewrite });
+
+/** For spellings that newer operator sets allow as well. */
+const ALWAYS = Number.POSITIVE_INFINITY;
+
+const axesToInput = (draft: Draft): void => draft.moveInts('axes', 1);
+const reduction = [until(18, axesToInput)];
+
+const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
+  Object.entries({
+    BatchNormalization: [until(14, batchNormalization)],
+    Clip: [until(11, clip)],
+    Dropout: [until(12, (draft) => draft.moveFloat('ratio', 1))],
+    GridSample: [until(20, gridSample)],
+    GroupNormalization: [until(21, groupNormalization)],
+    Hardmax: [until(13, flattened)],
+    LogSoftmax: [until(13, flattened)],
+    Pad: [until(11, pad)],
+    ReduceL1: reduction,
+    ReduceL2: reduction,
+    ReduceLogSum: reduction,
+    ReduceLogSumExp: reduction,
+    ReduceMax: reduction,
+    ReduceMean: reduction,
+    ReduceMin: reduction,
+    ReduceProd: reduction,
+    ReduceSum: [until(13, axesToInput)],
+    ReduceSumSquare: reduction,
+    Resize: [until(11, asResize), until(ALWAYS, dropEmptyInputs)],
+    Scatter: [until(11, scatter)],
+    Slice: [until(10, slice)],
+    Softmax: [until(13, flattened)],
+    Split: [until(13, (draft) => draft.moveInts('split', 1)), until(18, countOutputs)],
+    Squeeze: [until(13, axesToInput)],
+    TopK: [until(10, topK)],
+    Unsqueeze: [until(13, axesToInput)],
+    Upsample: [until(10, upsample)],
+  }),
+);
+
+/**
+ * Rewrites, in place, all nodes of the standard domain.
+ * @throws GlobalPercError when the operator set is too old, or a node relies on something no newer one has.
+ */
+export function normalizeOpset(graph: Graph, opset: number, source = 'the model'): void {
+  if (opset < OLDEST) {
+    throw new GlobalPercError(
+      `${source}: opset ${opset} is too old, ${OLDEST} or later is needed; export it again or use onnx.version_converter`,
+    );
+  }
+  graph.nodes = graph.nodes.flatMap((node) => {
+    const rules = node.domain === '' ? (RULES.get(node.op) ?? []).filter(({ before }) => opset < before) : [];
+    if (rules.length === 0) return [node];
+    const draft = new Draft(node);
+    for (const { rewrite } of rules) rewrite(draft);
+    return draft.finish();
+  });
+}
+
+/** Before 14, further outputs meant training; they are dropped, as in evaluation. `spatial` left with opset 9. */
+function batchNormalization(draft: Draft): void {
+  if (draft.read.int('spatial', 1) === 0) {
+    throw new GlobalPercError(`${draft.where}: spatial=0 has no counterpart in newer opsets; export the model again`);
+  }
+  delete draft.attributes.spatial;
+  draft.outputs = draft.outputs.slice(0, 1);
+}
+
+function clip(draft: Draft): void {
+  draft.moveFloat('min', 1);
+  draft.moveFloat('max', 2);
+}
+
+/** Opset 20 renamed the interpolations. */
+function gridSample(draft: Draft): void {
+  const mode = draft.read.string('mode', 'bilinear');
+  draft.attributes.mode = string({ bilinear: 'linear', bicubic: 'cubic' }[mode] ?? mode);
+}
+
+/** Scale and bias had one entry per group, and have one per channel: each is repeated channels/groups times. */
+function groupNormalization(draft: Draft): void {
+  const groups = draft.ints('groups', [draft.read.int('num_groups', 1)]);
+  const [x, scale, bias] = draft.inputs;
+  if (!x || !scale || !bias) throw new GlobalPercError(`${draft.where}: expected the inputs X, scale and bias`);
+  const channels = draft.prepend('Shape', [x], { start: int(1), end: int(2) });
+  const repeats = draft.prepend('Div', [channels, groups]);
+  const target = draft.prepend('Concat', [groups, repeats], { axis: int(0) });
+  const perChannel = (perGroup: Value): Value => {
+    const column = draft.prepend('Unsqueeze', [perGroup, draft.ints('one', [1])]);
+    const repeated = draft.prepend('Expand', [column, target]);
+    return draft.prepend('Reshape', [repeated, draft.ints('all', [-1])]);
+  };
+  draft.inputs = [x, perChannel(scale), perChannel(bias)];
+}
+
+/** Before 13, softmax and its kin ran over all dimensions from `axis` (default 1) on at once. */
+function flattened(draft: Draft): void {
+  const axis = draft.read.int('axis', 1);
+  draft.attributes.axis = int(-1);
+  const [x] = draft.inputs;
+  if (axis === -1 || x === undefined) return;
+  const shape = draft.prepend('Shape', [x]);
+  draft.inputs = [draft.prepend('Flatten', [x], { axis: int(axis) })];
+  draft.append('Reshape', [shape]);
+}
+
+function pad(draft: Draft): void {
+  draft.moveInts('pads', 1);
+  draft.moveFloat('value', 2);
+}
+
+/** Before 11, positions were scaled without offset and rounded down; ONNX Runtime rounds up where it shrinks. */
+function asResize(draft: Draft): void {
+  const [x, scales] = draft.inputs;
+  const shrinks = scales?.constant && numbersOf(scales.constant).some((scale) => scale < 1);
+  draft.op = 'Resize';
+  draft.inputs = [x, undefined, scales];
+  draft.attributes.coordinate_transformation_mode = string('asymmetric');
+  draft.attributes.nearest_mode = string(shrinks ? 'ceil' : 'floor');
+}
+
+function upsample(draft: Draft): void {
+  const scales = draft.read.floats('scales');
+  delete draft.attributes.scales;
+  if (scales) draft.setInput(1, draft.constant('scales', constantOf('float32', [scales.length], scales)));
+  asResize(draft);
+}
+
+/** Opset 11 demanded `roi` and `scales` even where they are not used: exporters passed empty tensors. */
+function dropEmptyInputs(draft: Draft): void {
+  draft.inputs = draft.inputs.map((value) => (value?.constant?.bytes.length === 0 ? undefined : value));
+}
+
+function scatter(draft: Draft): void {
+  draft.op = 'ScatterElements';
+}
+
+function slice(draft: Draft): void {
+  draft.moveInts('starts', 1);
+  draft.moveInts('ends', 2);
+  draft.moveInts('axes', 3);
+}
+
+function countOutputs(draft: Draft): void {
+  if (draft.inputs[1] === undefined) draft.attributes.num_outputs = int(draft.outputs.length);
+}
+
+function topK(draft: Draft): void {
+  draft.setInput(1, draft.ints('k', [draft.read.int('k', 1)]));
+  delete draft.attributes.k;
+}

@@ -1,0 +1,158 @@
+/** Reads an ONNX model into a graph. */
+import type { GraphProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
+import { GlobalPercError, type Graph, type Node, type Value } from '../graph/index.js';
+import { attributesOfProto, constantOfAttributes } from './attributes.js';
+import { decodeModel, isStandardDomain } from './decode.js';
+import { type ExternalReader, loadExternal } from './external.js';
+import { inlineFunctions } from './functions.js';
+import { normalizeOpset } from './opset.js';
+import { inExecutionOrder } from './order.js';
+import { refuseNode } from './refuse.js';
+import { constantOfProto, dtypeOf } from './tensors.js';
+
+/** Options of `readOnnx`. */
+export interface ReadOptions {
+  /** Path or name of the file, for messages. */
+  readonly source: string;
+  /** Reads a weight file beside the model. */
+  readonly external?: ExternalReader;
+}
+
+/**
+ * Fills an empty graph from the bytes of an ONNX file. Nodes are brought to the signatures of opset 20; weights are
+ * views of `bytes`; dimensions stay unknown until the graph is specialised.
+ * @throws GlobalPercError when the file is not ONNX, damaged, quantised, in half precision, or not a valid graph.
+ */
+export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, external }: ReadOptions): Promise<Graph> {
+  const { model, graph: proto, opset } = decodeModel(bytes, source);
+  const nodes = inlineFunctions(model, proto.node, source);
+  for (const node of nodes) refuseNode(node, source);
+  const initializers = usedInitializers(proto, nodes, source);
+  await loadExternal([...initializers, ...attributeTensors(nodes)], source, external);
+  new GraphReader(graph, source).read(proto, nodes, initializers);
+  graph.nodes = inExecutionOrder(graph.nodes, source);
+  normalizeOpset(graph, opset, source);
+  return graph;
+}
+
+/** Weights that something reads; others are not even looked at. */
+function usedInitializers(proto: GraphProto, nodes: readonly NodeProto[], source: string): TensorProto[] {
+  const used = new Set([...nodes.flatMap((node) => node.input), ...proto.output.map(({ name }) => name)]);
+  const sparse = proto.sparseInitializer.find(({ values }) => values && used.has(values.name));
+  if (sparse) {
+    throw new GlobalPercError(
+      `${source}: initializer '${sparse.values?.name}' is sparse; export the model with dense weights`,
+    );
+  }
+  return proto.initializer.filter(({ name }) => used.has(name));
+}
+
+const attributeTensors = (nodes: readonly NodeProto[]): TensorProto[] =>
+  nodes.flatMap((node) => node.attribute.flatMap(({ t }) => (t ? [t] : [])));
+
+/** Turns the messages of one graph into values and nodes. */
+class GraphReader {
+  private readonly graph: Graph;
+  private readonly source: string;
+  private readonly values = new Map<string, Value>();
+
+  constructor(graph: Graph, source: string) {
+    this.graph = graph;
+    this.source = source;
+  }
+
+  read(proto: GraphProto, nodes: readonly NodeProto[], initializers: readonly TensorProto[]): void {
+    for (const tensor of initializers) this.addInitializer(tensor);
+    // Older files list the initializers among the inputs, as defaults; here they are constants.
+    const weights = new Set(proto.initializer.map(({ name }) => name));
+    this.graph.inputs = proto.input.filter(({ name }) => !weights.has(name)).map((info) => this.addInput(info));
+    // Two passes, since the nodes of a damaged file may come in any order.
+    const made = nodes.map((node) => this.addOutputs(node));
+    nodes.forEach((node, i) => this.connect(node, made[i]));
+    this.graph.nodes = made.filter((node) => node !== undefined);
+    this.graph.outputs = proto.output.map((info) => this.declareOutput(info));
+  }
+
+  /** @throws GlobalPercError when the name is taken: every value is defined once. */
+  private add(value: Value): Value {
+    if (this.values.has(value.name)) {
+      throw new GlobalPercError(`${this.source}: '${value.name}' is defined twice; export the model again`);
+    }
+    this.values.set(value.name, value);
+    return value;
+  }
+
+  private addInitializer(tensor: TensorProto): void {
+    const constant = constantOfProto(tensor, `${this.source}: initializer '${tensor.name}'`);
+    this.add({ name: tensor.name, dtype: constant.dtype, shape: constant.shape, constant });
+  }
+
+  private addInput(info: ValueInfoProto): Value {
+    const kind = info.type?.value.case;
+    if (kind !== undefined && kind !== 'tensorType') {
+      throw new GlobalPercError(
+        `${this.source}: input '${info.name}' is a ${kind.replace('Type', '')}, expected a tensor`,
+      );
+    }
+    return declare(this.add({ name: info.name }), info);
+  }
+
+  private declareOutput(info: ValueInfoProto): Value {
+    const value = this.values.get(info.name);
+    if (value === undefined) {
+      throw new GlobalPercError(`${this.source}: nothing computes the output '${info.name}'; export the model again`);
+    }
+    return value.producer ? declare(value, info) : value;
+  }
+
+  /** The node with its outputs; a Constant only leaves a constant behind. */
+  private addOutputs(proto: NodeProto): Node | undefined {
+    const attributes = attributesOfProto(proto.attribute, `${this.source}: ${proto.opType} '${proto.name}'`);
+    const [output] = proto.output;
+    const constant = proto.opType === 'Constant' && output ? constantOfAttributes(attributes) : undefined;
+    if (output && constant) {
+      this.add({ name: output, dtype: constant.dtype, shape: constant.shape, constant });
+      return undefined;
+    }
+    const metadata = Object.fromEntries(proto.metadataProps.map(({ key, value }) => [key, value]));
+    const node: Node = {
+      op: proto.opType,
+      domain: isStandardDomain(proto.domain) ? '' : proto.domain,
+      name: proto.name || (proto.output.find(Boolean) ?? proto.opType),
+      inputs: [],
+      outputs: [],
+      attributes,
+      ...(proto.metadataProps.length > 0 && { metadata }),
+    };
+    node.outputs = proto.output.map((name) => (name === '' ? undefined : this.add({ name, producer: node })));
+    return node;
+  }
+
+  private connect(proto: NodeProto, node: Node | undefined): void {
+    if (node === undefined) return;
+    node.inputs = proto.input.map((name) => {
+      const value = this.values.get(name);
+      if (name === '' || value) return value;
+      throw new GlobalPercError(
+        `${this.source}: ${node.op} '${node.name}' reads '${name}', which nothing computes; export the model again`,
+      );
+    });
+    while (node.inputs.length > 0 && node.inputs.at(-1) === undefined) node.inputs.pop();
+  }
+}
+
+/** Notes the type that the file declares. */
+function declare(value: Value, info: ValueInfoProto): Value {
+  if (info.type?.value.case !== 'tensorType') return value;
+  const { elemType, shape } = info.type.value.value;
+  const dtype = dtypeOf(elemType);
+  if (dtype) value.dtype = dtype;
+  if (shape) value.declaredShape = shape.dim.map(({ value: dim }) => declaredDimension(dim));
+  return value;
+}
+
+/** Some exporters write 0 or -1 for an open dimension. */
+function declaredDimension(dim: TensorShapeProto_Dimension['value']): number | string {
+  if (dim.case === 'dimValue') return Number(dim.value) > 0 ? Number(dim.value) : '?';
+  return dim.case === 'dimParam' && dim.value !== '' ? dim.value : '?';
+}

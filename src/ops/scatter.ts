@@ -1,0 +1,48 @@
+/** Adding slices up by index: the gradient of every kind of gathering. */
+import { constantOf, int, string, type Tensor } from '../graph/index.js';
+
+/** From this many index values on, a 0/1 matrix product is no longer the cheap way. */
+const MATRIX_LIMIT = 2048;
+
+/**
+ * Gradient of picking slices along `axis` of a tensor with `size` slices there: dy's slices added up by index.
+ * @param indices one-dimensional; negative ones count from the end.
+ */
+export function gatherGradient(dy: Tensor, indices: Tensor, axis: number, size: number): Tensor {
+  const known = indices.constantValues()?.map((index) => (index < 0 ? index + size : index));
+  if (known && isRun(known)) return placed(dy, axis, known[0] as number, size);
+  const front = axis === 0 ? dy : dy.swapAxes(0, axis);
+  const rows = front.reshape([front.dim(0), -1]);
+  const added = known && known.length * size <= MATRIX_LIMIT ** 2 ? byMatrix(rows, known, size) : byScatter(rows, indices, size);
+  const result = added.reshape([size, ...front.shape.slice(1)]);
+  return axis === 0 ? result : result.swapAxes(0, axis);
+}
+
+const isRun = (indices: readonly number[]): boolean =>
+  indices.length > 0 && indices.every((index, i) => index === (indices[0] as number) + i);
+
+/** Consecutive slices: zeros around them. */
+function placed(dy: Tensor, axis: number, start: number, size: number): Tensor {
+  const at = (count: number): number[] => dy.shape.map((_, i) => (i === axis ? count : 0));
+  return dy.pad(at(start), at(size - start - dy.dim(axis)));
+}
+
+/** Mᵀ·dy with M[i, indices[i]] = 1. */
+function byMatrix(rows: Tensor, indices: readonly number[], size: number): Tensor {
+  const selected = new Float64Array(size * indices.length);
+  indices.forEach((index, i) => {
+    selected[index * indices.length + i] = 1;
+  });
+  return rows.graph.constant(constantOf(rows.dtype, [size, indices.length], selected)).matmul(rows);
+}
+
+function byScatter(rows: Tensor, indices: Tensor, size: number): Tensor {
+  const zeros = rows.graph.scalar(0, rows.dtype).expand([size, rows.dim(1)]);
+  const places = indices.reshape([indices.size, 1]);
+  return rows.graph.emit('ScatterND', [zeros, places, rows], { reduction: string('add') })[0] as Tensor;
+}
+
+/** Elements added up along `axis` at the places `indices` names (same shape as dy). */
+export function scatterElementsAdd(zeros: Tensor, indices: Tensor, dy: Tensor, axis: number): Tensor {
+  return zeros.graph.emit('ScatterElements', [zeros, indices, dy], { axis: int(axis), reduction: string('add') })[0] as Tensor;
+}
