@@ -97,7 +97,7 @@ export class Draft {
 
   private helper(op: string, inputs: readonly Value[], output: Value, attributes: Record<string, Attribute>): Node {
     const { metadata } = this.original;
-    const name = `${this.original.name}.${op}`;
+    const name = `${this.original.name}.${op}_${this.before.length}`;
     return { op, domain: '', name, inputs: [...inputs], outputs: [output], attributes, ...(metadata && { metadata }) };
   }
 

@@ -55,6 +55,7 @@ class GraphReader {
   private readonly graph: Graph;
   private readonly source: string;
   private readonly values = new Map<string, Value>();
+  private readonly nodeNames = new Set<string>();
 
   constructor(graph: Graph, source: string) {
     this.graph = graph;
@@ -68,7 +69,7 @@ class GraphReader {
     this.graph.inputs = proto.input.filter(({ name }) => !weights.has(name)).map((info) => this.addInput(info));
     // Two passes, since the nodes of a damaged file may come in any order.
     const made = nodes.map((node) => this.addOutputs(node));
-    nodes.forEach((node, i) => this.connect(node, made[i]));
+    for (const [i, node] of nodes.entries()) this.connect(node, made[i]);
     this.graph.nodes = made.filter((node) => node !== undefined);
     this.graph.outputs = proto.output.map((info) => this.declareOutput(info));
   }
@@ -109,7 +110,10 @@ class GraphReader {
   private addOutputs(proto: NodeProto): Node | undefined {
     const attributes = attributesOfProto(proto.attribute, `${this.source}: ${proto.opType} '${proto.name}'`);
     const [output] = proto.output;
-    const constant = proto.opType === 'Constant' && output ? constantOfAttributes(attributes) : undefined;
+    const constant =
+      proto.opType === 'Constant' && isStandardDomain(proto.domain) && output
+        ? constantOfAttributes(attributes)
+        : undefined;
     if (output && constant) {
       this.add({ name: output, dtype: constant.dtype, shape: constant.shape, constant });
       return undefined;
@@ -118,7 +122,7 @@ class GraphReader {
     const node: Node = {
       op: proto.opType,
       domain: isStandardDomain(proto.domain) ? '' : proto.domain,
-      name: proto.name || (proto.output.find(Boolean) ?? proto.opType),
+      name: this.nodeName(proto),
       inputs: [],
       outputs: [],
       attributes,
@@ -126,6 +130,15 @@ class GraphReader {
     };
     node.outputs = proto.output.map((name) => (name === '' ? undefined : this.add({ name, producer: node })));
     return node;
+  }
+
+  /** ONNX Runtime refuses two nodes of one name; unnamed ones are called after what they compute. */
+  private nodeName(proto: NodeProto): string {
+    const wanted = proto.name || (proto.output.find(Boolean) ?? proto.opType);
+    let name = wanted;
+    for (let i = 1; this.nodeNames.has(name); i += 1) name = `${wanted}.${i}`;
+    this.nodeNames.add(name);
+    return name;
   }
 
   private connect(proto: NodeProto, node: Node | undefined): void {

@@ -3,11 +3,17 @@ import { broadcastShapes, type Tensor } from '../graph/index.js';
 import { defineOp, type Gradient, type OpDefinition } from './define.js';
 import { broadcast, broadcastAs, sameAsInput } from './infer.js';
 
-/** y = min(max(x, low), high).  ∂x = dy where y = x;  ∂low = dy where x < low < high;  ∂high = dy where x > high or low > high */
+/**
+ * y = min(max(x, low), high).  ∂x = dy where low < x < high: hardtanh (ReLU6) and a clamp by numbers pass nothing at a
+ * bound;  ∂low = dy where x < low < high;  ∂high = dy where x > high or low > high
+ */
 export const Clip = defineOp({
   infer: sameAsInput,
-  vjp: ({ y, dy }, x, low?: Tensor, high?: Tensor) => [
-    () => (low === undefined && high === undefined ? dy : x.equal(y).where(dy, 0)),
+  vjp: ({ dy }, x, low?: Tensor, high?: Tensor) => [
+    () => {
+      const raised = low === undefined ? dy : x.greater(low).where(dy, 0);
+      return high === undefined ? raised : x.less(high).where(raised, 0);
+    },
     low === undefined ? null : () => belowLow(x, low, high).where(dy, 0),
     high === undefined ? null : () => aboveHigh(x, low, high).where(dy, 0),
   ],

@@ -83,6 +83,7 @@ export const ReduceLogSumExp = reduction(({ x, y, dy }) => dy.mul(x.sub(y).exp()
  * product of the others; with more, none has.
  */
 export const ReduceProd = reduction(({ x, dy, axes }) => {
+  if (axes.length === 0) return dy;
   const { graph } = x;
   const zero = x.equal(0);
   const zeros = zero.cast(x.dtype).sum(axes, true);

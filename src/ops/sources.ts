@@ -30,8 +30,13 @@ export const Range = defineOp({
   },
 });
 
-/** The dimensions of its input. */
-export const Shape = defineOp({ infer: (_, x) => ({ dtype: 'int64', shape: [x.rank] }) });
+/** The dimensions of its input from `start` up to `end`. */
+export const Shape = defineOp({
+  infer: ({ attributes }, x) => {
+    const part = x.shape.slice(attributes.int('start', 0), attributes.int('end', x.rank));
+    return { dtype: 'int64', shape: [part.length] };
+  },
+});
 
 /** The number of elements of its input. */
 export const Size = defineOp({ infer: () => ({ dtype: 'int64', shape: [] }) });

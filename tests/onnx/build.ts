@@ -1,0 +1,108 @@
+/** Builds small ONNX files of any operator set, as an exporter would. */
+import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  TensorProto_DataType as ElementType,
+  ModelProtoSchema,
+  type TensorProto,
+  TensorProtoSchema,
+  TypeProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from 'onnx-buf';
+
+/** An attribute from a plain value: a string, an integer, `{ float }`, `{ floats }`, a list of integers, or a tensor. */
+export type AttributeSpec =
+  | string
+  | number
+  | readonly number[]
+  | { float: number }
+  | { floats: number[] }
+  | TensorProto;
+
+/** op, inputs, outputs, attributes */
+export type NodeSpec = readonly [
+  string,
+  readonly string[],
+  readonly string[],
+  Readonly<Record<string, AttributeSpec>>?,
+];
+
+export interface ModelSpec {
+  opset?: number;
+  nodes: readonly NodeSpec[];
+  inputs?: ValueInfoProto[];
+  outputs?: readonly string[];
+  initializers?: TensorProto[];
+  /** Anything else of the ModelProto. */
+  more?: object;
+}
+
+function nodeProto([opType, input, output, attributes = {}]: NodeSpec) {
+  const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
+  return { opType, name: `${opType}_0`, input: [...input], output: [...output], attribute };
+}
+
+/** The bytes of a model. */
+export function modelBytes(spec: ModelSpec): Uint8Array {
+  const { opset = 20, nodes, inputs = [], outputs = ['y'], initializers = [], more = {} } = spec;
+  const elemType = ElementType.FLOAT;
+  const model = {
+    irVersion: 7n,
+    opsetImport: [{ domain: '', version: BigInt(opset) }],
+    graph: {
+      name: 'test',
+      node: nodes.map(nodeProto),
+      input: inputs,
+      output: outputs.map((name) => ({ name, type: { value: { case: 'tensorType', value: { elemType } } } })),
+      initializer: initializers,
+    },
+    ...more,
+  };
+  return toBinary(ModelProtoSchema, create(ModelProtoSchema, model as MessageInitShape<typeof ModelProtoSchema>));
+}
+
+/** A graph input; a string stands for an open dimension, the empty one for a nameless one. */
+export function input(name: string, dims: readonly (number | string)[], elemType = ElementType.FLOAT): ValueInfoProto {
+  const dim = dims.map((size) => ({
+    value:
+      typeof size === 'number'
+        ? ({ case: 'dimValue', value: BigInt(size) } as const)
+        : size === ''
+          ? ({ case: undefined } as const)
+          : ({ case: 'dimParam', value: size } as const),
+  }));
+  const type = create(TypeProtoSchema, { value: { case: 'tensorType', value: { elemType, shape: { dim } } } });
+  return create(ValueInfoProtoSchema, { name, type });
+}
+
+/** A tensor with any of its data fields. */
+export const tensor = (
+  name: string,
+  dataType: ElementType,
+  dims: readonly number[],
+  data: Omit<MessageInitShape<typeof TensorProtoSchema>, '$typeName'>,
+): TensorProto =>
+  create(TensorProtoSchema, { name, dataType, dims: dims.map(BigInt), ...data } as MessageInitShape<
+    typeof TensorProtoSchema
+  >);
+
+/** A float tensor in `float_data`. */
+export const floatTensor = (name: string, dims: readonly number[], floatData: number[]): TensorProto =>
+  tensor(name, ElementType.FLOAT, dims, { floatData });
+
+/** A vector of int64 in `int64_data`. */
+export const intTensor = (name: string, values: readonly number[]): TensorProto =>
+  tensor(name, ElementType.INT64, [values.length], { int64Data: values.map(BigInt) });
+
+function attributeProto(name: string, value: AttributeSpec): AttributeProto {
+  const init = (fields: object): AttributeProto => create(AttributeProtoSchema, { name, ...fields });
+  if (typeof value === 'string') return init({ type: AttributeType.STRING, s: new TextEncoder().encode(value) });
+  if (typeof value === 'number') return init({ type: AttributeType.INT, i: BigInt(value) });
+  if ('float' in value) return init({ type: AttributeType.FLOAT, f: value.float });
+  if ('floats' in value) return init({ type: AttributeType.FLOATS, floats: value.floats });
+  if ('dims' in value) return init({ type: AttributeType.TENSOR, t: value });
+  return init({ type: AttributeType.INTS, ints: value.map(BigInt) });
+}

@@ -1,0 +1,251 @@
+/** Every rewriting rule: the file as it is and the normalised graph give the same numbers in ONNX Runtime. */
+import * as ort from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { numbersOf } from '../../src/graph/index.js';
+import { readOnnx } from '../../src/onnx/index.js';
+import { createGraph } from '../../src/ops/index.js';
+import { Session } from '../../src/runtime/index.js';
+import { floatTensor, input, intTensor, type ModelSpec, modelBytes, type NodeSpec } from './build.js';
+
+type Case = Omit<ModelSpec, 'nodes'> & {
+  name: string;
+  opset: number;
+  shape: number[];
+  node: NodeSpec;
+  after?: NodeSpec[];
+};
+
+const node = (op: string, attributes: NodeSpec[3] = {}, more: string[] = [], outputs = ['y']): NodeSpec => [
+  op,
+  ['x', ...more],
+  outputs,
+  attributes,
+];
+
+const reductions = ['L1', 'L2', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare', 'Sum'].map(
+  (kind) => `Reduce${kind}`,
+);
+
+const cases: Case[] = [
+  { name: 'Squeeze with axes', opset: 11, shape: [1, 2, 1, 3], node: node('Squeeze', { axes: [0] }) },
+  { name: 'Squeeze without axes', opset: 11, shape: [1, 2, 1, 3], node: node('Squeeze') },
+  { name: 'Unsqueeze', opset: 9, shape: [2, 3], node: node('Unsqueeze', { axes: [0, 3] }) },
+  ...reductions.map((op) => ({
+    name: `${op} at 11`,
+    opset: 11,
+    shape: [2, 3, 4],
+    node: node(op, { axes: [-1, 0], keepdims: 0 }),
+  })),
+  { name: 'ReduceMean at 17', opset: 17, shape: [2, 3], node: node('ReduceMean', { axes: [1] }) },
+  { name: 'ReduceMax of everything', opset: 13, shape: [2, 3], node: node('ReduceMax') },
+  {
+    name: 'ReduceSum at 13',
+    opset: 13,
+    shape: [2, 3],
+    node: node('ReduceSum', {}, ['axes']),
+    initializers: [intTensor('axes', [1])],
+  },
+  {
+    name: 'Split by attribute',
+    opset: 11,
+    shape: [2, 5],
+    node: node('Split', { axis: 1, split: [2, 3] }, [], ['y', 'z']),
+    outputs: ['y', 'z'],
+  },
+  { name: 'Split evenly', opset: 13, shape: [4, 2], node: node('Split', {}, [], ['y', 'z']), outputs: ['y', 'z'] },
+  { name: 'Clip on both sides', opset: 8, shape: [7], node: node('Clip', { min: { float: -0.5 }, max: { float: 1 } }) },
+  { name: 'Clip above', opset: 10, shape: [7], node: node('Clip', { max: { float: 1 } }) },
+  { name: 'Dropout', opset: 10, shape: [2, 3], node: node('Dropout', { ratio: { float: 0.3 } }) },
+  {
+    name: 'Pad with a value',
+    opset: 10,
+    shape: [2, 3],
+    node: node('Pad', { pads: [0, 1, 1, 2], value: { float: 2.5 } }),
+  },
+  { name: 'Pad by reflection', opset: 9, shape: [3, 3], node: node('Pad', { pads: [0, 1, 1, 2], mode: 'reflect' }) },
+  { name: 'Slice', opset: 9, shape: [4, 5], node: node('Slice', { axes: [1], starts: [-3], ends: [1000] }) },
+  { name: 'Slice without axes', opset: 7, shape: [4, 5], node: node('Slice', { starts: [1, 0], ends: [3, 2] }) },
+  { name: 'TopK at 9', opset: 9, shape: [2, 5], node: node('TopK', { k: 2 }, [], ['y', 'indices']) },
+  {
+    name: 'TopK at 10',
+    opset: 10,
+    shape: [5, 2],
+    node: node('TopK', { axis: 0 }, ['k'], ['y', 'indices']),
+    initializers: [intTensor('k', [2])],
+  },
+  ...['Softmax', 'LogSoftmax', 'Hardmax'].flatMap((op) => [
+    { name: `${op} by default`, opset: 11, shape: [2, 3, 2], node: node(op) },
+    { name: `${op} on axis 2 of 4`, opset: 12, shape: [1, 2, 3, 2], node: node(op, { axis: 2 }) },
+    { name: `${op} on axis 0`, opset: 9, shape: [2, 3], node: node(op, { axis: 0 }) },
+    { name: `${op} on the last axis`, opset: 11, shape: [2, 3, 2], node: node(op, { axis: -1 }) },
+    { name: `${op} at 13`, opset: 13, shape: [2, 3, 2], node: node(op, { axis: 1 }) },
+  ]),
+  {
+    name: 'Upsample at 7',
+    opset: 7,
+    shape: [1, 1, 2, 3],
+    node: node('Upsample', { mode: 'nearest', scales: { floats: [1, 1, 2, 3] } }),
+  },
+  {
+    name: 'Upsample at 9',
+    opset: 9,
+    shape: [1, 1, 2, 3],
+    node: node('Upsample', { mode: 'linear' }, ['s']),
+    initializers: [floatTensor('s', [4], [1, 1, 2, 2])],
+  },
+  {
+    name: 'Upsample by 1.5',
+    opset: 9,
+    shape: [1, 1, 4, 4],
+    node: node('Upsample', {}, ['s']),
+    initializers: [floatTensor('s', [4], [1, 1, 1.5, 1.5])],
+  },
+  {
+    name: 'Resize at 10 up',
+    opset: 10,
+    shape: [1, 1, 3, 3],
+    node: node('Resize', {}, ['s']),
+    initializers: [floatTensor('s', [4], [1, 1, 2.5, 1.5])],
+  },
+  {
+    name: 'Resize at 10 down',
+    opset: 10,
+    shape: [1, 1, 5, 6],
+    node: node('Resize', {}, ['s']),
+    initializers: [floatTensor('s', [4], [1, 1, 0.6, 0.5])],
+  },
+  {
+    name: 'Resize at 10 linear',
+    opset: 10,
+    shape: [1, 1, 3, 3],
+    node: node('Resize', { mode: 'linear' }, ['s']),
+    initializers: [floatTensor('s', [4], [1, 1, 2, 1.5])],
+  },
+  {
+    name: 'Resize at 11 with empty roi and scales',
+    opset: 11,
+    shape: [1, 1, 2, 2],
+    node: node('Resize', { mode: 'linear', coordinate_transformation_mode: 'pytorch_half_pixel' }, ['e', 'e', 'sizes']),
+    initializers: [floatTensor('e', [0], []), intTensor('sizes', [1, 1, 5, 3])],
+  },
+  {
+    name: 'BatchNormalization at 8',
+    opset: 8,
+    shape: [1, 2, 3],
+    node: node('BatchNormalization', { spatial: 1 }, ['a', 'b', 'c', 'd']),
+    initializers: ['a', 'b', 'c', 'd'].map((name, i) => floatTensor(name, [2], [0.5 + i, 1.5 - i / 4])),
+  },
+  {
+    name: 'GroupNormalization at 18',
+    opset: 18,
+    shape: [1, 6, 2, 2],
+    node: node('GroupNormalization', { num_groups: 3 }, ['a', 'b']),
+    initializers: [floatTensor('a', [3], [1, 2, -1]), floatTensor('b', [3], [0.5, 0, 1])],
+  },
+  {
+    name: 'GridSample at 16',
+    opset: 16,
+    shape: [1, 1, 3, 3],
+    node: node('GridSample', { mode: 'bilinear' }, ['g']),
+    initializers: [floatTensor('g', [1, 1, 2, 2], [-0.3, 0.4, 0.8, -0.9])],
+  },
+  {
+    name: 'Scatter at 9',
+    opset: 9,
+    shape: [2, 3],
+    node: node('Scatter', { axis: 1 }, ['i', 'u']),
+    initializers: [{ ...intTensor('i', [2, 0]), dims: [2n, 1n] }, floatTensor('u', [2, 1], [9, 8])],
+  },
+  {
+    name: 'Gemm without C',
+    opset: 11,
+    shape: [2, 3],
+    node: node('Gemm', { transB: 1 }, ['w']),
+    initializers: [floatTensor('w', [1, 3], [1, 2, 3])],
+  },
+];
+
+describe('normalizeOpset keeps what the file computes', () => {
+  it.each(cases)('$name', async ({ node: tested, shape, ...spec }) => {
+    const bytes = modelBytes({ ...spec, nodes: [tested], inputs: [input('x', shape)] });
+    const size = shape.reduce((product, dim) => product * dim, 1);
+    const data = Float32Array.from({ length: size }, (_, i) => Math.sin(3 * i + 1) * 2);
+
+    const original = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+    const expected = await original.run({ x: new ort.Tensor('float32', data, shape) });
+
+    const graph = await readOnnx(createGraph(), bytes, { source: 'test' });
+    const session = await Session.open(graph, spec.opset === 18 ? 21 : 20);
+    const actual = await session.run({ x: { dtype: 'float32', dims: shape, data } });
+    await session.dispose();
+
+    for (const [name, tensor] of Object.entries(expected)) {
+      expect(actual[name]?.dims).toEqual(tensor.dims);
+      const values = Array.from(actual[name]?.data as Float32Array);
+      Array.from(tensor.data as Float32Array).forEach((value, i) => void expect(values[i]).toBeCloseTo(value, 5));
+    }
+  });
+});
+
+describe('normalizeOpset', () => {
+  const read = (spec: Omit<ModelSpec, 'inputs'>) =>
+    readOnnx(createGraph(), modelBytes({ ...spec, inputs: [input('x', [2, 3])] }), { source: 'model.onnx' });
+
+  it('refuses operator sets before 7', async () => {
+    await expect(read({ opset: 6, nodes: [node('Relu')] })).rejects.toThrow(/model\.onnx: opset 6 is too old/);
+  });
+
+  it('accepts newer operator sets', async () => {
+    expect((await read({ opset: 25, nodes: [node('Relu')] })).nodes.map(({ op }) => op)).toEqual(['Relu']);
+  });
+
+  it('leaves current nodes as they are', async () => {
+    const { nodes } = await read({ opset: 20, nodes: [node('Softmax', { axis: 0 })] });
+    expect(nodes).toHaveLength(1);
+    expect(nodes[0]?.attributes.axis).toEqual({ kind: 'int', value: 0 });
+  });
+
+  it('leaves nodes of other domains alone', async () => {
+    const { nodes } = await read({
+      opset: 11,
+      nodes: [],
+      more: {
+        graph: {
+          input: [input('x', [2])],
+          output: [{ name: 'y' }],
+          node: [{ opType: 'Softmax', domain: 'custom', input: ['x'], output: ['y'] }],
+        },
+      },
+    });
+    expect(nodes.map(({ op, domain }) => [op, domain])).toEqual([['Softmax', 'custom']]);
+  });
+
+  it('drops the training outputs of old batch normalisations and refuses spatial=0', async () => {
+    const weights = ['a', 'b', 'c', 'd'];
+    const initializers = weights.map((name) => floatTensor(name, [3], [1, 1, 1]));
+    const graph = await read({
+      opset: 9,
+      nodes: [node('BatchNormalization', {}, weights, ['y', 'm', 'v'])],
+      initializers,
+    });
+    expect(graph.nodes[0]?.outputs).toHaveLength(1);
+    await expect(
+      read({ opset: 7, nodes: [node('BatchNormalization', { spatial: 0 }, weights)], initializers }),
+    ).rejects.toThrow(/spatial=0/);
+  });
+
+  it('rounds up in shrinking Resize nodes of opset 10 and names its constants after the node', async () => {
+    const { nodes } = await read({ opset: 7, nodes: [node('Upsample', { scales: { floats: [0.5, 1] } })] });
+    expect(nodes[0]?.op).toBe('Resize');
+    expect(nodes[0]?.attributes.nearest_mode).toEqual({ kind: 'string', value: 'ceil' });
+    const scales = nodes[0]?.inputs[2];
+    expect(scales?.name).toBe('y.scales');
+    expect(scales?.constant && numbersOf(scales.constant)).toEqual([0.5, 1]);
+  });
+
+  it('sets the producer of every output', async () => {
+    const graph = await read({ opset: 11, nodes: [node('Softmax')] });
+    for (const made of graph.nodes) for (const output of made.outputs) expect(output?.producer).toBe(made);
+    expect(graph.outputs[0]?.producer?.op).toBe('Reshape');
+  });
+});

@@ -1,0 +1,193 @@
+/** What a file becomes: nodes, values, attributes, inlined functions. */
+import { AttributeProto_AttributeType as AttributeType } from 'onnx-buf';
+import { describe, expect, it } from 'vitest';
+import { writeOnnx } from '../../src/onnx/index.js';
+import { floatTensor, input, type NodeSpec, tensor } from './build.js';
+import { ascii, parse, read, small } from './parse.js';
+
+describe('a graph', () => {
+  it('has the nodes, inputs, outputs and weights of the file', async () => {
+    const graph = await read(small);
+    expect(graph.nodes.map(({ op, name }) => [op, name])).toEqual([
+      ['MatMul', 'MatMul_0'],
+      ['Relu', 'Relu_0'],
+      ['Reshape', 'Reshape_0'],
+    ]);
+    expect(graph.inputs).toMatchObject([{ name: 'x', dtype: 'float32', declaredShape: ['batch', 3] }]);
+    expect(graph.inputs[0]?.shape).toBeUndefined();
+    expect(graph.outputs.map(({ name, producer }) => [name, producer?.op])).toEqual([['y', 'Reshape']]);
+    expect(graph.nodes[1]?.inputs[0]).toBe(graph.nodes[0]?.outputs[0]);
+    const weight = graph.nodes[0]?.inputs[1];
+    expect(weight).toMatchObject({ name: 'w', dtype: 'float32', shape: [3, 2] });
+  });
+
+  it('keeps symbolic dimensions and marks nameless ones', async () => {
+    const graph = await read({ ...small, inputs: [input('x', ['', 0, -1, 'height', 7])] });
+    expect(graph.inputs[0]?.declaredShape).toEqual(['?', '?', '?', 'height', 7]);
+  });
+
+  it('takes initializers that are listed as inputs for constants', async () => {
+    const graph = await read({ ...small, inputs: [input('x', [2, 3]), input('w', [3, 2])] });
+    expect(graph.inputs.map(({ name }) => name)).toEqual(['x']);
+    expect(graph.nodes[0]?.inputs[1]?.constant).toBeDefined();
+  });
+
+  it('keeps metadata and the place of left-out inputs', async () => {
+    const graph = await read({
+      nodes: [],
+      more: {
+        graph: {
+          input: [input('x', [2])],
+          output: [{ name: 'y' }],
+          initializer: [floatTensor('high', [], [1])],
+          node: [
+            {
+              opType: 'Clip',
+              input: ['x', '', 'high', ''],
+              output: ['y'],
+              metadataProps: [{ key: 'pkg.torch.onnx.name_scopes', value: "['']" }],
+            },
+          ],
+        },
+      },
+    });
+    expect(graph.nodes[0]?.metadata).toEqual({ 'pkg.torch.onnx.name_scopes': "['']" });
+    expect(graph.nodes[0]?.inputs.map((value) => value?.name)).toEqual(['x', undefined, 'high']);
+    expect(graph.nodes[0]?.name).toBe('y');
+  });
+
+  it('sorts nodes that come in a wrong order', async () => {
+    const graph = await read({ ...small, nodes: small.nodes.toReversed() });
+    expect(graph.nodes.map(({ op }) => op)).toEqual(['MatMul', 'Relu', 'Reshape']);
+  });
+
+  it('survives writing and reading', async () => {
+    const { model } = writeOnnx(await read(small), { opset: 20 });
+    const graph = await parse(model);
+    expect(graph.nodes.map(({ op }) => op)).toEqual(['MatMul', 'Relu', 'Reshape']);
+    expect(graph.nodes[2]?.attributes).toEqual({ allowzero: { kind: 'int', value: 0 } });
+  });
+
+  it('gives every node a name of its own', async () => {
+    const graph = await read({
+      inputs: [input('x', [2])],
+      nodes: [
+        ['Relu', ['x'], ['a']],
+        ['Relu', ['a'], ['b']],
+        ['Relu', ['b'], ['y']],
+      ],
+    });
+    expect(graph.nodes.map(({ name }) => name)).toEqual(['Relu_0', 'Relu_0.1', 'Relu_0.2']);
+  });
+
+  it('is refused when a value is missing, defined twice or computed from itself', async () => {
+    const broken = (...nodes: NodeSpec[]) => read({ inputs: [input('x', [2])], nodes });
+    await expect(broken(['Add', ['x', 'z'], ['y']])).rejects.toThrow(
+      /model\.onnx: Add 'Add_0' reads 'z', which nothing computes/,
+    );
+    await expect(broken(['Relu', ['x'], ['y']], ['Abs', ['x'], ['y']])).rejects.toThrow(/'y' is defined twice/);
+    await expect(
+      broken(['Add', ['x', 'b'], ['a']], ['Add', ['a', 'x'], ['b']], ['Relu', ['a'], ['y']]),
+    ).rejects.toThrow(/part of a cycle/);
+    await expect(broken(['Relu', ['x'], ['z']])).rejects.toThrow(/nothing computes the output 'y'/);
+  });
+});
+
+describe('attributes', () => {
+  it('come in every kind; subgraphs fail only when they are needed', async () => {
+    const attribute = [
+      { name: 'i', type: AttributeType.INT, i: 9223372036854775807n },
+      { name: 'f', type: AttributeType.FLOAT, f: 0.5 },
+      { name: 's', type: AttributeType.STRING, s: ascii('text') },
+      { name: 'is', type: AttributeType.INTS, ints: [1n, -2n] },
+      { name: 'fs', type: AttributeType.FLOATS, floats: [1.5] },
+      { name: 'ss', type: AttributeType.STRINGS, strings: [ascii('a')] },
+      { name: 't', type: AttributeType.TENSOR, t: floatTensor('', [1], [2]) },
+      { name: 'g', type: AttributeType.GRAPH, g: {} },
+    ];
+    const graph = await read({
+      nodes: [],
+      more: {
+        graph: {
+          input: [input('x', [1])],
+          output: [{ name: 'y' }],
+          node: [{ opType: 'If', input: ['x'], output: ['y'], attribute }],
+        },
+      },
+    });
+    expect(graph.nodes[0]?.attributes).toMatchObject({
+      i: { kind: 'int', value: Number.MAX_SAFE_INTEGER },
+      f: { kind: 'float', value: 0.5 },
+      s: { kind: 'string', value: 'text' },
+      is: { kind: 'ints', value: [1, -2] },
+      fs: { kind: 'floats', value: [1.5] },
+      ss: { kind: 'strings', value: ['a'] },
+      t: { kind: 'tensor', value: { dtype: 'float32', shape: [1] } },
+      g: { kind: 'unsupported', value: 'graph' },
+    });
+  });
+});
+
+describe('functions', () => {
+  const call = (functions: object[], attribute: object[] = []) => ({
+    irVersion: 8n,
+    opsetImport: [{ domain: '', version: 20n }],
+    functions,
+    graph: {
+      input: [input('x', [2])],
+      output: [{ name: 'y' }],
+      node: [
+        {
+          opType: 'Twice',
+          domain: 'local',
+          name: 'layer',
+          input: ['x'],
+          output: ['y'],
+          attribute,
+          metadataProps: [{ key: 'k', value: 'v' }],
+        },
+      ],
+    },
+  });
+  const alpha = { name: 'alpha', refAttrName: 'slope', type: AttributeType.FLOAT };
+  const leaky = { opType: 'LeakyRelu', name: 'first', input: ['a'], output: ['mid'], attribute: [alpha] };
+  const body = {
+    name: 'Twice',
+    domain: 'local',
+    input: ['a'],
+    output: ['b'],
+    attribute: ['slope'],
+    node: [leaky, { opType: 'Neg', input: ['mid'], output: ['b'] }],
+  };
+  const slope = { name: 'slope', type: AttributeType.FLOAT, f: 0.25 };
+
+  it('are inlined with their attributes', async () => {
+    const graph = await read({ nodes: [], more: call([body], [slope]) });
+    expect(graph.nodes.map(({ op, name }) => [op, name])).toEqual([
+      ['LeakyRelu', 'layer/first'],
+      ['Neg', 'layer/Neg_1'],
+    ]);
+    expect(graph.nodes[0]?.attributes).toEqual({ alpha: { kind: 'float', value: 0.25 } });
+    expect(graph.nodes[0]?.metadata).toEqual({ k: 'v' });
+    expect(graph.outputs[0]?.producer?.op).toBe('Neg');
+  });
+
+  it('use their defaults, or leave the attribute out', async () => {
+    const withDefault = await read({ nodes: [], more: call([{ ...body, attributeProto: [slope] }]) });
+    expect(withDefault.nodes[0]?.attributes.alpha).toEqual({ kind: 'float', value: 0.25 });
+    expect((await read({ nodes: [], more: call([body]) })).nodes[0]?.attributes).toEqual({});
+  });
+
+  it('may call each other, but not themselves', async () => {
+    const outer = { ...body, node: [{ opType: 'Inner', domain: 'local', name: 'in', input: ['a'], output: ['b'] }] };
+    const graph = await read({ nodes: [], more: call([outer, { ...body, name: 'Inner' }]) });
+    expect(graph.nodes.map(({ name }) => name)).toEqual(['layer/in/first', 'layer/in/Neg_1']);
+    const recursive = { ...body, node: [{ opType: 'Twice', domain: 'local', input: ['a'], output: ['b'] }] };
+    await expect(read({ nodes: [], more: call([recursive]) })).rejects.toThrow(/local\.Twice calls itself/);
+  });
+
+  it('must be written for the operator set of the model', async () => {
+    const old = { ...body, opsetImport: [{ domain: '', version: 9n }] };
+    await expect(read({ nodes: [], more: call([old]) })).rejects.toThrow(/written for opset 9, the model for 20/);
+  });
+});
