@@ -39,7 +39,7 @@ function nodesOnPath(graph: Graph, target: Value, sources: ReadonlySet<Value>): 
   const forward = graph.nodes.filter((node) => {
     const depends = node.inputs.some((input) => input && dependent.has(input));
     if (!depends || isOpaque(node)) return false;
-    for (const output of node.outputs) if (output?.dtype && isDifferentiable(output.dtype)) dependent.add(output);
+    for (const output of node.outputs) if (output && carriesGradient(output)) dependent.add(output);
     return true;
   });
   const needed = new Set([target]);
@@ -52,6 +52,9 @@ function nodesOnPath(graph: Graph, target: Value, sources: ReadonlySet<Value>): 
     })
     .toReversed();
 }
+
+const carriesGradient = ({ dtype, detached }: Value): boolean =>
+  dtype !== undefined && isDifferentiable(dtype) && detached === undefined;
 
 /** Known operators without a rule (comparisons, rounding, shapes) stop the gradient; unknown ones are an error. */
 const isOpaque = (node: Node): boolean => {

@@ -19,6 +19,8 @@ export interface Value {
   producer?: Node;
   /** Its data, when it is known at compile time. */
   constant?: ConstantData;
+  /** No gradient flows through it. */
+  detached?: true;
 }
 
 /** One call of an ONNX operator. */

@@ -273,6 +273,13 @@ export class Tensor {
     return this.call(op, [axes && this.graph.ints(axes)], { keepdims: int(keepdims ? 1 : 0) });
   }
 
+  /** The same values, through which no gradient flows. */
+  detach(): Tensor {
+    const copy = this.call('Identity');
+    copy.value.detached = true;
+    return copy;
+  }
+
   /** A tensor of zeros with this shape and dtype. */
   zerosLike(): Tensor {
     return this.graph.scalar(0, this.dtype).expand(this.shape);

@@ -2,7 +2,7 @@
 import { AttributeProto_AttributeType as AttributeType } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { writeOnnx } from '../../src/onnx/index.js';
-import { floatTensor, input, type NodeSpec, tensor } from './build.js';
+import { floatTensor, input, type NodeSpec } from './build.js';
 import { ascii, parse, read, small } from './parse.js';
 
 describe('a graph', () => {

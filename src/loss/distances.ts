@@ -1,0 +1,161 @@
+/**
+ * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
+ */
+import { GlobalPercError, int, type Tensor } from '../graph/index.js';
+
+/** A distance between the activations of prediction and target; any `nn` loss is one. */
+export interface Distance {
+  /** A scalar, or a tensor where the reduction is 'none'. */
+  forward(input: Tensor, target: Tensor): Tensor;
+}
+
+/** How elementwise distances become one number. */
+export type Reduction = 'mean' | 'sum' | 'none';
+/** What is compared: angles, values scaled by the prediction's range or its spread, or plain values. */
+export type Normalization = 'cosine' | 'minmax' | 'instancenorm' | 'none';
+
+const REDUCTIONS: readonly Reduction[] = ['mean', 'sum', 'none'];
+const NORMALIZATIONS: readonly Normalization[] = ['cosine', 'minmax', 'instancenorm', 'none'];
+
+/** Checks an option against its allowed values. @throws GlobalPercError naming them. */
+export function oneOf<T extends string>(value: T, allowed: readonly T[], name: string): T {
+  if (allowed.includes(value)) return value;
+  throw new GlobalPercError(`${name} should be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
+}
+
+/** Mean or sum over all elements, or the elements themselves. */
+export function reduce(distance: Tensor, reduction: Reduction): Tensor {
+  if (oneOf(reduction, REDUCTIONS, 'reduction') === 'none') return distance;
+  return reduction === 'mean' ? distance.mean() : distance.sum();
+}
+
+/** |x − y| */
+export const l1Loss = (input: Tensor, target: Tensor, reduction: Reduction): Tensor =>
+  reduce(input.sub(target).abs(), reduction);
+
+/** (x − y)² */
+export const mseLoss = (input: Tensor, target: Tensor, reduction: Reduction): Tensor =>
+  reduce(input.sub(target).square(), reduction);
+
+/** d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y; β = 0 is the L1 loss. */
+export function smoothL1Loss(input: Tensor, target: Tensor, reduction: Reduction, beta: number): Tensor {
+  if (!(beta >= 0)) throw new GlobalPercError(`SmoothL1Loss: beta should not be negative, got ${beta}`);
+  if (beta === 0) return l1Loss(input, target, reduction);
+  const difference = input.sub(target);
+  const size = difference.abs();
+  const inside = difference.square().mul(0.5 / beta);
+  return reduce(size.less(beta).where(inside, size.sub(0.5 * beta)), reduction);
+}
+
+/** Dimensions from the third on become one, for tensors of rank above 3. */
+const flattenSpatial = (x: Tensor): Tensor => (x.rank > 3 ? x.reshape([x.dim(0), x.dim(1), -1]) : x);
+
+/** Lower bound of each norm in a cosine. */
+const COSINE_EPSILON = 1e-8;
+
+/**
+ * x·y / (max(‖x‖, ε)·max(‖y‖, ε)) along `axis`, which is dropped. As in PyTorch the bound itself has no gradient, and
+ * that of a zero vector's norm is 0 (https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html).
+ */
+export function cosineSimilarity(x: Tensor, y: Tensor, axis: number): Tensor {
+  const dot = x.mul(y).sum([axis]);
+  return dot.div(boundedNorm(x, axis)).div(boundedNorm(y, axis));
+}
+
+/** max(‖x‖, ε) with the gradient of ‖x‖. √ is kept away from 0, where its slope is infinite. */
+function boundedNorm(x: Tensor, axis: number): Tensor {
+  const squares = x.square().sum([axis]);
+  const isZero = squares.equal(0);
+  const norm = isZero.where(0, isZero.where(1, squares).sqrt());
+  return norm.add(norm.maximum(COSINE_EPSILON).sub(norm).detach());
+}
+
+/** The extreme element along the last axis; at a tie the first one takes the gradient, as in `torch.min(x, dim)`. */
+function firstExtreme(x: Tensor, op: 'ArgMin' | 'ArgMax'): Tensor {
+  const axis = int(x.rank - 1);
+  const [place] = x.graph.emit(op, [x], { axis, keepdims: int(1) });
+  return x.graph.emit('GatherElements', [x, place], { axis })[0] as Tensor;
+}
+
+/** (a − min a)/range − (b − min a)/range over the last axis, range = |max a − min a| + 0.01. */
+function minmaxDifference(a: Tensor, b: Tensor): Tensor {
+  const low = firstExtreme(a, 'ArgMin');
+  const range = firstExtreme(a, 'ArgMax').sub(low).abs().add(1e-2);
+  return a.sub(low).div(range).sub(b.sub(low).div(range).detach());
+}
+
+/** (a − μ)/σ − (b − μ)/σ over the last axis, μ and σ = √(var + 10⁻⁵) those of a, var unbiased. */
+function instanceDifference(a: Tensor, b: Tensor): Tensor {
+  const mean = a.mean([-1], true);
+  const centered = a.sub(mean);
+  const variance = centered.square().sum([-1], true).mul(1 / (a.dim(-1) - 1));
+  const deviation = variance.add(1e-5).sqrt();
+  return centered.div(deviation).sub(b.sub(mean).div(deviation).detach());
+}
+
+/**
+ * |d| or d², where d compares activations A of the prediction with B of the target after a normalisation:
+ * - `cosine`: d = 1 − cos(A, B) over dim 1;
+ * - `minmax`: both shifted and scaled by minimum and range of A over the last dim (dims from 2 on flattened), B constant;
+ * - `instancenorm`: both by mean and unbiased standard deviation of A, B constant;
+ * - `none`: d = A − B.
+ */
+export class NormalizedTensorLoss implements Distance {
+  readonly type: 'l1' | 'l2';
+  readonly reduction: Reduction;
+  readonly norm: Normalization;
+
+  /** @throws GlobalPercError on an unknown type, reduction or norm. */
+  constructor(type: 'l1' | 'l2' = 'l1', reduction: Reduction = 'mean', norm: Normalization = 'cosine') {
+    this.type = oneOf(type, ['l1', 'l2'], 'NormalizedTensorLoss type');
+    this.reduction = oneOf(reduction, REDUCTIONS, 'NormalizedTensorLoss reduction');
+    this.norm = oneOf(norm, NORMALIZATIONS, 'NormalizedTensorLoss norm');
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    const difference = this.difference(input, target);
+    return reduce(this.type === 'l1' ? difference.abs() : difference.square(), this.reduction);
+  }
+
+  private difference(input: Tensor, target: Tensor): Tensor {
+    switch (this.norm) {
+      case 'none':
+        return input.sub(target);
+      case 'cosine':
+        if (input.rank < 2) throw new GlobalPercError(`a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]`);
+        return cosineSimilarity(input, target, 1).neg().add(1);
+      case 'minmax':
+        return minmaxDifference(flattenSpatial(input), flattenSpatial(target));
+      case 'instancenorm':
+        return instanceDifference(flattenSpatial(input), flattenSpatial(target));
+    }
+  }
+}
+
+/** Options of CosineLoss. */
+export interface CosineLossOptions {
+  /** Dimension of the vectors that are compared. Default −1. */
+  readonly dim?: number;
+  /** Default `'mean'`. */
+  readonly reduction?: Reduction;
+}
+
+/**
+ * (1 − cos(A, B))² over `dim`, after dims from 2 on of a tensor of rank above 3 are flattened. It is of fourth order in
+ * the angle: near the optimum its gradient vanishes in float32, and it does not see scale. Prefer
+ * `NormalizedTensorLoss('l1')`, or add a pixel loss, where small differences matter.
+ */
+export class CosineLoss implements Distance {
+  readonly dim: number;
+  readonly reduction: Reduction;
+
+  constructor({ dim = -1, reduction = 'mean' }: CosineLossOptions = {}) {
+    this.dim = dim;
+    this.reduction = oneOf(reduction, REDUCTIONS, 'CosineLoss reduction');
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
+    return reduce(cosine.neg().add(1).square(), this.reduction);
+  }
+}
