@@ -80,7 +80,8 @@ export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length 
 /** Views the bytes of a constant as a typed array; copies only when the bytes are not aligned. */
 export function typedArray(dtype: DataType, bytes: Uint8Array): TypedArray {
   const width = BYTES[dtype];
-  const aligned = bytes.byteOffset % width === 0 ? bytes : bytes.slice();
+  // Not `slice`: on a Node Buffer that is another view of the same bytes.
+  const aligned = bytes.byteOffset % width === 0 ? bytes : new Uint8Array(bytes);
   return new ARRAYS[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / width);
 }
 

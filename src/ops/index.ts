@@ -1,2 +1,3 @@
 export type { Gradient, OpDefinition, VjpContext } from './define.js';
+export { type Interpolation, interpolationMatrix } from './interpolation.js';
 export { createGraph, operatorOf, operators, requiredOpset } from './registry.js';

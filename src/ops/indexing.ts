@@ -1,5 +1,5 @@
 /** Picking and placing elements by index. */
-import { attributesOf, normalizeAxis, string, type Tensor } from '../graph/index.js';
+import { attributesOf, GlobalPercError, normalizeAxis, type Shape, sizeOf, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type OpDefinition } from './define.js';
 import { sameAsInput } from './infer.js';
 import { gatherGradient, scatterElementsAdd } from './scatter.js';
@@ -13,9 +13,20 @@ export const Gather = defineOp({
   vjp: ({ dy, attributes }, x, indices) => {
     const axis = normalizeAxis(attributes.int('axis', 0), x.rank);
     const flat = (): Tensor => dy.reshape([...x.shape.slice(0, axis), indices.size, ...x.shape.slice(axis + 1)]);
-    return [() => gatherGradient(flat(), indices.reshape([indices.size]), axis, x.dim(axis)), null];
+    return [() => addedByIndex(flat(), indices, axis, x), null];
   },
 });
+
+/** dy's slices added up by index; constant indices spare the scattering. */
+function addedByIndex(dy: Tensor, indices: Tensor, axis: number, x: Tensor): Tensor {
+  const known = indices.constantValues();
+  if (known) return gatherGradient(dy, x.graph.ints(known), axis, x.dim(axis));
+  return scatterElementsAdd(x.zerosLike(), alongAxis(indices, dy.shape, axis), dy, axis);
+}
+
+/** Indices of slices as indices of elements. ScatterND would take slices, but its CPU kernel adds in a data race. */
+const alongAxis = (indices: Tensor, shape: Shape, axis: number): Tensor =>
+  indices.reshape(shape.map((dim, i) => (i === axis ? dim : 1))).expand(shape);
 
 /** y[i, j] = x[indices[i, j], j] (for axis 0).  ∂x = dy added up at those places */
 export const GatherElements = defineOp({
@@ -34,23 +45,24 @@ export const GatherND = defineOp({
   },
   vjp: ({ dy, attributes }, x, indices) => [
     () => {
-      const tuples = withBatchIndices(indices, attributes.int('batch_dims', 0));
-      return x.graph.emit('ScatterND', [x.zerosLike(), tuples, dy], { reduction: string('add') })[0] as Tensor;
+      const depth = attributes.int('batch_dims', 0);
+      const [batches, addressed] = [x.shape.slice(0, depth), x.shape.slice(depth, depth + indices.dim(-1))];
+      const flat = [sizeOf(batches), sizeOf(addressed), sizeOf(x.shape.slice(depth + addressed.length))] as const;
+      const rows = rowNumbers(indices, addressed).reshape([flat[0], -1, 1]);
+      const updates = dy.reshape([flat[0], rows.dim(1), flat[2]]);
+      const zeros = x.zerosLike().reshape(flat);
+      return scatterElementsAdd(zeros, rows.expand(updates.shape), updates, 1).reshape(x.shape);
     },
     null,
   ],
 });
 
-/** Index tuples with the position in each batch dimension in front, for ScatterND, which knows no batch dimensions. */
-function withBatchIndices(indices: Tensor, batchDims: number): Tensor {
-  if (batchDims === 0) return indices;
-  const { graph } = indices;
-  const lead = [...indices.shape.slice(0, -1), 1];
-  const positions = indices.shape.slice(0, batchDims).map((size, axis) => {
-    const range = graph.ints(Array.from({ length: size }, (_, i) => i));
-    return range.reshape(lead.map((_, i) => (i === axis ? size : 1))).expand(lead);
-  });
-  return graph.emit('Concat', [...positions, indices], { axis: { kind: 'int', value: indices.rank - 1 } })[0] as Tensor;
+/** Index tuples as single indices into the flattened dimensions they address; Mod makes negative ones positive. */
+function rowNumbers(tuples: Tensor, dims: Shape): Tensor {
+  const { graph } = tuples;
+  const strides = dims.map((_, i) => sizeOf(dims.slice(i + 1)));
+  const positive = graph.emit('Mod', [tuples, graph.ints(dims)])[0] as Tensor;
+  return positive.mul(graph.ints(strides)).sum([-1]);
 }
 
 /**
@@ -61,10 +73,19 @@ const scattering = (gatherOp: string): OpDefinition =>
   defineOp({
     infer: sameAsInput,
     vjp: ({ dy, attributes, node }, _x, indices, updates) => {
-      const replaces = attributes.string('reduction', 'none') === 'none';
+      const reduction = attributes.string('reduction', 'none');
+      if (reduction !== 'none' && reduction !== 'add') {
+        throw new GlobalPercError(
+          `${node.op} '${node.name}': reduction '${reduction}' has no gradient rule, only none and add`,
+        );
+      }
+      const replaces = reduction === 'none';
       const axis = attributes.has('axis') ? { axis: { kind: 'int' as const, value: attributes.int('axis', 0) } } : {};
       return [
-        () => (replaces ? (dy.graph.emit(node.op, [dy, indices, updates.zerosLike()], attributesOf(node).all())[0] as Tensor) : dy),
+        () =>
+          replaces
+            ? (dy.graph.emit(node.op, [dy, indices, updates.zerosLike()], attributesOf(node).all())[0] as Tensor)
+            : dy,
         null,
         () => dy.graph.emit(gatherOp, [dy, indices], axis)[0] as Tensor,
       ];
@@ -107,7 +128,8 @@ export const TopK = defineOp({
     ];
   },
   vjp: ({ dy, outputs, attributes }, x) => [
-    () => scatterElementsAdd(x.zerosLike(), outputs[1] as Tensor, dy, normalizeAxis(attributes.int('axis', -1), x.rank)),
+    () =>
+      scatterElementsAdd(x.zerosLike(), outputs[1] as Tensor, dy, normalizeAxis(attributes.int('axis', -1), x.rank)),
     null,
   ],
 });

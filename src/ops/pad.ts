@@ -1,5 +1,5 @@
 /** Padding (https://onnx.ai/onnx/operators/onnx__Pad.html). */
-import { normalizeAxis, type Tensor } from '../graph/index.js';
+import { GlobalPercError, normalizeAxis, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
 import { gatherGradient } from './scatter.js';
 
@@ -11,8 +11,10 @@ interface Padding {
 
 function paddingOf(context: InferContext, x: Tensor, pads: Tensor | undefined, axesInput: Tensor | undefined): Padding {
   const counts = constantInts(context, pads, 'pads') ?? [];
-  const axes = constantInts(context, axesInput, 'axes')?.map((axis) => normalizeAxis(axis, x.rank)) ?? x.shape.map((_, i) => i);
-  const at = (axis: number, offset: number): number => (axes.includes(axis) ? (counts[axes.indexOf(axis) + offset] ?? 0) : 0);
+  const axes =
+    constantInts(context, axesInput, 'axes')?.map((axis) => normalizeAxis(axis, x.rank)) ?? x.shape.map((_, i) => i);
+  const at = (axis: number, offset: number): number =>
+    axes.includes(axis) ? (counts[axes.indexOf(axis) + offset] ?? 0) : 0;
   return { before: x.shape.map((_, i) => at(i, 0)), after: x.shape.map((_, i) => at(i, axes.length)) };
 }
 
@@ -22,31 +24,70 @@ function paddingOf(context: InferContext, x: Tensor, pads: Tensor | undefined, a
  */
 export const Pad = defineOp({
   infer: (context, x, pads, _value, axes) => {
+    const mode = context.attributes.string('mode', 'constant');
+    if (mode !== 'constant' && !(mode in FOLDS)) throw new GlobalPercError(`mode '${mode}' of Pad is not known`);
     const { before, after } = paddingOf(context, x, pads, axes);
     return { dtype: x.dtype, shape: x.shape.map((dim, i) => dim + (before[i] as number) + (after[i] as number)) };
   },
-  vjp: (context, x, pads, _value, axes) => {
+  vjp: (context, x, pads, value?: Tensor, axes?: Tensor) => {
     const { dy, attributes } = context;
     const mode = attributes.string('mode', 'constant');
     const padding = paddingOf(context, x, pads, axes);
     const unpadded = (): Tensor => dy.pad(padding.before.map(negate), padding.after.map(negate));
-    if (mode === 'constant') return [unpadded, null, () => dy.sum().sub(borderless(dy, padding).sum()), null];
-    return [() => x.shape.reduce((gradient, _, axis) => foldBorder(gradient, x, axis, padding, mode), dy), null, null, null];
+    const ofValue = (): Tensor =>
+      border(dy, padding)
+        .sum()
+        .reshape(value?.shape ?? []);
+    if (mode === 'constant') return [unpadded, null, ofValue, null];
+    const folded = (): Tensor => x.shape.reduce((sum, dim, axis) => foldBorder(sum, dim, axis, padding, mode), dy);
+    return [folded, null, null, null];
   },
 });
 
 const negate = (count: number): number => (count === 0 ? 0 : -count);
 
-/** The part of dy that copies x. */
-const borderless = (dy: Tensor, { before, after }: Padding): Tensor =>
-  dy.pad(before.map((count) => Math.min(0, -count)), after.map((count) => Math.min(0, -count)));
+/** dy with zeros where it copies x. Taken off before summing, since the border is small beside the rest. */
+function border(dy: Tensor, { before, after }: Padding): Tensor {
+  const [first, last] = [before.map((count) => Math.max(0, count)), after.map((count) => Math.max(0, count))];
+  return dy.sub(dy.pad(first.map(negate), last.map(negate)).pad(first, last));
+}
 
 /** Along one axis: each element's gradient is the sum over all places that show it. */
-function foldBorder(dy: Tensor, x: Tensor, axis: number, { before, after }: Padding, mode: string): Tensor {
+function foldBorder(dy: Tensor, size: number, axis: number, { before, after }: Padding, mode: string): Tensor {
   const [start, end] = [before[axis] as number, after[axis] as number];
   if (start === 0 && end === 0) return dy;
-  const shown = Array.from({ length: dy.dim(axis) }, (_, i) => shownElement(i - start, x.dim(axis), mode));
-  return gatherGradient(dy, dy.graph.ints(shown), axis, x.dim(axis));
+  if (start >= 0 && end >= 0 && Math.max(start, end) < size) return foldNarrow(dy, size, axis, start, end, mode);
+  const shown = Array.from({ length: dy.dim(axis) }, (_, i) => shownElement(i - start, size, mode));
+  return gatherGradient(dy, dy.graph.ints(shown), axis, size);
+}
+
+interface Fold {
+  /** The border's gradients in the order of the elements they belong to. */
+  readonly turned: (border: Tensor, axis: number) => Tensor;
+  /** Where they start on an axis of `size`, for the border before and the one after it. */
+  readonly before: (size: number, width: number) => number;
+  readonly after: (size: number, width: number) => number;
+}
+
+const FOLDS: Readonly<Record<string, Fold>> = {
+  reflect: { turned: (border, axis) => border.flip([axis]), before: () => 1, after: (size, width) => size - 1 - width },
+  edge: { turned: (border, axis) => border.sum([axis], true), before: () => 0, after: (size) => size - 1 },
+  wrap: { turned: (border) => border, before: (size, width) => size - width, after: () => 0 },
+};
+
+/** A border narrower than x shows each element at most once per side, so it folds back in one piece. */
+function foldNarrow(dy: Tensor, size: number, axis: number, start: number, end: number, mode: string): Tensor {
+  const { turned, before, after } = FOLDS[mode] as Fold;
+  const part = (from: number, to: number): Tensor => dy.slice([axis], [from], [to]);
+  const at = (count: number): number[] => dy.shape.map((_, i) => (i === axis ? count : 0));
+  const placed = (border: Tensor, first: number): Tensor => {
+    const piece = turned(border, axis);
+    return piece.pad(at(first), at(size - first - piece.dim(axis)));
+  };
+  let sum = part(start, start + size);
+  if (start > 0) sum = sum.add(placed(part(0, start), before(size, start)));
+  if (end > 0) sum = sum.add(placed(part(start + size, start + size + end), after(size, end)));
+  return sum;
 }
 
 /** Which element of the axis a position outside [0, size) repeats. */

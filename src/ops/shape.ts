@@ -25,7 +25,8 @@ export const Reshape = reshaping((context, x, argument) => {
   const dims = wanted.map((dim, i) => (dim === 0 && copies ? x.dim(i) : dim));
   const known = sizeOf(dims.filter((dim) => dim !== -1));
   const shape = dims.map((dim) => (dim === -1 ? x.size / known : dim));
-  if (sizeOf(shape) !== x.size) throw new GlobalPercError(`${x.size} elements do not fit shape [${wanted}]`);
+  if (sizeOf(shape) !== x.size || !shape.every(Number.isInteger))
+    throw new GlobalPercError(`${x.size} elements do not fit shape [${wanted}]`);
   return shape;
 });
 
@@ -103,7 +104,11 @@ export const Split = defineOp({
     }));
   },
   vjp: ({ dys, outputs, attributes }, x) => [
-    () => concat(dys.map((dy, i) => dy ?? (outputs[i] as Tensor).zerosLike()), normalizeAxis(attributes.int('axis', 0), x.rank)),
+    () =>
+      concat(
+        dys.map((dy, i) => dy ?? (outputs[i] as Tensor).zerosLike()),
+        normalizeAxis(attributes.int('axis', 0), x.rank),
+      ),
     null,
   ],
 });
@@ -115,7 +120,11 @@ export const Slice = defineOp({
     return { dtype: x.dtype, shape: x.shape.map((dim, i) => bounds.find(({ axis }) => axis === i)?.count ?? dim) };
   },
   vjp: (context, x, starts, ends, axes, steps) => [
-    () => sliceBounds(context, x, [starts, ends, axes, steps]).reduce((dy, bound) => interleave(dy, bound, x.dim(bound.axis)), context.dy),
+    () => {
+      const bounds = sliceBounds(context, x, [starts, ends, axes, steps]);
+      if (bounds.some(({ count }) => count === 0)) return x.zerosLike();
+      return bounds.reduce((dy, bound) => interleave(dy, bound, x.dim(bound.axis)), context.dy);
+    },
     null,
     null,
     null,

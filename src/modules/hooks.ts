@@ -1,0 +1,68 @@
+/** Which module calls are hooked. */
+import { GlobalPercError } from '../graph/index.js';
+import type { ModuleCall } from './recover.js';
+
+/**
+ * What names modules to hook: a class (`nn.Linear`), its name (`'Linear'`, also of a model's own classes), a pattern on
+ * the path (a RegExp, or a string `'/blocks\\.[0-5]\\./'`), or a predicate.
+ */
+export type HookSelector =
+  | { readonly className: string }
+  | string
+  | RegExp
+  | ((path: string, call: ModuleCall) => boolean);
+
+/** Subclasses that PyTorch's `isinstance` counts as their base. */
+const BASE_CLASS: Readonly<Record<string, string>> = {
+  NonDynamicallyQuantizableLinear: 'Linear',
+  ReLU6: 'Hardtanh',
+};
+
+/**
+ * The calls that match any selector, in execution order; no selector means every leaf module. Patterns and predicates
+ * see leaf modules, and a container only where a pattern covers its whole path.
+ * @throws GlobalPercError when nothing matches, naming the classes that exist.
+ */
+export function selectHooks(calls: readonly ModuleCall[], selectors: readonly HookSelector[]): ModuleCall[] {
+  const tests = selectors.map(testOf);
+  const hooked = calls.filter((call) => (tests.length === 0 ? call.leaf : tests.some((test) => test(call))));
+  if (hooked.length > 0) return hooked;
+  const wanted = selectors.map((selector) => (typeof selector === 'object' && 'className' in selector ? selector.className : String(selector)));
+  throw new GlobalPercError(
+    `no module matched ${wanted.join(', ') || 'at all'}; the model has ${countClasses(calls) || 'no recognisable modules'}. ` +
+      'Name one of these classes in modulesToHook, or a pattern on the module path',
+  );
+}
+
+function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
+  if (typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
+  if (selector instanceof RegExp) return (call) => matchesPath(selector, call);
+  const name = typeof selector === 'string' ? selector : selector?.className;
+  if (name === undefined) throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`);
+  const pattern = /^\/(.*)\/([a-z]*)$/.exec(name);
+  if (pattern) {
+    const expression = parsePattern(pattern[1] as string, pattern[2] as string, name);
+    return (call) => matchesPath(expression, call);
+  }
+  return (call) => call.class === name || BASE_CLASS[call.class] === name;
+}
+
+function parsePattern(source: string, flags: string, text: string): RegExp {
+  try {
+    return new RegExp(source, flags);
+  } catch (error) {
+    throw new GlobalPercError(`modulesToHook: ${text} is not a valid regular expression: ${(error as Error).message}`);
+  }
+}
+
+function matchesPath(pattern: RegExp, call: ModuleCall): boolean {
+  const found = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).exec(call.path);
+  return found !== null && (call.leaf || found[0] === call.path);
+}
+
+/** `Conv2d (12), ReLU (11)`, leaf modules only. */
+function countClasses(calls: readonly ModuleCall[]): string {
+  const counts = new Map<string, number>();
+  for (const call of calls) if (call.leaf) counts.set(call.class, (counts.get(call.class) ?? 0) + 1);
+  return [...counts].map(([name, count]) => `${name} (${count})`).join(', ');
+}

@@ -1,0 +1,2 @@
+export { type HookSelector, selectHooks } from './hooks.js';
+export { type ModuleCall, recoverModules } from './recover.js';

@@ -1,0 +1,119 @@
+/** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
+import { float, GlobalPercError, int, ints, string, type Tensor } from '../graph/index.js';
+import { type Draws, requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
+
+/** Rounds to the nearest integer, halves to the even one, as Python does. */
+const roundHalfEven = (x: number): number => {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
+};
+
+/** The centre of the image; a smaller image is padded with zeros first, the odd pixel at the end. */
+export class CenterCrop implements Transform {
+  readonly size: readonly [number, number];
+
+  /** @throws GlobalPercError on a size that is not positive. */
+  constructor(size: Size) {
+    this.size = sizeOfSides(size, 'CenterCrop');
+  }
+
+  apply(image: Tensor): Tensor {
+    requireImage(image, 'CenterCrop');
+    const padded = this.padded(image);
+    const starts = this.size.map((side, i) => roundHalfEven((padded.dim(i + 2) - side) / 2));
+    if (this.size.every((side, i) => side === padded.dim(i + 2))) return padded;
+    return padded.slice([2, 3], starts, starts.map((start, i) => start + (this.size[i] as number)));
+  }
+
+  private padded(image: Tensor): Tensor {
+    const missing = this.size.map((side, i) => Math.max(0, side - image.dim(i + 2)));
+    const before = missing.map((count) => Math.floor(count / 2));
+    const after = missing.map((count) => Math.floor((count + 1) / 2));
+    return image.pad([0, 0, ...before], [0, 0, ...after]);
+  }
+}
+
+/** Options of RandomCrop. */
+export interface RandomCropOptions {
+  /** Makes the sequence of crops of a session repeatable. */
+  readonly seed?: number;
+}
+
+/** A crop at a random place, the same for both images and another at each run. */
+export class RandomCrop implements Transform {
+  readonly size: readonly [number, number];
+  readonly random = true;
+  private readonly seed: number | undefined;
+
+  /** @throws GlobalPercError on a size that is not positive. */
+  constructor(size: Size, { seed }: RandomCropOptions = {}) {
+    this.size = sizeOfSides(size, 'RandomCrop');
+    this.seed = seed;
+  }
+
+  /** @throws GlobalPercError when the image is smaller than the crop. */
+  apply(image: Tensor, draws: Draws): Tensor {
+    requireImage(image, 'RandomCrop');
+    if (this.size.some((side, i) => side > image.dim(i + 2))) {
+      throw new GlobalPercError(`RandomCrop of ${this.size.join('×')} does not fit an image of shape [${image.shape}]; pad or resize it first`);
+    }
+    const uniform = draws.once(this, () => this.draw(image));
+    return this.size.reduce((result, side, i) => {
+      const places = image.dim(i + 2) - side + 1;
+      const offset = uniform.slice([0], [i], [i + 1]).mul(places).floor().minimum(places - 1).cast('int64');
+      const indices = offset.add(image.graph.ints(Array.from({ length: side }, (_, j) => j)));
+      return result.gather(indices, i + 2);
+    }, image);
+  }
+
+  /** Two uniform numbers in [0, 1). */
+  private draw({ graph }: Tensor): Tensor {
+    const seed = this.seed === undefined ? {} : { seed: float(this.seed) };
+    return graph.emit('RandomUniform', [], { shape: ints([2]), dtype: int(1), ...seed })[0] as Tensor;
+  }
+}
+
+/** Options of Pad. */
+export interface PadOptions {
+  /** `constant` fills with `fill`, `reflect` mirrors without repeating the edge, `edge` repeats it. Default `constant`. */
+  readonly mode?: 'constant' | 'reflect' | 'edge';
+  /** Default 0. */
+  readonly fill?: number;
+}
+
+/** Padding in pixels: one number, [left and right, top and bottom], or [left, top, right, bottom]. */
+export type Padding = number | readonly [number, number] | readonly [number, number, number, number];
+
+/** Adds a border. */
+export class Pad implements Transform {
+  readonly padding: readonly [number, number, number, number];
+  readonly mode: 'constant' | 'reflect' | 'edge';
+  readonly fill: number;
+
+  /** @throws GlobalPercError on a padding that is not 1, 2 or 4 non-negative integers, or an unknown mode. */
+  constructor(padding: Padding, { mode = 'constant', fill = 0 }: PadOptions = {}) {
+    const values = typeof padding === 'number' ? [padding] : [...padding];
+    const [left, top = left, right = left, bottom = top] = values;
+    if (![1, 2, 4].includes(values.length) || !values.every((value) => Number.isInteger(value) && value >= 0)) {
+      throw new GlobalPercError(`Pad: padding should be 1, 2 or 4 non-negative integers, got ${JSON.stringify(padding)}`);
+    }
+    if (!['constant', 'reflect', 'edge'].includes(mode)) {
+      throw new GlobalPercError(`Pad: mode should be constant, reflect or edge, got '${mode}'`);
+    }
+    this.padding = [left as number, top as number, right as number, bottom as number];
+    this.mode = mode;
+    this.fill = fill;
+  }
+
+  /** @throws GlobalPercError when a reflection is not smaller than the image. */
+  apply(image: Tensor): Tensor {
+    requireImage(image, 'Pad');
+    const [left, top, right, bottom] = this.padding;
+    if (this.mode === 'constant') return image.pad([0, 0, top, left], [0, 0, bottom, right], this.fill);
+    if (this.mode === 'reflect' && (Math.max(top, bottom) >= image.dim(2) || Math.max(left, right) >= image.dim(3))) {
+      throw new GlobalPercError(`Pad: a reflection of [${this.padding}] needs a larger image than [${image.shape}]`);
+    }
+    const pads = image.graph.ints([0, 0, top, left, 0, 0, bottom, right]);
+    return image.graph.emit('Pad', [image, pads], { mode: string(this.mode) })[0] as Tensor;
+  }
+}

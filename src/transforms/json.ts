@@ -1,0 +1,43 @@
+/** Transforms from the JSON configuration of the command line. */
+import { GlobalPercError } from '../graph/index.js';
+import { Compose, Normalize, type NormalizeOptions } from './basic.js';
+import { CenterCrop, Pad, type PadOptions, type Padding, RandomCrop, type RandomCropOptions } from './crop.js';
+import { Resize, type ResizeOptions } from './resize.js';
+import type { Size, Transform } from './transform.js';
+
+type WithOptions<Argument, Options> = Argument | ({ readonly size: Argument } & Options);
+
+/** Splits `504`, `[504, 504]` or `{ "size": …, … }` into the argument and the options. */
+function argumentAndOptions<Argument, Options>(json: WithOptions<Argument, Options>, key: string): [Argument, Options] {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return [json as Argument, {} as Options];
+  const { [key]: argument, ...options } = json as Record<string, unknown>;
+  return [argument as Argument, options as Options];
+}
+
+const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
+  centerCrop: (json: Size) => new CenterCrop(json),
+  normalize: (json: NormalizeOptions) => new Normalize(json),
+  pad: (json: WithOptions<Padding, PadOptions>) => new Pad(...argumentAndOptions<Padding, PadOptions>(json, 'padding')),
+  randomCrop: (json: WithOptions<Size, RandomCropOptions>) =>
+    new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size')),
+  resize: (json: WithOptions<Size, ResizeOptions>) => new Resize(...argumentAndOptions<Size, ResizeOptions>(json, 'size')),
+};
+
+/**
+ * `[{ "centerCrop": [504, 504] }, { "normalize": { "mean": […], "std": […] } }, { "pad": 10 },
+ * { "resize": { "size": 256, "interpolation": "bicubic" } }, { "randomCrop": 224 }]`
+ * @throws GlobalPercError naming an unknown transform.
+ */
+export function fromJSON(json: unknown): Transform {
+  if (!Array.isArray(json)) throw new GlobalPercError('transformNormalization should be a list of transforms');
+  return new Compose(
+    json.map((entry: unknown) => {
+      const [name, ...more] = Object.keys(entry ?? {});
+      const make = name === undefined ? undefined : MAKERS[name];
+      if (make === undefined || more.length > 0) {
+        throw new GlobalPercError(`transform ${JSON.stringify(entry)} is not known; expected one of ${Object.keys(MAKERS).join(', ')}`);
+      }
+      return make((entry as Record<string, never>)[name as string] as never);
+    }),
+  );
+}

@@ -1,0 +1,53 @@
+/** Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html). */
+import { constantOf, type Tensor } from '../graph/index.js';
+import { type Interpolation, interpolationMatrix } from '../ops/index.js';
+import { oneOfTransforms, requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
+
+/** Options of Resize. */
+export interface ResizeOptions {
+  /** Default `bilinear`. */
+  readonly interpolation?: 'bilinear' | 'bicubic';
+  /** Low-pass filter when the image shrinks. Default true. */
+  readonly antialias?: boolean;
+}
+
+/** Resizes to [height, width], or the shorter edge to one size. Computed as one matrix product per axis. */
+export class Resize implements Transform {
+  readonly size: Size;
+  readonly interpolation: 'bilinear' | 'bicubic';
+  readonly antialias: boolean;
+
+  /** @throws GlobalPercError on a size that is not positive, or an unknown interpolation. */
+  constructor(size: Size, { interpolation = 'bilinear', antialias = true }: ResizeOptions = {}) {
+    sizeOfSides(size, 'Resize');
+    this.size = size;
+    this.interpolation = oneOfTransforms(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
+    this.antialias = antialias;
+  }
+
+  apply(image: Tensor): Tensor {
+    requireImage(image, 'Resize');
+    const [height, width] = this.target(image.dim(2), image.dim(3));
+    const columns = this.matrix(image, image.dim(2), height);
+    const rows = this.matrix(image, image.dim(3), width);
+    const tall = columns ? columns.matmul(image) : image;
+    return rows ? tall.matmul(rows.swapAxes(0, 1)) : tall;
+  }
+
+  /** One size is that of the shorter edge; the other follows, rounded down. */
+  private target(height: number, width: number): readonly [number, number] {
+    if (typeof this.size !== 'number') return this.size;
+    const longer = Math.floor((this.size * Math.max(height, width)) / Math.min(height, width));
+    return height <= width ? [this.size, longer] : [longer, this.size];
+  }
+
+  private matrix({ graph, dtype }: Tensor, from: number, to: number): Tensor | undefined {
+    if (from === to) return undefined;
+    const options: Interpolation = {
+      mode: this.interpolation === 'bilinear' ? 'linear' : 'cubic',
+      coordinates: 'half_pixel',
+      ...(this.antialias ? { antialias: true, excludeOutside: true, cubicA: -0.5 } : { cubicA: -0.75 }),
+    };
+    return graph.constant(constantOf(dtype, [to, from], interpolationMatrix(options, from, to)));
+  }
+}

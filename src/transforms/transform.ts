@@ -1,0 +1,45 @@
+/** What a transform is. Images are [B, C, H, W]. */
+import { GlobalPercError, type Tensor } from '../graph/index.js';
+
+/** Random numbers that prediction and target share, so that a random transform does the same to both. */
+export class Draws {
+  private readonly drawn = new Map<object, Tensor>();
+
+  /** The tensor that `draw` made for this transform the first time. */
+  once(transform: object, draw: () => Tensor): Tensor {
+    const known = this.drawn.get(transform) ?? draw();
+    this.drawn.set(transform, known);
+    return known;
+  }
+}
+
+/** A differentiable piece of graph in front of the model. */
+export interface Transform {
+  apply(image: Tensor, draws: Draws): Tensor;
+  /** True when every run draws anew. */
+  readonly random?: boolean;
+  /** True when it expects images in [0, 1]. */
+  readonly normalizes?: boolean;
+}
+
+/** One size for both sides, or [height, width]. */
+export type Size = number | readonly [number, number];
+
+/** @throws GlobalPercError when the size is not one or two positive integers. */
+export function sizeOfSides(size: Size, name: string): readonly [number, number] {
+  const [height, width, ...more] = typeof size === 'number' ? [size, size] : [...size];
+  const valid = [height, width].every((side) => Number.isInteger(side) && (side as number) > 0) && more.length === 0;
+  if (!valid) throw new GlobalPercError(`${name}: size should be a positive integer or [height, width], got ${JSON.stringify(size)}`);
+  return [height as number, width as number];
+}
+
+/** @throws GlobalPercError when the tensor is not [B, C, H, W]. */
+export function requireImage(image: Tensor, name: string): void {
+  if (image.rank !== 4) throw new GlobalPercError(`${name} expects images [B, C, H, W], got shape [${image.shape}]`);
+}
+
+/** @throws GlobalPercError when a value is not among those allowed. */
+export function oneOfTransforms<T extends string>(value: T, allowed: readonly T[], name: string): T {
+  if (allowed.includes(value)) return value;
+  throw new GlobalPercError(`${name} should be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
+}
