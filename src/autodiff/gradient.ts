@@ -9,8 +9,8 @@ import {
   type Graph,
   isDifferentiable,
   type Node,
-  sameShape,
   type Shape,
+  sameShape,
   Tensor,
   type Value,
 } from '../graph/index.js';
@@ -108,7 +108,9 @@ function vjpContext(node: Node, outputs: readonly Tensor[], dys: readonly (Tenso
     get dy() {
       const dy = dys[0];
       if (dy === undefined) {
-        throw new GlobalPercError(`${describeNode(node)}: only its further outputs are used, and they have no gradient`);
+        throw new GlobalPercError(
+          `${describeNode(node)}: only its further outputs are used, and they have no gradient`,
+        );
       }
       return dy;
     },

@@ -2,7 +2,7 @@
  * The intermediate representation: a graph of ONNX nodes over named values, in topological order.
  * It holds structure only; what an op means lives in `ops/`, which is handed in as the `infer` function.
  */
-import { type Attributes, AttributeReader } from './attributes.js';
+import { AttributeReader, type Attributes } from './attributes.js';
 import { GlobalPercError } from './errors.js';
 import { Tensor } from './tensor.js';
 import { type ConstantData, constantOf, type DataType, type Shape, sizeOf, type TensorType } from './types.js';

@@ -1,7 +1,7 @@
 /** Configuration of GlobalPercLoss: the original's `GlobalPercConfig`, in camelCase. */
 import { GlobalPercError } from '../graph/index.js';
 import type { HookSelector } from '../modules/index.js';
-import { fromJSON as transformFromJSON, type Transform } from '../transforms/index.js';
+import { type Transform, fromJSON as transformFromJSON } from '../transforms/index.js';
 import { CosineLoss, type Distance, NormalizedTensorLoss } from './distances.js';
 import { L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
 
@@ -85,7 +85,9 @@ export class GlobalPercConfig {
     }
     return new GlobalPercConfig({
       ...(rest as GlobalPercOptions),
-      ...(transformNormalization === undefined ? {} : { transformNormalization: transformFromJSON(transformNormalization) }),
+      ...(transformNormalization === undefined
+        ? {}
+        : { transformNormalization: transformFromJSON(transformNormalization) }),
       ...(lossFunc === undefined ? {} : { lossFunc: distanceFromJSON(lossFunc) }),
       ...overrides,
     });
@@ -102,7 +104,9 @@ function distanceFromJSON(json: unknown): Distance {
   if (typeof json === 'string') {
     const make = PLAIN[json];
     if (make) return make();
-    throw new GlobalPercError(`lossFunc '${json}' is not known; expected ${Object.keys(PLAIN).join(', ')} or an object`);
+    throw new GlobalPercError(
+      `lossFunc '${json}' is not known; expected ${Object.keys(PLAIN).join(', ')} or an object`,
+    );
   }
   if (typeof json !== 'object' || json === null) {
     throw new GlobalPercError(`lossFunc should be a name or an object, got ${JSON.stringify(json)}`);

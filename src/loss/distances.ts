@@ -88,7 +88,10 @@ function minmaxDifference(a: Tensor, b: Tensor): Tensor {
 function instanceDifference(a: Tensor, b: Tensor): Tensor {
   const mean = a.mean([-1], true);
   const centered = a.sub(mean);
-  const variance = centered.square().sum([-1], true).mul(1 / (a.dim(-1) - 1));
+  const variance = centered
+    .square()
+    .sum([-1], true)
+    .mul(1 / (a.dim(-1) - 1));
   const deviation = variance.add(1e-5).sqrt();
   return centered.div(deviation).sub(b.sub(mean).div(deviation).detach());
 }
@@ -122,7 +125,8 @@ export class NormalizedTensorLoss implements Distance {
       case 'none':
         return input.sub(target);
       case 'cosine':
-        if (input.rank < 2) throw new GlobalPercError(`a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]`);
+        if (input.rank < 2)
+          throw new GlobalPercError(`a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]`);
         return cosineSimilarity(input, target, 1).neg().add(1);
       case 'minmax':
         return minmaxDifference(flattenSpatial(input), flattenSpatial(target));

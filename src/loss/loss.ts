@@ -140,7 +140,9 @@ export abstract class Loss implements AsyncDisposable {
   /** Computes the target's features once; the result stands in for the target in later calls. */
   async encode(target: TensorLike, options: StepOptions = {}): Promise<EncodedTarget> {
     if (!this.encodable) {
-      throw new GlobalPercError('a loss with RandomCrop cannot encode a target: the crop must be the same for both images');
+      throw new GlobalPercError(
+        'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
+      );
     }
     const input = this.input('target', target);
     await this.prepare(input.dims, options);
@@ -239,7 +241,7 @@ export abstract class Loss implements AsyncDisposable {
     const draws = new Draws();
     if (purpose === 'encode') {
       const features = await this.features(graph.input('target', 'float32', shape), draws, options);
-      features.forEach((feature, i) => graph.output(`feature_${i}`, feature));
+      for (const [i, feature] of features.entries()) graph.output(`feature_${i}`, feature);
       return { graph: await this.finish(graph, options), hooks: [] };
     }
     const pred = graph.input('pred', 'float32', shape);

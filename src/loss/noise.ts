@@ -7,7 +7,10 @@ const SEED = 7;
 /** Pairs of standard-normal tensors, the same at every call. */
 export function normalPairs(shape: Shape, count: number): [TensorLike, TensorLike][] {
   const uniform = mulberry32(SEED);
-  const normal = (): TensorLike => ({ dims: shape, data: Float32Array.from({ length: sizeOf(shape) }, () => boxMuller(uniform)) });
+  const normal = (): TensorLike => ({
+    dims: shape,
+    data: Float32Array.from({ length: sizeOf(shape) }, () => boxMuller(uniform)),
+  });
   return Array.from({ length: count }, () => [normal(), normal()]);
 }
 

@@ -2,11 +2,12 @@
 import { concat, constantOf, GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
+import { createGraph } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
-import type { Draws } from '../transforms/index.js';
+import { Draws } from '../transforms/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
-import { begin, type Comparison, Loss, type LossOptions, type StepOptions } from './loss.js';
+import { begin, type Comparison, type Hook, Loss, type LossOptions, type StepOptions } from './loss.js';
 import { normalPairs } from './noise.js';
 
 /** Pairs of random inputs whose losses set the scale of each hook under `dynamicNormalization`. */
@@ -50,12 +51,30 @@ export class GlobalPercLoss extends Loss {
     logger(`~ Weight of each hook: ${this.weights.map((weight) => Number(weight.toFixed(4))).join(', ')}`);
   }
 
+  /** The hooks as they are for inputs of one shape `[B, C, H, W]`. Throws as `evaluate` does. */
+  async hooksFor(shape: Shape, options: StepOptions = {}): Promise<Hook[]> {
+    await this.prepare(shape, options);
+    const features = await this.features(createGraph().input('pred', 'float32', shape), new Draws(), options);
+    return this.describe(features);
+  }
+
+  private describe(activations: readonly Tensor[]): Hook[] {
+    return this.hooks.map(({ path, class: className }, index) => ({
+      index,
+      path,
+      class: className,
+      shape: (activations[index] as Tensor).shape,
+      weight: this.weights[index] as number,
+    }));
+  }
+
   protected override get encodable(): boolean {
     return !this.config.transformNormalization?.random;
   }
 
   protected override async features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]> {
-    if (image.rank < 2) throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
+    if (image.rank < 2)
+      throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
     const input = this.config.transformNormalization?.apply(image, draws) ?? image;
     const body = await this.specialize(input.shape, options);
     const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
@@ -74,7 +93,8 @@ export class GlobalPercLoss extends Loss {
     const made = specialize(graph, input, { dtype: 'float32', shape }, outputs, this.session).catch((error: Error) => {
       this.specialized.delete(key);
       const hint = this.model.patchHint(shape) ?? `it accepts ${this.model.accepts}`;
-      if (error instanceof GlobalPercError) throw new GlobalPercError(`${this.model.source}: ${error.message}; ${hint}`);
+      if (error instanceof GlobalPercError)
+        throw new GlobalPercError(`${this.model.source}: ${error.message}; ${hint}`);
       throw error;
     });
     this.specialized.set(key, made);
@@ -82,13 +102,7 @@ export class GlobalPercLoss extends Loss {
   }
 
   protected override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
-    const hooks = this.hooks.map(({ path, class: className }, index) => ({
-      index,
-      path,
-      class: className,
-      shape: (prediction[index] as Tensor).shape,
-      weight: this.weights[index] as number,
-    }));
+    const hooks = this.describe(prediction);
     const losses = prediction.map((activation, i) => {
       const distance = this.config.lossFunc.forward(activation, target[i] as Tensor);
       if (distance.size === 1) return distance.reshape([1]);

@@ -27,7 +27,9 @@ export function toFloat32(tensor: TensorLike, name: string): HostTensor & { read
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) {
     const at = indexOf(bad, dims);
-    throw new GlobalPercError(`${name} holds ${values[bad]} at [${at}]: a loss needs finite values; check what made it`);
+    throw new GlobalPercError(
+      `${name} holds ${values[bad]} at [${at}]: a loss needs finite values; check what made it`,
+    );
   }
   return { dtype: 'float32', dims: [...dims], data: values };
 }
@@ -43,4 +45,5 @@ function indexOf(flat: number, shape: Shape): number[] {
   return position;
 }
 
-const describe = (value: unknown): string => (value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value);
+const describe = (value: unknown): string =>
+  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;

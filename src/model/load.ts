@@ -18,7 +18,10 @@ export interface LoadOptions {
  * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, or when its
  * external data is missing.
  */
-export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer, options: LoadOptions = {}): Promise<Model> {
+export async function loadModel(
+  source: string | URL | Uint8Array | ArrayBuffer,
+  options: LoadOptions = {},
+): Promise<Model> {
   const { signal, onProgress } = options;
   const inMemory = source instanceof Uint8Array || source instanceof ArrayBuffer;
   const name = inMemory ? 'the model' : String(source);
@@ -29,7 +32,8 @@ export async function loadModel(source: string | URL | Uint8Array | ArrayBuffer,
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
   const external = (location: string): Promise<Uint8Array> => {
-    if (inMemory) throw new GlobalPercError(`the model keeps weights in '${location}': load it by path, not from memory`);
+    if (inMemory)
+      throw new GlobalPercError(`the model keeps weights in '${location}': load it by path, not from memory`);
     return platform.readBytes(platform.beside(name, location));
   };
   await readOnnx(graph, bytes, { source: name, external });

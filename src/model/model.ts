@@ -34,8 +34,7 @@ export class Model {
     const declared = this.input.declaredShape;
     if (declared === undefined) return;
     const fits =
-      declared.length === shape.length &&
-      declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
+      declared.length === shape.length && declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
     if (fits) return;
     throw new GlobalPercError(
       `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ` +
@@ -75,7 +74,9 @@ function singleInput(source: string, graph: Graph): Value {
   if (input === undefined) throw new GlobalPercError(`${source}: the model has no input`);
   if (others.length > 0) {
     const names = graph.inputs.map((value) => `'${value.name}'`).join(', ');
-    throw new GlobalPercError(`${source}: the model has ${graph.inputs.length} inputs (${names}); models with one image input are supported`);
+    throw new GlobalPercError(
+      `${source}: the model has ${graph.inputs.length} inputs (${names}); models with one image input are supported`,
+    );
   }
   if (input.dtype !== 'float32') {
     throw new GlobalPercError(`${source}: input '${input.name}' is ${input.dtype}; a float32 model is needed`);
@@ -91,4 +92,3 @@ export const parameterCount = (values: Iterable<Value>): number => {
   }
   return count;
 };
-

@@ -16,19 +16,26 @@ const perDimension =
   (nodes) =>
     `${prefix}${dimensions(nodes[position] as Node)}d`;
 
-const hasConstantWeight = (node: Node | undefined): boolean => node?.inputs[1]?.constant !== undefined || isFoldable(node?.inputs[1]?.producer);
+const hasConstantWeight = (node: Node | undefined): boolean =>
+  node?.inputs[1]?.constant !== undefined || isFoldable(node?.inputs[1]?.producer);
 
 /** TorchScript leaves the transposition of a shared weight in the graph. */
-const isFoldable = (node: Node | undefined): boolean => node !== undefined && node.inputs.every((input) => input?.constant !== undefined);
+const isFoldable = (node: Node | undefined): boolean =>
+  node?.inputs.every((input) => input?.constant !== undefined) ?? false;
 
-const linear: Classify = (nodes) => (hasConstantWeight(nodes.find(({ op }) => op === 'MatMul' || op === 'Gemm')) ? 'Linear' : UNKNOWN_CLASS);
+const linear: Classify = (nodes) =>
+  hasConstantWeight(nodes.find(({ op }) => op === 'MatMul' || op === 'Gemm')) ? 'Linear' : UNKNOWN_CLASS;
 
 const clip: Classify = ([node]) => {
   const bounds = node?.inputs.slice(1).map((input) => input?.constant && numbersOf(input.constant)[0]);
   return bounds?.[0] === 0 && bounds[1] === 6 ? 'ReLU6' : 'Hardtanh';
 };
 
-const PADDING: Readonly<Record<string, string>> = { reflect: 'ReflectionPad2d', edge: 'ReplicationPad2d', wrap: 'CircularPad2d' };
+const PADDING: Readonly<Record<string, string>> = {
+  reflect: 'ReflectionPad2d',
+  edge: 'ReplicationPad2d',
+  wrap: 'CircularPad2d',
+};
 const pad: Classify = ([node]) => PADDING[attributesOf(node as Node).string('mode', 'constant')] ?? 'ZeroPad2d';
 
 /** Operators of a module in order, without those that only prepare shapes. */

@@ -27,7 +27,9 @@ export function selectHooks(calls: readonly ModuleCall[], selectors: readonly Ho
   const tests = selectors.map(testOf);
   const hooked = calls.filter((call) => (tests.length === 0 ? call.leaf : tests.some((test) => test(call))));
   if (hooked.length > 0) return hooked;
-  const wanted = selectors.map((selector) => (typeof selector === 'object' && 'className' in selector ? selector.className : String(selector)));
+  const wanted = selectors.map((selector) =>
+    typeof selector === 'object' && 'className' in selector ? selector.className : String(selector),
+  );
   throw new GlobalPercError(
     `no module matched ${wanted.join(', ') || 'at all'}; the model has ${countClasses(calls) || 'no recognisable modules'}. ` +
       'Name one of these classes in modulesToHook, or a pattern on the module path',
@@ -38,7 +40,8 @@ function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   if (typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
   if (selector instanceof RegExp) return (call) => matchesPath(selector, call);
   const name = typeof selector === 'string' ? selector : selector?.className;
-  if (name === undefined) throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`);
+  if (name === undefined)
+    throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`);
   const pattern = /^\/(.*)\/([a-z]*)$/.exec(name);
   if (pattern) {
     const expression = parsePattern(pattern[1] as string, pattern[2] as string, name);

@@ -1,2 +1,3 @@
 export { type HookSelector, selectHooks } from './hooks.js';
 export { type ModuleCall, recoverModules } from './recover.js';
+export { formatTree, type ModuleTree, moduleTree } from './tree.js';

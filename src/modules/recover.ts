@@ -39,7 +39,8 @@ export function recoverModules(graph: Graph): ModuleCall[] {
   const calls = open.flatMap(({ frame, nodes }): ModuleCall[] => {
     const output = outputOf(nodes, readers, graph);
     if (output === undefined) return [];
-    const className = frame.qualifiedClass?.split('.').at(-1) ?? (parents.has(frame.path) ? UNKNOWN_CLASS : classOf(nodes));
+    const className =
+      frame.qualifiedClass?.split('.').at(-1) ?? (parents.has(frame.path) ? UNKNOWN_CLASS : classOf(nodes));
     if (!scoped && className === UNKNOWN_CLASS) return [];
     const call = counts.get(frame.path) ?? 0;
     counts.set(frame.path, call + 1);
@@ -107,7 +108,11 @@ function readersOf(graph: Graph): Map<Value, Set<Node>> {
 }
 
 /** The last value of a call that is read outside it. */
-function outputOf(nodes: readonly Node[], readers: ReadonlyMap<Value, ReadonlySet<Node>>, graph: Graph): Value | undefined {
+function outputOf(
+  nodes: readonly Node[],
+  readers: ReadonlyMap<Value, ReadonlySet<Node>>,
+  graph: Graph,
+): Value | undefined {
   const inside = new Set(nodes);
   const isRead = (value: Value): boolean =>
     graph.outputs.includes(value) || [...(readers.get(value) ?? [])].some((reader) => !inside.has(reader));

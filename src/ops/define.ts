@@ -48,7 +48,9 @@ export function constantInts({ node }: InferContext, input: Tensor | undefined, 
   if (input === undefined) return undefined;
   const values = input.constantValues();
   if (values === undefined) {
-    throw new GlobalPercError(`${node.op} '${node.name}': ${what} must be known at compile time, but depend on the data`);
+    throw new GlobalPercError(
+      `${node.op} '${node.name}': ${what} must be known at compile time, but depend on the data`,
+    );
   }
   return values;
 }

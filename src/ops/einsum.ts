@@ -28,7 +28,13 @@ export function einsum(equation: string, inputs: readonly Tensor[]): Equation {
 /** Without an arrow: the ellipsis, then every label that occurs once, in alphabetical order. */
 function implicitOutput(operands: readonly string[], ellipsis: string): string {
   const labels = [...operands.join('')].filter((label) => !ellipsis.includes(label));
-  return ellipsis + labels.filter((label) => labels.indexOf(label) === labels.lastIndexOf(label)).sort().join('');
+  return (
+    ellipsis +
+    labels
+      .filter((label) => labels.indexOf(label) === labels.lastIndexOf(label))
+      .sort()
+      .join('')
+  );
 }
 
 /** Size of every label; a dimension of 1 broadcasts. */
@@ -55,11 +61,17 @@ export function einsumGradient(equation: Equation, inputs: readonly Tensor[], in
   const labels = equation.operands[index] as string;
   const distinct = [...new Set(labels)].join('');
   const others = equation.operands.filter((_, i) => i !== index);
-  const available = [...distinct].filter((label) => equation.output.includes(label) || others.join('').includes(label)).join('');
+  const available = [...distinct]
+    .filter((label) => equation.output.includes(label) || others.join('').includes(label))
+    .join('');
   const text = `${[equation.output, ...others].join(',')}->${available}`;
-  const contracted = dy.graph.emit('Einsum', [dy, ...inputs.filter((_, i) => i !== index)], { equation: string(text) })[0] as Tensor;
+  const contracted = dy.graph.emit('Einsum', [dy, ...inputs.filter((_, i) => i !== index)], {
+    equation: string(text),
+  })[0] as Tensor;
   const sizeOfLabel = sizes(equation, inputs);
-  const kept = contracted.reshape([...distinct].map((label) => (available.includes(label) ? contracted.dim(available.indexOf(label)) : 1)));
+  const kept = contracted.reshape(
+    [...distinct].map((label) => (available.includes(label) ? contracted.dim(available.indexOf(label)) : 1)),
+  );
   const full = kept.expand([...distinct].map((label, axis) => Math.max(kept.dim(axis), sizeOfLabel.get(label) ?? 1)));
   const spread = labels === distinct ? full : onDiagonal(full, distinct, labels);
   return reduceBroadcast(spread, (inputs[index] as Tensor).shape);

@@ -43,17 +43,16 @@ export const MatMul = defineOp({
 function matMulRightGradient(left: Tensor, dy: Tensor, b: Tensor): Tensor {
   if (b.rank > 2) return transposed(left).matmul(dy);
   const rows = left.expand([...dy.shape.slice(0, -1), left.dim(-1)]).reshape([-1, left.dim(-1)]);
-  return transposed(rows).matmul(dy.reshape([-1, dy.dim(-1)])).reshape(b.shape);
+  return transposed(rows)
+    .matmul(dy.reshape([-1, dy.dim(-1)]))
+    .reshape(b.shape);
 }
 
 /** y = α·a′·b′ + β·c, ′ an optional transposition.  ∂a′ = α·dy·b′ᵀ, ∂b′ = α·a′ᵀ·dy, ∂c = β·dy */
 export const Gemm = defineOp({
   infer: ({ attributes }, a, b) => ({
     dtype: a.dtype,
-    shape: [
-      a.dim(attributes.int('transA', 0) ? 1 : 0),
-      b.dim(attributes.int('transB', 0) ? 0 : 1),
-    ],
+    shape: [a.dim(attributes.int('transA', 0) ? 1 : 0), b.dim(attributes.int('transB', 0) ? 0 : 1)],
   }),
   vjp: ({ dy, attributes }, a, b) => {
     const [flipA, flipB] = [attributes.int('transA', 0) === 1, attributes.int('transB', 0) === 1];

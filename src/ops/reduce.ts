@@ -67,7 +67,9 @@ export const ReduceMin = extreme;
 export const ReduceL1 = reduction(({ x, dy }) => dy.mul(x.sign()));
 
 /** y = √Σx².  ∂x = dy·x/y, 0 where y = 0 */
-export const ReduceL2 = reduction(({ x, y, dy }) => x.mul(y.equal(0).where(y.zerosLike(), dy.div(y.equal(0).where(1, y)))));
+export const ReduceL2 = reduction(({ x, y, dy }) =>
+  x.mul(y.equal(0).where(y.zerosLike(), dy.div(y.equal(0).where(1, y)))),
+);
 
 /** y = Σ x².  ∂x = 2x·dy */
 export const ReduceSumSquare = reduction(({ x, dy }) => x.mul(dy.mul(2)));

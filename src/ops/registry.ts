@@ -1,5 +1,5 @@
 /** The table of operators, and the graph constructor that infers types with it. */
-import { attributesOf, describeNode, Graph, GlobalPercError, type InferFunction, type Node } from '../graph/index.js';
+import { attributesOf, describeNode, GlobalPercError, Graph, type InferFunction, type Node } from '../graph/index.js';
 import * as activation from './activation.js';
 import * as arithmetic from './arithmetic.js';
 import * as comparison from './comparison.js';
@@ -36,7 +36,9 @@ const families: Readonly<Record<string, OpDefinition>>[] = [
 ];
 
 /** Every operator of the standard domain that is known, by its ONNX name. */
-export const operators: ReadonlyMap<string, OpDefinition> = new Map(families.flatMap((family) => Object.entries(family)));
+export const operators: ReadonlyMap<string, OpDefinition> = new Map(
+  families.flatMap((family) => Object.entries(family)),
+);
 
 /** The entry of a node's operator, if there is one. */
 export const operatorOf = (node: Node): OpDefinition | undefined =>

@@ -13,7 +13,8 @@ export function gatherGradient(dy: Tensor, indices: Tensor, axis: number, size: 
   if (known && isRun(known)) return placed(dy, axis, known[0] as number, size);
   const front = axis === 0 ? dy : dy.swapAxes(0, axis);
   const rows = front.reshape([front.dim(0), -1]);
-  const added = known && known.length * size <= MATRIX_LIMIT ** 2 ? byMatrix(rows, known, size) : byScatter(rows, indices, size);
+  const added =
+    known && known.length * size <= MATRIX_LIMIT ** 2 ? byMatrix(rows, known, size) : byScatter(rows, indices, size);
   const result = added.reshape([size, ...front.shape.slice(1)]);
   return axis === 0 ? result : result.swapAxes(0, axis);
 }
@@ -44,5 +45,8 @@ function byScatter(rows: Tensor, indices: Tensor, size: number): Tensor {
 
 /** Elements added up along `axis` at the places `indices` names (same shape as dy). */
 export function scatterElementsAdd(zeros: Tensor, indices: Tensor, dy: Tensor, axis: number): Tensor {
-  return zeros.graph.emit('ScatterElements', [zeros, indices, dy], { axis: int(axis), reduction: string('add') })[0] as Tensor;
+  return zeros.graph.emit('ScatterElements', [zeros, indices, dy], {
+    axis: int(axis),
+    reduction: string('add'),
+  })[0] as Tensor;
 }

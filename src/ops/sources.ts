@@ -22,7 +22,9 @@ export const ConstantOfShape = defineOp({
 /** start, start + delta, … up to (not including) limit. */
 export const Range = defineOp({
   infer: (_, start, limit, delta) => {
-    const [from, to, by] = [start, limit, delta].map((input) => input?.value.constant && numbersOf(input.value.constant)[0]);
+    const [from, to, by] = [start, limit, delta].map(
+      (input) => input?.value.constant && numbersOf(input.value.constant)[0],
+    );
     if (start === undefined || from === undefined || to === undefined || by === undefined) {
       throw new GlobalPercError('Range needs constant start, limit and delta');
     }

@@ -10,13 +10,17 @@ const INFLATION_LIMIT = 64 * 1024;
 export async function fold(graph: Graph, options: SessionOptions = {}): Promise<void> {
   const foldable = new Set<Node>();
   const isConstant = (value: Value | undefined): boolean =>
-    value === undefined || value.constant !== undefined || (value.producer !== undefined && foldable.has(value.producer));
+    value === undefined ||
+    value.constant !== undefined ||
+    (value.producer !== undefined && foldable.has(value.producer));
   for (const node of graph.nodes) if (node.inputs.every(isConstant) && mayFold(node)) foldable.add(node);
   if (foldable.size === 0) return;
 
   const kept = graph.nodes.filter((node) => !foldable.has(node));
   const read = new Set<Value | undefined>([...kept.flatMap((node) => node.inputs), ...graph.outputs]);
-  const wanted = [...foldable].flatMap((node) => node.outputs).filter((value) => value !== undefined && read.has(value));
+  const wanted = [...foldable]
+    .flatMap((node) => node.outputs)
+    .filter((value) => value !== undefined && read.has(value));
   const constants = await evaluate([...foldable], wanted as Value[], requiredOpset(graph), options);
   graph.nodes = kept;
   for (const [value, constant] of constants) {
@@ -28,7 +32,10 @@ export async function fold(graph: Graph, options: SessionOptions = {}): Promise<
 function mayFold(node: Node): boolean {
   if (operatorOf(node)?.random) return false;
   const bytes = (values: readonly (Value | undefined)[]): number =>
-    values.reduce((sum, value) => sum + (value?.dtype ? sizeOf(value.shape ?? []) * bytesPerElement(value.dtype) : 0), 0);
+    values.reduce(
+      (sum, value) => sum + (value?.dtype ? sizeOf(value.shape ?? []) * bytesPerElement(value.dtype) : 0),
+      0,
+    );
   return bytes(node.outputs) <= Math.max(INFLATION_LIMIT, bytes(node.inputs));
 }
 

@@ -83,7 +83,10 @@ function skipExpand(node: Node, inputs: Inputs): Inputs {
 const sumAsProduct: Rule = (node, inputs, target) => {
   const [x, axesInput] = inputs;
   if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x) return undefined;
-  const axes = axesInput?.constantValues()?.map((axis) => normalizeAxis(axis, x.rank)).sort((a, b) => a - b);
+  const axes = axesInput
+    ?.constantValues()
+    ?.map((axis) => normalizeAxis(axis, x.rank))
+    .sort((a, b) => a - b);
   const [first, last] = [axes?.[0], axes?.at(-1)];
   if (!axes || first === undefined || last === undefined) return undefined;
   if (last === x.rank - 1 || last - first !== axes.length - 1) return undefined;

@@ -12,7 +12,7 @@ import {
   numbersOf,
   type Shape,
   sizeOf,
-  Tensor,
+  type Tensor,
   type TensorType,
   type Value,
 } from '../graph/index.js';
@@ -74,17 +74,32 @@ interface Probed {
 
 /** Runs the model once, with a Shape node behind every data-dependent value. */
 async function probe(graph: Graph, nodes: Node[], { input, type, dependent, wanted, options }: Probe): Promise<Probed> {
-  const measured = nodes.flatMap((node) => node.outputs).filter((value): value is Value => !!value && dependent.has(value));
-  const unknown = nodes.filter((node) => !operatorOf(node)).flatMap((node) => node.outputs).filter((value) => value && dependent.has(value));
+  const measured = nodes
+    .flatMap((node) => node.outputs)
+    .filter((value): value is Value => !!value && dependent.has(value));
+  const unknown = nodes
+    .filter((node) => !operatorOf(node))
+    .flatMap((node) => node.outputs)
+    .filter((value) => value && dependent.has(value));
   const frontier = constantFrontier(nodes, dependent, wanted);
 
   const program = new Graph(() => []);
   const runInput: Value = { name: input.name, ...type };
   program.inputs = [runInput];
-  program.nodes = nodes.map((node) => ({ ...node, inputs: node.inputs.map((value) => (value === input ? runInput : value)) }));
+  program.nodes = nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((value) => (value === input ? runInput : value)),
+  }));
   const shapeOutputs = measured.map((value) => {
     const output: Value = { name: `${value.name}.shape`, dtype: 'int64', shape: [-1] };
-    program.nodes.push({ op: 'Shape', domain: '', name: output.name, inputs: [value], outputs: [output], attributes: {} });
+    program.nodes.push({
+      op: 'Shape',
+      domain: '',
+      name: output.name,
+      inputs: [value],
+      outputs: [output],
+      attributes: {},
+    });
     return output;
   });
   const fetched = [...new Set([...frontier, ...(unknown as Value[])])];
@@ -129,7 +144,13 @@ async function runProbe(
 }
 
 /** Builds the static graph: data-dependent nodes with types, everything else as constants. */
-function rebuild(nodes: readonly Node[], input: Value, type: TensorType, dependent: ReadonlySet<Value>, probed: Probed): Specialized {
+function rebuild(
+  nodes: readonly Node[],
+  input: Value,
+  type: TensorType,
+  dependent: ReadonlySet<Value>,
+  probed: Probed,
+): Specialized {
   const graph = createGraph();
   const copies = new Map<Value, Tensor>([[input, graph.input(input.name, type.dtype, type.shape)]]);
   const copyOf = (value: Value): Tensor => {

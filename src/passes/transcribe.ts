@@ -48,7 +48,9 @@ export function transcribe(
 
 /** Emits the same node on other inputs; output types are taken over, so operators without an entry can be copied too. */
 export function copyNode(node: Node, inputs: readonly (Tensor | undefined)[], target: Graph): Tensor[] {
-  const types = node.outputs.map((output) => ({ dtype: output?.dtype ?? 'float32', shape: output?.shape ?? [] }) as const);
+  const types = node.outputs.map(
+    (output) => ({ dtype: output?.dtype ?? 'float32', shape: output?.shape ?? [] }) as const,
+  );
   return target.emit(node.op, inputs, node.attributes, {
     outputs: node.outputs.length,
     domain: node.domain,
@@ -62,6 +64,6 @@ export function rewriteGraph(source: Graph, target: Graph, rewrite: Rewrite): Gr
   const bindings = new Map(source.inputs.map((value) => [value, new Tensor(target, value)]));
   target.inputs = source.inputs;
   const outputs = transcribe(source, target, bindings, source.outputs, rewrite);
-  outputs.forEach((tensor, i) => target.output((source.outputs[i] as Value).name, tensor));
+  for (const [i, tensor] of outputs.entries()) target.output((source.outputs[i] as Value).name, tensor);
   return target;
 }

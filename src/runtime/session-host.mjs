@@ -46,7 +46,9 @@ export class SessionHost {
     const results = {};
     for (const [name, tensor] of Object.entries(outputs)) {
       const described = { dtype: /** @type {HostTensor['dtype']} */ (tensor.type), dims: tensor.dims };
-      results[name] = keep ? { ...described, kept: this.keep(tensor) } : { ...described, data: /** @type {any} */ (tensor.data) };
+      results[name] = keep
+        ? { ...described, kept: this.keep(tensor) }
+        : { ...described, data: /** @type {any} */ (tensor.data) };
     }
     return results;
   }
@@ -60,7 +62,8 @@ export class SessionHost {
 
   /** @param {Feed} feed */
   tensorOf(feed) {
-    if (feed.kept === undefined) return new this.ort.Tensor(/** @type {any} */ (feed.dtype), /** @type {any} */ (feed.data), feed.dims);
+    if (feed.kept === undefined)
+      return new this.ort.Tensor(/** @type {any} */ (feed.dtype), /** @type {any} */ (feed.data), feed.dims);
     const tensor = this.kept.get(feed.kept);
     if (tensor === undefined) throw new Error('an encoded target is used after it was disposed');
     return tensor;

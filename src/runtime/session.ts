@@ -1,6 +1,7 @@
 /** Sessions: a compiled graph that is ready to run. */
-import { platform } from '#platform';
+
 import type { InferenceSession } from 'onnxruntime-common';
+import { platform } from '#platform';
 import type { Graph } from '../graph/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import type { Engine, Feed, HostTensor } from './types.js';

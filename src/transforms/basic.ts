@@ -41,7 +41,9 @@ export class Normalize implements Transform {
       throw new GlobalPercError('Normalize: mean and std should be lists of the same length, one number per channel');
     }
     if (![...mean, ...std].every(Number.isFinite) || std.includes(0)) {
-      throw new GlobalPercError(`Normalize: mean and std should be finite, std not zero; got mean [${mean}], std [${std}]`);
+      throw new GlobalPercError(
+        `Normalize: mean and std should be finite, std not zero; got mean [${mean}], std [${std}]`,
+      );
     }
     this.mean = mean;
     this.std = std;
@@ -52,7 +54,9 @@ export class Normalize implements Transform {
     requireImage(image, 'Normalize');
     const channels = image.dim(1);
     if (this.mean.length !== 1 && this.mean.length !== channels) {
-      throw new GlobalPercError(`Normalize has ${this.mean.length} means, the image ${channels} channels (shape [${image.shape}])`);
+      throw new GlobalPercError(
+        `Normalize has ${this.mean.length} means, the image ${channels} channels (shape [${image.shape}])`,
+      );
     }
     const perChannel = (values: readonly number[]): Tensor =>
       image.graph.constant(constantOf(image.dtype, [1, values.length, 1, 1], values));

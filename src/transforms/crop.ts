@@ -22,7 +22,11 @@ export class CenterCrop implements Transform {
     const padded = this.padded(image);
     const starts = this.size.map((side, i) => roundHalfEven((padded.dim(i + 2) - side) / 2));
     if (this.size.every((side, i) => side === padded.dim(i + 2))) return padded;
-    return padded.slice([2, 3], starts, starts.map((start, i) => start + (this.size[i] as number)));
+    return padded.slice(
+      [2, 3],
+      starts,
+      starts.map((start, i) => start + (this.size[i] as number)),
+    );
   }
 
   private padded(image: Tensor): Tensor {
@@ -55,12 +59,19 @@ export class RandomCrop implements Transform {
   apply(image: Tensor, draws: Draws): Tensor {
     requireImage(image, 'RandomCrop');
     if (this.size.some((side, i) => side > image.dim(i + 2))) {
-      throw new GlobalPercError(`RandomCrop of ${this.size.join('×')} does not fit an image of shape [${image.shape}]; pad or resize it first`);
+      throw new GlobalPercError(
+        `RandomCrop of ${this.size.join('×')} does not fit an image of shape [${image.shape}]; pad or resize it first`,
+      );
     }
     const uniform = draws.once(this, () => this.draw(image));
     return this.size.reduce((result, side, i) => {
       const places = image.dim(i + 2) - side + 1;
-      const offset = uniform.slice([0], [i], [i + 1]).mul(places).floor().minimum(places - 1).cast('int64');
+      const offset = uniform
+        .slice([0], [i], [i + 1])
+        .mul(places)
+        .floor()
+        .minimum(places - 1)
+        .cast('int64');
       const indices = offset.add(image.graph.ints(Array.from({ length: side }, (_, j) => j)));
       return result.gather(indices, i + 2);
     }, image);
@@ -95,7 +106,9 @@ export class Pad implements Transform {
     const values = typeof padding === 'number' ? [padding] : [...padding];
     const [left, top = left, right = left, bottom = top] = values;
     if (![1, 2, 4].includes(values.length) || !values.every((value) => Number.isInteger(value) && value >= 0)) {
-      throw new GlobalPercError(`Pad: padding should be 1, 2 or 4 non-negative integers, got ${JSON.stringify(padding)}`);
+      throw new GlobalPercError(
+        `Pad: padding should be 1, 2 or 4 non-negative integers, got ${JSON.stringify(padding)}`,
+      );
     }
     if (!['constant', 'reflect', 'edge'].includes(mode)) {
       throw new GlobalPercError(`Pad: mode should be constant, reflect or edge, got '${mode}'`);

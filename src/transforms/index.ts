@@ -1,5 +1,5 @@
 export { Compose, Lambda, Normalize, type NormalizeOptions } from './basic.js';
-export { CenterCrop, Pad, type PadOptions, type Padding, RandomCrop, type RandomCropOptions } from './crop.js';
+export { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 export { fromJSON } from './json.js';
 export { Resize, type ResizeOptions } from './resize.js';
 export { Draws, type Size, type Transform } from './transform.js';

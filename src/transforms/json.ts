@@ -1,7 +1,7 @@
 /** Transforms from the JSON configuration of the command line. */
 import { GlobalPercError } from '../graph/index.js';
 import { Compose, Normalize, type NormalizeOptions } from './basic.js';
-import { CenterCrop, Pad, type PadOptions, type Padding, RandomCrop, type RandomCropOptions } from './crop.js';
+import { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 import { Resize, type ResizeOptions } from './resize.js';
 import type { Size, Transform } from './transform.js';
 
@@ -20,7 +20,8 @@ const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
   pad: (json: WithOptions<Padding, PadOptions>) => new Pad(...argumentAndOptions<Padding, PadOptions>(json, 'padding')),
   randomCrop: (json: WithOptions<Size, RandomCropOptions>) =>
     new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size')),
-  resize: (json: WithOptions<Size, ResizeOptions>) => new Resize(...argumentAndOptions<Size, ResizeOptions>(json, 'size')),
+  resize: (json: WithOptions<Size, ResizeOptions>) =>
+    new Resize(...argumentAndOptions<Size, ResizeOptions>(json, 'size')),
 };
 
 /**
@@ -35,7 +36,9 @@ export function fromJSON(json: unknown): Transform {
       const [name, ...more] = Object.keys(entry ?? {});
       const make = name === undefined ? undefined : MAKERS[name];
       if (make === undefined || more.length > 0) {
-        throw new GlobalPercError(`transform ${JSON.stringify(entry)} is not known; expected one of ${Object.keys(MAKERS).join(', ')}`);
+        throw new GlobalPercError(
+          `transform ${JSON.stringify(entry)} is not known; expected one of ${Object.keys(MAKERS).join(', ')}`,
+        );
       }
       return make((entry as Record<string, never>)[name as string] as never);
     }),

@@ -29,7 +29,10 @@ export type Size = number | readonly [number, number];
 export function sizeOfSides(size: Size, name: string): readonly [number, number] {
   const [height, width, ...more] = typeof size === 'number' ? [size, size] : [...size];
   const valid = [height, width].every((side) => Number.isInteger(side) && (side as number) > 0) && more.length === 0;
-  if (!valid) throw new GlobalPercError(`${name}: size should be a positive integer or [height, width], got ${JSON.stringify(size)}`);
+  if (!valid)
+    throw new GlobalPercError(
+      `${name}: size should be a positive integer or [height, width], got ${JSON.stringify(size)}`,
+    );
   return [height as number, width as number];
 }
 

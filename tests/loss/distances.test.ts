@@ -2,7 +2,15 @@
 import { describe, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import { numbersOf } from '../../src/graph/index.js';
-import { CosineLoss, type Distance, l1Loss, mseLoss, NormalizedTensorLoss, type Reduction, smoothL1Loss } from '../../src/loss/distances.js';
+import {
+  CosineLoss,
+  type Distance,
+  l1Loss,
+  mseLoss,
+  NormalizedTensorLoss,
+  type Reduction,
+  smoothL1Loss,
+} from '../../src/loss/distances.js';
 import { createGraph } from '../../src/ops/index.js';
 import { expectClose, runGraph } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';

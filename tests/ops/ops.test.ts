@@ -20,7 +20,7 @@ import {
   type Tensor,
 } from '../../src/graph/index.js';
 import { createGraph, operators } from '../../src/ops/index.js';
-import { feedOf, expectClose, numbersIn, withSession } from '../support/run.js';
+import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
 import { castConstant, type Fixture, readFixture } from '../support/safetensors.js';
 
 type StoredAttribute = { int?: number; float?: number; string?: string; ints?: number[]; floats?: number[] };
@@ -62,11 +62,20 @@ function build(fixture: Fixture<Case>, test: Case, dtype: DataType) {
     variables[i] = graph.input(`input_${i}`, data.dtype, data.shape);
     return variables[i];
   });
-  const attributes = Object.fromEntries(Object.entries(test.attributes).map(([name, value]) => [name, attributeOf(value)]));
+  const attributes = Object.fromEntries(
+    Object.entries(test.attributes).map(([name, value]) => [name, attributeOf(value)]),
+  );
   const outputs = graph.emit(test.op, inputs, attributes, { outputs: test.outputs.length });
   const terms = outputs.flatMap((output, i) => {
     const key = test.cotangents[i];
-    return key && isDifferentiable(output.dtype) ? [output.mul(graph.constant(castConstant(fixture.tensor(key), output.dtype))).cast(dtype).sum()] : [];
+    return key && isDifferentiable(output.dtype)
+      ? [
+          output
+            .mul(graph.constant(castConstant(fixture.tensor(key), output.dtype)))
+            .cast(dtype)
+            .sum(),
+        ]
+      : [];
   });
   const loss = terms.length > 0 ? terms.reduce((sum, term) => sum.add(term)) : undefined;
   return { graph, feeds, variables, outputs, loss };
@@ -89,7 +98,11 @@ async function centralDifferences(fixture: Fixture<Case>, test: Case): Promise<(
       const data = feeds[name] as ConstantData;
       const numbers = numbersOf(data);
       const shifted = (index: number, by: number) =>
-        constantOf(data.dtype, data.shape, numbers.map((number, j) => (j === index ? number + by : number)));
+        constantOf(
+          data.dtype,
+          data.shape,
+          numbers.map((number, j) => (j === index ? number + by : number)),
+        );
       const slopes: number[] = [];
       for (const index of numbers.keys()) {
         slopes.push(((await at(name, shifted(index, step))) - (await at(name, shifted(index, -step)))) / (2 * step));
@@ -104,9 +117,15 @@ describe.each(fixtures)('$file', ({ fixture }) => {
   it.each(fixture.cases.map((test) => ({ label: `${test.op}: ${test.name}`, test })))('$label', async ({ test }) => {
     const { graph, feeds, variables, outputs, loss } = build(fixture, test, 'float32');
     const wrt = variables.flatMap((variable, i) => (variable && test.gradients[i] && loss ? [{ variable, i }] : []));
-    const gradients = loss && wrt.length > 0 ? gradient(loss, wrt.map(({ variable }) => variable)) : [];
-    outputs.forEach((output, i) => graph.output(`output_${i}`, output));
-    gradients.forEach((tensor, i) => graph.output(`gradient_${wrt[i]?.i}`, tensor));
+    const gradients =
+      loss && wrt.length > 0
+        ? gradient(
+            loss,
+            wrt.map(({ variable }) => variable),
+          )
+        : [];
+    for (const [i, output] of outputs.entries()) graph.output(`output_${i}`, output);
+    for (const [i, tensor] of gradients.entries()) graph.output(`gradient_${wrt[i]?.i}`, tensor);
     const results = await withSession(graph, (session) =>
       session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)]))),
     );
@@ -117,18 +136,32 @@ describe.each(fixtures)('$file', ({ fixture }) => {
       expectClose(numbersIn(results[`output_${i}`]), fixture.tensor(key), 1e-4, `output ${i}`);
     });
     for (const { i } of wrt) {
-      expectClose(numbersIn(results[`gradient_${i}`]), fixture.tensor(test.gradients[i] as string), 1e-4, `gradient ${i} against PyTorch`);
+      expectClose(
+        numbersIn(results[`gradient_${i}`]),
+        fixture.tensor(test.gradients[i] as string),
+        1e-4,
+        `gradient ${i} against PyTorch`,
+      );
     }
     if (!test.smooth || wrt.length === 0) return;
     const slopes = await centralDifferences(fixture, test);
     for (const { i } of wrt) {
-      expectClose(numbersIn(results[`gradient_${i}`]), slopes[i] as number[], test.double ? 1e-4 : 1e-2, `gradient ${i} against central differences`);
+      expectClose(
+        numbersIn(results[`gradient_${i}`]),
+        slopes[i] as number[],
+        test.double ? 1e-4 : 1e-2,
+        `gradient ${i} against central differences`,
+      );
     }
   });
 });
 
 describe('completeness', () => {
-  const covered = new Set(fixtures.flatMap(({ fixture }) => fixture.cases.filter((test) => test.gradients.some(Boolean)).map((test) => test.op)));
+  const covered = new Set(
+    fixtures.flatMap(({ fixture }) =>
+      fixture.cases.filter((test) => test.gradients.some(Boolean)).map((test) => test.op),
+    ),
+  );
   it.each([...operators].filter(([, operator]) => operator.vjp).map(([op]) => op))('%s has gradient cases', (op) => {
     expect(covered).toContain(op);
   });

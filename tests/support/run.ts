@@ -15,7 +15,10 @@ export const numbersIn = (tensor: HostTensor | undefined): number[] =>
 
 /** Opens a session without graph optimisation, hands it to `use`, and closes it. */
 export async function withSession<T>(graph: Graph, use: (session: Session) => Promise<T>): Promise<T> {
-  const session = await Session.open(graph, requiredOpset(graph), { graphOptimizationLevel: 'disabled', intraOpNumThreads: 1 });
+  const session = await Session.open(graph, requiredOpset(graph), {
+    graphOptimizationLevel: 'disabled',
+    intraOpNumThreads: 1,
+  });
   try {
     return await use(session);
   } finally {
@@ -24,10 +27,16 @@ export async function withSession<T>(graph: Graph, use: (session: Session) => Pr
 }
 
 /** Runs a graph once: outputs by name. */
-export function runGraph(graph: Graph, outputs: Record<string, Tensor>, feeds: Record<string, ConstantData>): Promise<Record<string, number[]>> {
+export function runGraph(
+  graph: Graph,
+  outputs: Record<string, Tensor>,
+  feeds: Record<string, ConstantData>,
+): Promise<Record<string, number[]>> {
   for (const [name, tensor] of Object.entries(outputs)) graph.output(name, tensor);
   return withSession(graph, async (session) => {
-    const results = await session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)])));
+    const results = await session.run(
+      Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)])),
+    );
     return Object.fromEntries(Object.entries(results).map(([name, tensor]) => [name, numbersIn(tensor)]));
   });
 }
@@ -44,11 +53,18 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
 }
 
 /** Same length, all finite where expected is, and within `tolerance` of the expected values in relative L2 norm. */
-export function expectClose(actual: ArrayLike<number>, expected: ArrayLike<number> | ConstantData, tolerance: number, what: string): void {
+export function expectClose(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number> | ConstantData,
+  tolerance: number,
+  what: string,
+): void {
   const numbers = 'bytes' in expected ? numbersOf(expected) : expected;
   expect(actual.length, `${what}: number of elements`).toBe(numbers.length);
   const error = relativeError(actual, numbers);
   if (!(error <= tolerance)) {
-    expect.fail(`${what}: relative error ${error}\n  got      ${Array.from(actual).slice(0, 12)}\n  expected ${Array.from(numbers).slice(0, 12)}`);
+    expect.fail(
+      `${what}: relative error ${error}\n  got      ${Array.from(actual).slice(0, 12)}\n  expected ${Array.from(numbers).slice(0, 12)}`,
+    );
   }
 }

@@ -2,7 +2,14 @@
 import { readFileSync } from 'node:fs';
 import { type ConstantData, constantOf, type DataType, numbersOf } from '../../src/graph/index.js';
 
-const DTYPES: Record<string, DataType> = { F32: 'float32', F64: 'float64', I64: 'int64', U8: 'uint8', BOOL: 'bool', I32: 'int32' };
+const DTYPES: Record<string, DataType> = {
+  F32: 'float32',
+  F64: 'float64',
+  I64: 'int64',
+  U8: 'uint8',
+  BOOL: 'bool',
+  I32: 'int32',
+};
 
 export interface Fixture<Case> {
   readonly cases: Case[];
@@ -19,7 +26,11 @@ export function readFixture<Case>(path: string): Fixture<Case> {
       const entry = header[key];
       if (entry === undefined) throw new Error(`${path} has no tensor '${key}'`);
       const [from, to] = entry.data_offsets.map((offset: number) => offset + 8 + headerSize);
-      return { dtype: DTYPES[entry.dtype] as DataType, shape: entry.shape, bytes: Uint8Array.from(bytes.subarray(from, to)) };
+      return {
+        dtype: DTYPES[entry.dtype] as DataType,
+        shape: entry.shape,
+        bytes: Uint8Array.from(bytes.subarray(from, to)),
+      };
     },
   };
 }

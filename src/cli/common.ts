@@ -1,0 +1,84 @@
+/** What the commands share: reading options, building the loss, showing progress. */
+import { readFile } from 'node:fs/promises';
+import { SingleBar } from 'cli-progress';
+import { GlobalPercConfig, GlobalPercError, GlobalPercLoss, loadModel, type StepOptions } from '../index.js';
+
+/** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
+export function parseShape(text: string): number[] {
+  const dims = text.split(',').map(Number);
+  if (dims.length < 2 || !dims.every((dim) => Number.isInteger(dim) && dim > 0)) {
+    throw new GlobalPercError(`--input should be positive dimensions such as 1,3,224,224, got '${text}'`);
+  }
+  return dims;
+}
+
+/** A number of an option. @throws GlobalPercError when it is none. */
+export function parseNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new GlobalPercError(`'${text}' is not a number`);
+  return value;
+}
+
+/** Reads the configuration file, if one is named. @throws GlobalPercError when it is missing or not JSON. */
+async function readConfig(path: string | undefined): Promise<unknown> {
+  if (path === undefined) return {};
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message;
+    throw new GlobalPercError(`cannot read the configuration '${path}': ${reason}`);
+  });
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new GlobalPercError(`${path} is not JSON: ${(error as Error).message}`);
+  }
+}
+
+/** Loads model and configuration; `hooks`, where given, replace those of the configuration. */
+export async function openLoss(
+  modelPath: string,
+  options: { readonly config?: string | undefined; readonly hooks?: readonly string[] | undefined },
+  step: StepOptions,
+): Promise<GlobalPercLoss> {
+  const json = await readConfig(options.config);
+  const config = GlobalPercConfig.fromJSON(json, {
+    // printData goes to stderr and only where asked for: stdout belongs to the result.
+    printData: (json as { printData?: boolean } | null)?.printData ?? false,
+    logger: (message) => process.stderr.write(`${message}\n`),
+    ...(options.hooks && { modulesToHook: options.hooks }),
+  });
+  return new GlobalPercLoss(await loadModel(modelPath, step), config);
+}
+
+const STEPS = ['read', 'parse', 'specialize', 'differentiate', 'fold', 'open', 'run'];
+
+/** Runs a task with a progress bar on stderr, where that is a terminal. */
+export async function withProgress<T>(task: (options: StepOptions) => Promise<T>): Promise<T> {
+  if (!process.stderr.isTTY) return task({});
+  const bar = new SingleBar({
+    format: '{bar} {step}',
+    clearOnComplete: true,
+    hideCursor: true,
+    stream: process.stderr,
+  });
+  bar.start(STEPS.length, 0, { step: 'starting' });
+  try {
+    return await task({ onProgress: ({ step }) => bar.update(STEPS.indexOf(step) + 1, { step }) });
+  } finally {
+    bar.stop();
+  }
+}
+
+/** Prints rows in aligned columns; numbers to the right. */
+export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const isNumeric = header.map((_, column) => rows.every((row) => /^-?[\d.e+-]+$/.test(row[column] ?? '')));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) =>
+        isNumeric[column] ? cell.padStart(widths[column] as number) : cell.padEnd(widths[column] as number),
+      )
+      .join('  ')
+      .trimEnd();
+  return all.map(line).join('\n');
+}

@@ -1,0 +1,33 @@
+/** `globalperc compile`: loss and gradient as one ONNX file. */
+import type { Command } from 'commander';
+import { writeAtomically } from '../data/index.js';
+import { openLoss, parseShape, withProgress } from './common.js';
+
+interface Options {
+  readonly input: string;
+  readonly config?: string;
+  readonly out: string;
+}
+
+export function addCompile(program: Command): void {
+  program
+    .command('compile')
+    .description('write loss and gradient for one input shape: inputs pred, target; outputs loss, grad, hook_losses')
+    .argument('<MODEL>', 'ONNX file')
+    .requiredOption('--input <SHAPE>', 'shape of pred and target, e.g. 1,3,504,504')
+    .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
+    .requiredOption('--out <FILE>', 'the ONNX file to write')
+    .action(run);
+}
+
+async function run(modelPath: string, options: Options): Promise<void> {
+  const shape = parseShape(options.input);
+  const bytes = await withProgress(async (step) => {
+    await using loss = await openLoss(modelPath, options, step);
+    return await loss.compile(shape, step);
+  });
+  await writeAtomically(options.out, bytes);
+  process.stdout.write(
+    `${options.out}: ${(bytes.length / 1e6).toFixed(1)} MB, pred and target [${shape.join(', ')}]\n`,
+  );
+}

@@ -1,0 +1,70 @@
+/** `globalperc curve`: the weight curve as a picture. */
+import type { Command } from 'commander';
+import { writeAtomically } from '../data/index.js';
+import { GlobalPercError, weightCurve } from '../index.js';
+import { parseNumber } from './common.js';
+
+interface Options {
+  readonly start: string;
+  readonly end: string;
+  readonly force: string;
+  readonly hooks: string;
+  readonly out: string;
+}
+
+export function addCurve(program: Command): void {
+  program
+    .command('curve')
+    .description('plot the weight of each hook')
+    .option('--start <NUMBER>', 'startWeight', '1')
+    .option('--end <NUMBER>', 'endWeight', '2')
+    .option('--force <NUMBER>', 'curveForce', '0')
+    .option('--hooks <COUNT>', 'number of hooks', '10')
+    .requiredOption('--out <FILE>', '.png or .svg')
+    .action(run);
+}
+
+async function run(options: Options): Promise<void> {
+  const count = parseNumber(options.hooks);
+  if (!Number.isInteger(count) || count < 1)
+    throw new GlobalPercError(`--hooks should be a positive integer, got ${options.hooks}`);
+  if (!/\.(png|svg)$/.test(options.out))
+    throw new GlobalPercError(`--out should end in .png or .svg, got '${options.out}'`);
+  const [startWeight, endWeight, curveForce] = [options.start, options.end, options.force].map(parseNumber) as [
+    number,
+    number,
+    number,
+  ];
+  const weights = weightCurve({ startWeight, endWeight, curveForce }, count);
+  const svg = await plot(weights, `Weight of each hook: start ${startWeight}, end ${endWeight}, force ${curveForce}`);
+  if (options.out.endsWith('.svg')) await writeAtomically(options.out, svg);
+  else {
+    const { default: sharp } = await import('sharp');
+    await writeAtomically(options.out, await sharp(Buffer.from(svg), { density: 144 }).png().toBuffer());
+  }
+  process.stdout.write(`${options.out}\n`);
+}
+
+/** An SVG line plot of weight over hook. */
+async function plot(weights: readonly number[], title: string): Promise<string> {
+  const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
+  const { spec } = vegaLite.compile({
+    title,
+    width: 480,
+    height: 300,
+    background: 'white',
+    padding: 10,
+    data: { values: weights.map((weight, hook) => ({ hook, weight })) },
+    mark: { type: 'line', point: true },
+    encoding: {
+      x: {
+        field: 'hook',
+        type: 'quantitative',
+        title: 'hook (execution order)',
+        axis: { tickMinStep: 1, format: 'd' },
+      },
+      y: { field: 'weight', type: 'quantitative', title: 'weight', scale: { zero: false } },
+    },
+  });
+  return new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
+}

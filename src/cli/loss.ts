@@ -1,0 +1,48 @@
+/** `globalperc loss`: the loss between two images. */
+import type { Command } from 'commander';
+import { formatNpy, readImage, writeAtomically } from '../data/index.js';
+import { formatTable, openLoss, withProgress } from './common.js';
+
+interface Options {
+  readonly config?: string;
+  readonly grad?: string;
+  readonly json?: boolean;
+}
+
+export function addLoss(program: Command): void {
+  program
+    .command('loss')
+    .description('loss of PRED against TARGET: PNG, JPEG, WebP (as [0, 1] NCHW) or float32 .npy (NCHW)')
+    .argument('<MODEL>', 'ONNX file')
+    .argument('<PRED>')
+    .argument('<TARGET>')
+    .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
+    .option('--grad <OUT.npy>', 'write the gradient with respect to PRED')
+    .option('--json', 'print one JSON object')
+    .action(run);
+}
+
+async function run(modelPath: string, predPath: string, targetPath: string, options: Options): Promise<void> {
+  const [pred, target] = await Promise.all([readImage(predPath), readImage(targetPath)]);
+  const { value, hooks, grad } = await withProgress(async (step) => {
+    await using loss = await openLoss(modelPath, options, step);
+    if (options.grad === undefined) return { ...(await loss.valueAndHooks(pred, target, step)), grad: undefined };
+    return await loss.valueAndGrad(pred, target, step);
+  });
+  if (grad && options.grad) {
+    await writeAtomically(options.grad, formatNpy({ dims: grad.dims, data: grad.data as Float32Array }));
+  }
+  if (options.json) {
+    process.stdout.write(`${JSON.stringify({ loss: value, hooks })}\n`);
+    return;
+  }
+  const rows = hooks.map((hook) => [
+    String(hook.index),
+    hook.path,
+    hook.class,
+    `[${hook.shape.join(', ')}]`,
+    hook.weight.toFixed(4),
+    hook.loss.toExponential(4),
+  ]);
+  process.stdout.write(`${formatTable(['#', 'module', 'class', 'shape', 'weight', 'loss'], rows)}\nloss ${value}\n`);
+}

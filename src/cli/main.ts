@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+/** The command `globalperc`. Exit code 2: the caller can put it right, one line on stderr; 1: a defect of ours. */
+import { Command, CommanderError } from 'commander';
+import { GlobalPercError } from '../index.js';
+import { addCompile } from './compile.js';
+import { addCurve } from './curve.js';
+import { addInspect } from './inspect.js';
+import { addLoss } from './loss.js';
+
+const program = new Command('globalperc')
+  .description('Any pretrained ONNX model as a training loss')
+  .version('0.1.0')
+  .exitOverride()
+  .showHelpAfterError('(--help shows the options)');
+for (const add of [addInspect, addLoss, addCompile, addCurve]) add(program);
+for (const command of program.commands) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}
+
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+  if (error instanceof GlobalPercError) {
+    process.stderr.write(`globalperc: ${error.message}\n`);
+    return 2;
+  }
+  process.stderr.write(`globalperc: internal error\n${error instanceof Error ? error.stack : String(error)}\n`);
+  return 1;
+}
