@@ -1,0 +1,59 @@
+/**
+ * The whole loss against the original in PyTorch: same models in both export styles, same configurations; losses,
+ * hooks and gradients as stored by `fixtures/make_models.py`.
+ */
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { numbersOf, typedArray } from '../../src/graph/index.js';
+import { GlobalPercConfig, GlobalPercLoss, type TensorLike } from '../../src/loss/index.js';
+import { loadModel } from '../../src/model/index.js';
+import { readFixture } from '../support/safetensors.js';
+
+interface Case {
+  name: string;
+  config: object;
+  inputs: { pred: string; target: string };
+  loss: number;
+  grad: string;
+  gradNoise: number;
+  hooks: { index: number; path: string; class: string; shape: number[]; weight: number; loss: number }[];
+}
+
+const folder = new URL('../../fixtures/data/models/', import.meta.url);
+const names = readdirSync(folder).filter((file) => file.endsWith('.safetensors')).map((file) => file.split('.')[0] as string);
+
+const norm = (values: readonly number[]): number => Math.hypot(...values);
+
+describe.each(names)('%s', (name) => {
+  const fixture = readFixture<Case>(`models/${name}.safetensors`);
+  describe.each(['torchscript', 'dynamo'])('%s', (style) => {
+    const losses: GlobalPercLoss[] = [];
+    afterAll(() => Promise.all(losses.map((loss) => loss.dispose())));
+
+    it.each(fixture.cases.map((test) => ({ label: test.name, test })))('$label', async ({ test }) => {
+      const model = await loadModel(fileURLToPath(new URL(`${name}.${style}.onnx`, folder)));
+      const loss = new GlobalPercLoss(model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
+      losses.push(loss);
+      const tensor = (key: string): TensorLike => {
+        const { dtype, shape, bytes } = fixture.tensor(key);
+        return { data: typedArray(dtype, bytes) as Float32Array, dims: [...shape] };
+      };
+      const [pred, target] = [tensor(test.inputs.pred), tensor(test.inputs.target)];
+      const { value, grad, hooks } = await loss.valueAndGrad(pred, target);
+
+      const described = hooks.map(({ index, path, class: className, shape }) => ({ index, path, class: className, shape }));
+      expect(described).toEqual(test.hooks.map(({ index, path, class: className, shape }) => ({ index, path, class: className, shape })));
+      expect(Math.abs(value - test.loss)).toBeLessThanOrEqual(1e-4 * Math.abs(test.loss) + 1e-6);
+      for (const [i, hook] of test.hooks.entries()) {
+        expect(hooks[i]?.weight).toBeCloseTo(hook.weight, 5);
+        expect(Math.abs((hooks[i]?.loss as number) - hook.loss), hook.path).toBeLessThanOrEqual(1e-3 * Math.abs(hook.loss) + 1e-6);
+      }
+      const ours = Array.from(grad.data as Float32Array);
+      const theirs = numbersOf(fixture.tensor(test.grad));
+      expect(ours.every(Number.isFinite), 'the gradient is finite').toBe(true);
+      const difference = norm(ours.map((entry, i) => entry - (theirs[i] as number)));
+      expect(difference).toBeLessThanOrEqual(1e-3 * norm(theirs) + 4 * test.gradNoise);
+    });
+  });
+});
