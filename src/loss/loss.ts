@@ -76,6 +76,12 @@ interface Program {
   readonly hooks: readonly Hook[];
 }
 
+/** Shapes of the two images; they differ only where a transform brings them to one size. */
+interface ImageShapes {
+  readonly pred: Shape;
+  readonly target: Shape;
+}
+
 interface Draft {
   readonly graph: Graph;
   readonly hooks: readonly Hook[];
@@ -108,7 +114,8 @@ export abstract class Loss implements AsyncDisposable {
   }
 
   /**
-   * The loss of `pred` against `target` (same shape, e.g. `[B, C, H, W]`) or against a target encoded before.
+   * The loss of `pred` against `target` (`[B, C, H, W]`, of one shape, or of one after the transform), or against a
+   * target encoded before.
    * @throws GlobalPercError on shapes that differ or do not fit the model, and on NaN or infinite input.
    */
   async evaluate(pred: TensorLike, target: TensorLike | EncodedTarget, options: StepOptions = {}): Promise<number> {
@@ -146,7 +153,7 @@ export abstract class Loss implements AsyncDisposable {
     }
     const input = this.input('target', target);
     await this.prepare(input.dims, options);
-    const { session } = await this.program('encode', input.dims, options);
+    const { session } = await this.program('encode', { pred: input.dims, target: input.dims }, options);
     const features = await session.runKept({ target: input });
     return new EncodedTarget(this, input.dims, features, () => session.release(Object.values(features)));
   }
@@ -157,7 +164,7 @@ export abstract class Loss implements AsyncDisposable {
    */
   async compile(shape: Shape, options: StepOptions = {}): Promise<Uint8Array> {
     await this.prepare(shape, options);
-    const { graph } = await this.draft('gradient', shape, options);
+    const { graph } = await this.draft('gradient', { pred: shape, target: shape }, options);
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
   }
 
@@ -206,10 +213,8 @@ export abstract class Loss implements AsyncDisposable {
     const encoded = target instanceof EncodedTarget;
     const targetFeeds = encoded ? target.feeds(this) : { target: this.input('target', target) };
     const targetShape = encoded ? target.shape : (targetFeeds.target as HostTensor).dims;
-    if (!sameShape(input.dims, targetShape)) {
-      throw new GlobalPercError(`pred has shape [${input.dims}], target [${targetShape}]: they must be the same`);
-    }
-    const { session, hooks } = await this.program(encoded ? `${kind} encoded` : kind, input.dims, options);
+    const purpose: Purpose = encoded ? `${kind} encoded` : kind;
+    const { session, hooks } = await this.program(purpose, { pred: input.dims, target: targetShape }, options);
     const { loss, hook_losses: hookLosses, grad } = await session.run({ pred: input, ...targetFeeds });
     const losses = hookLosses?.data ?? [];
     return {
@@ -219,36 +224,37 @@ export abstract class Loss implements AsyncDisposable {
     };
   }
 
-  private async program(purpose: Purpose, shape: Shape, options: StepOptions): Promise<Program> {
-    const key = `${purpose} ${shape.join('x')}`;
+  private async program(purpose: Purpose, shapes: ImageShapes, options: StepOptions): Promise<Program> {
+    const key = `${purpose} ${shapes.pred.join('x')} ${shapes.target.join('x')}`;
     const known = this.programs.get(key);
     if (known) return known;
-    const program = this.open(purpose, shape, options);
+    const program = this.open(purpose, shapes, options);
     this.programs.set(key, program);
     program.catch(() => this.programs.delete(key));
     return program;
   }
 
-  private async open(purpose: Purpose, shape: Shape, options: StepOptions): Promise<Program> {
-    const { graph, hooks } = await this.draft(purpose, shape, options);
+  private async open(purpose: Purpose, shapes: ImageShapes, options: StepOptions): Promise<Program> {
+    const { graph, hooks } = await this.draft(purpose, shapes, options);
     begin('open', options);
     return { session: await Session.open(graph, requiredOpset(graph), this.session), hooks };
   }
 
-  /** The finished graph for one purpose and shape. */
-  private async draft(purpose: Purpose, shape: Shape, options: StepOptions): Promise<Draft> {
+  /** The finished graph for one purpose and pair of shapes. */
+  private async draft(purpose: Purpose, shapes: ImageShapes, options: StepOptions): Promise<Draft> {
     const graph = createGraph();
     const draws = new Draws();
     if (purpose === 'encode') {
-      const features = await this.features(graph.input('target', 'float32', shape), draws, options);
+      const features = await this.features(graph.input('target', 'float32', shapes.target), draws, options);
       for (const [i, feature] of features.entries()) graph.output(`feature_${i}`, feature);
       return { graph: await this.finish(graph, options), hooks: [] };
     }
-    const pred = graph.input('pred', 'float32', shape);
+    const pred = graph.input('pred', 'float32', shapes.pred);
     const prediction = await this.features(pred, draws, options);
     const target = purpose.endsWith('encoded')
       ? prediction.map((feature, i) => graph.input(`feature_${i}`, feature.dtype, feature.shape))
-      : await this.features(graph.input('target', 'float32', shape), draws, options);
+      : await this.features(graph.input('target', 'float32', shapes.target), draws, options);
+    requireSameFeatures(prediction, target, shapes);
     const { loss, hookLosses, hooks } = this.compare(prediction, target);
     if (loss.size !== 1) {
       throw new GlobalPercError(`a loss must be one number, got shape [${loss.shape}]: use reduction 'mean' or 'sum'`);
@@ -275,4 +281,12 @@ export abstract class Loss implements AsyncDisposable {
 export function begin(step: Progress['step'], { signal, onProgress }: StepOptions): void {
   signal?.throwIfAborted();
   onProgress?.({ step });
+}
+
+function requireSameFeatures(prediction: readonly Tensor[], target: readonly Tensor[], shapes: ImageShapes): void {
+  if (prediction.every((feature, i) => sameShape(feature.shape, (target[i] as Tensor).shape))) return;
+  throw new GlobalPercError(
+    `pred has shape [${shapes.pred}], target [${shapes.target}]: they must be the same, or be brought to one size by ` +
+      'transformNormalization (CenterCrop, Resize)',
+  );
 }

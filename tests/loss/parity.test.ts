@@ -21,7 +21,9 @@ interface Case {
 }
 
 const folder = new URL('../../fixtures/data/models/', import.meta.url);
-const names = readdirSync(folder).filter((file) => file.endsWith('.safetensors')).map((file) => file.split('.')[0] as string);
+const names = readdirSync(folder)
+  .filter((file) => file.endsWith('.safetensors'))
+  .map((file) => file.split('.')[0] as string);
 
 const norm = (values: readonly number[]): number => Math.hypot(...values);
 
@@ -42,12 +44,21 @@ describe.each(names)('%s', (name) => {
       const [pred, target] = [tensor(test.inputs.pred), tensor(test.inputs.target)];
       const { value, grad, hooks } = await loss.valueAndGrad(pred, target);
 
-      const described = hooks.map(({ index, path, class: className, shape }) => ({ index, path, class: className, shape }));
-      expect(described).toEqual(test.hooks.map(({ index, path, class: className, shape }) => ({ index, path, class: className, shape })));
+      const described = hooks.map(({ index, path, class: className, shape }) => ({
+        index,
+        path,
+        class: className,
+        shape,
+      }));
+      expect(described).toEqual(
+        test.hooks.map(({ index, path, class: className, shape }) => ({ index, path, class: className, shape })),
+      );
       expect(Math.abs(value - test.loss)).toBeLessThanOrEqual(1e-4 * Math.abs(test.loss) + 1e-6);
       for (const [i, hook] of test.hooks.entries()) {
         expect(hooks[i]?.weight).toBeCloseTo(hook.weight, 5);
-        expect(Math.abs((hooks[i]?.loss as number) - hook.loss), hook.path).toBeLessThanOrEqual(1e-3 * Math.abs(hook.loss) + 1e-6);
+        expect(Math.abs((hooks[i]?.loss as number) - hook.loss), hook.path).toBeLessThanOrEqual(
+          1e-3 * Math.abs(hook.loss) + 1e-6,
+        );
       }
       const ours = Array.from(grad.data as Float32Array);
       const theirs = numbersOf(fixture.tensor(test.grad));
