@@ -1,6 +1,6 @@
 /** Which module calls are hooked. */
 import { GlobalPercError } from '../graph/index.js';
-import type { ModuleCall } from './recover.js';
+import type { ModuleCall } from './types.js';
 
 /**
  * What names modules to hook: a class (`nn.Linear`), its name (`'Linear'`, also of a model's own classes), a pattern on
@@ -16,6 +16,11 @@ export type HookSelector =
 const BASE_CLASS: Readonly<Record<string, string>> = {
   NonDynamicallyQuantizableLinear: 'Linear',
   ReLU6: 'Hardtanh',
+  ZeroPad1d: 'ConstantPad1d',
+  ZeroPad2d: 'ConstantPad2d',
+  ZeroPad3d: 'ConstantPad3d',
+  UpsamplingNearest2d: 'Upsample',
+  UpsamplingBilinear2d: 'Upsample',
 };
 
 /**
@@ -47,7 +52,7 @@ function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
     const expression = parsePattern(pattern[1] as string, pattern[2] as string, name);
     return (call) => matchesPath(expression, call);
   }
-  return (call) => call.class === name || BASE_CLASS[call.class] === name;
+  return (call) => [call.class, BASE_CLASS[call.class], call.folded?.class].includes(name);
 }
 
 function parsePattern(source: string, flags: string, text: string): RegExp {

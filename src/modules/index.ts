@@ -1,3 +1,4 @@
 export { type HookSelector, selectHooks } from './hooks.js';
-export { type ModuleCall, recoverModules } from './recover.js';
+export { recoverModules } from './module-calls.js';
 export { formatTree, type ModuleTree, moduleTree } from './tree.js';
+export type { ModuleCall } from './types.js';

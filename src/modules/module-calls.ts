@@ -1,0 +1,110 @@
+/** The module calls of an imported model, in execution order. */
+import type { Graph, Node } from '../graph/index.js';
+import { callsOf } from './calls.js';
+import { DataFlow } from './data-flow.js';
+import { dynamoScopes } from './dynamo.js';
+import { classOfScope, UNKNOWN_CLASS } from './layers.js';
+import { ownersOf } from './owners.js';
+import { torchScriptScopes } from './torchscript.js';
+import type { CallNodes, ModuleCall, ScopeMap } from './types.js';
+import { matchLayers } from './unscoped.js';
+
+/** A call that has not been counted yet. */
+type Uncounted = Omit<ModuleCall, 'call'>;
+
+/**
+ * Finds every module call and sets `modulePath` of every node to its innermost module ('' outside of all). Scopes that
+ * the exporter left in the file are believed: there, a functional call such as `F.silu` is no module. A file without
+ * scopes has a call per recognised layer.
+ *
+ * Modules that left no node – Dropout, Identity, a BatchNorm merged into a convolution – are not found.
+ */
+export function recoverModules(graph: Graph): ModuleCall[] {
+  const flow = new DataFlow(graph);
+  const scopes = dynamoScopes(graph) ?? torchScriptScopes(graph, flow);
+  for (const node of graph.nodes) node.modulePath = scopes?.get(node)?.scopes.at(-1)?.path ?? '';
+  const calls = scopes ? scopedCalls(graph, scopes, flow) : unscopedCalls(flow);
+  return count(inExecutionOrder(calls, flow));
+}
+
+function unscopedCalls(flow: DataFlow): Uncounted[] {
+  return matchLayers(flow).flatMap(({ path, class: className, nodes }) => {
+    for (const node of nodes) node.modulePath = path;
+    const output = flow.outputOf(nodes);
+    return output ? [{ path, class: className, leaf: true, output, nodes }] : [];
+  });
+}
+
+function scopedCalls(graph: Graph, scopes: ScopeMap, flow: DataFlow): Uncounted[] {
+  const owners = new Set(graph.nodes.flatMap((node) => ownersOf(node, flow)));
+  return callsOf(scopes, flow).flatMap((found): Uncounted[] => {
+    const { scope, nodes, hasChildren } = found;
+    const output = flow.outputOf(nodes);
+    if (output === undefined) return [];
+    const className = scope.qualifiedClass?.split('.').at(-1) ?? classByNodes(found, scopes, owners, flow);
+    const folded = foldedConvolution(found, className, flow);
+    return [
+      {
+        path: scope.path,
+        class: className,
+        ...(scope.qualifiedClass !== undefined && { qualifiedClass: scope.qualifiedClass }),
+        leaf: !hasChildren && !hasIdleChildren(scope.path, className, owners),
+        output,
+        nodes,
+        ...(folded && { folded }),
+      },
+    ];
+  });
+}
+
+function classByNodes(found: CallNodes, scopes: ScopeMap, owners: ReadonlySet<string>, flow: DataFlow): string {
+  const { scope, nodes, hasChildren } = found;
+  if (hasChildren) return onlyNumberedChildren(found, scopes) ? 'Sequential' : UNKNOWN_CLASS;
+  return owners.has(`${scope.path}.out_proj`) && nodes.some(({ op }) => op === 'Softmax')
+    ? 'MultiheadAttention'
+    : classOfScope(nodes, flow);
+}
+
+/** True when all that runs in a module are children called `0`, `1`, …, as in a Sequential. */
+function onlyNumberedChildren({ scope, nodes }: CallNodes, scopes: ScopeMap): boolean {
+  return nodes.every((node) => {
+    const inner = scopes.get(node)?.scopes ?? [];
+    const child = inner[inner.findIndex(({ path }) => path === scope.path) + 1]?.path;
+    // A Sequential can share a child with another module, whose path it then has.
+    return (
+      child !== undefined && (!child.startsWith(`${scope.path}.`) || /^\d+$/.test(child.slice(scope.path.length + 1)))
+    );
+  });
+}
+
+/** Modules whose weights may be computed by children of theirs, as weight_norm does, while they remain leaves. */
+const ALWAYS_LEAF = /^(Linear|Embedding|Conv(Transpose)?\dd)$/;
+
+/** `MultiheadAttention` reads the weights of its child `out_proj` and never calls it. */
+const hasIdleChildren = (path: string, className: string, owners: ReadonlySet<string>): boolean =>
+  !ALWAYS_LEAF.test(className) && Array.from(owners).some((owner) => owner.startsWith(`${path}.`));
+
+/** Dynamo gives a convolution that absorbed a BatchNorm the name of the BatchNorm. */
+function foldedConvolution({ scope, nodes }: CallNodes, className: string, flow: DataFlow): Uncounted['folded'] {
+  const convolution = nodes.length === 1 && /^BatchNorm\dd$/.test(className) ? (nodes[0] as Node) : undefined;
+  if (!convolution?.op.startsWith('Conv')) return undefined;
+  const path = ownersOf(convolution, flow).find((owner) => owner !== scope.path);
+  return path === undefined ? undefined : { path, class: classOfScope([convolution], flow) };
+}
+
+/** A module returns when its output is computed; inner modules return before the ones around them. */
+function inExecutionOrder(calls: readonly Uncounted[], flow: DataFlow): Uncounted[] {
+  const depth = ({ path }: Uncounted): number => path.split('.').length;
+  return calls.toSorted(
+    (a, b) => flow.position(a.output.producer) - flow.position(b.output.producer) || depth(b) - depth(a),
+  );
+}
+
+function count(calls: readonly Uncounted[]): ModuleCall[] {
+  const counts = new Map<string, number>();
+  return calls.map((found) => {
+    const call = counts.get(found.path) ?? 0;
+    counts.set(found.path, call + 1);
+    return { ...found, call };
+  });
+}

@@ -1,0 +1,192 @@
+/** What the fixtures do not have: names in doubt, repeated calls, merged layers, files without scopes. */
+import { describe, expect, it } from 'vitest';
+import { parsePythonList } from '../../src/modules/dynamo.js';
+import { recoverModules, selectHooks } from '../../src/modules/index.js';
+import { graphOf, type NodeSpec } from './build.js';
+
+const list = (specs: readonly NodeSpec[]): string[] =>
+  recoverModules(graphOf(specs)).map((call) => `${call.path}#${call.call} ${call.class}${call.leaf ? '' : ' +'}`);
+
+describe('TorchScript names', () => {
+  it('joins the names of a Sequential, and keeps those of other containers', () => {
+    expect(
+      list([
+        ['Conv', '/stem/stem.0/Conv', ['x', 'stem.0.weight']],
+        ['Relu', '/stem/stem.1/Relu', ['/stem/stem.0/Conv']],
+        ['Conv', '/net/net.0/Conv', ['/stem/stem.1/Relu', 'net.net.0.weight']],
+        ['Sqrt', '/net/Sqrt', ['/net/net.0/Conv']],
+      ]),
+    ).toEqual(['stem.0#0 Conv2d', 'stem.1#0 ReLU', 'stem#0 Sequential +', 'net.net.0#0 Conv2d', 'net#0 Module +']);
+  });
+
+  it('finds containers that are never called by the names of weights', () => {
+    expect(
+      list([
+        ['Conv', '/conv1/Conv', ['x', 'backbone.conv1.weight']],
+        ['Conv', '/b/b.0/Conv', ['/conv1/Conv', 'backbone.d.b.0.weight']],
+        ['Relu', '/b/b.1/Relu', ['/b/b.0/Conv']],
+      ]),
+    ).toEqual([
+      'backbone.conv1#0 Conv2d',
+      'backbone.d.b.0#0 Conv2d',
+      'backbone.d.b.1#0 ReLU',
+      'backbone.d.b#0 Sequential +',
+    ]);
+  });
+
+  it('tells a second call from a module whose name ends in a number', () => {
+    expect(
+      list([
+        ['Conv', '/conv_1/Conv', ['x', 'conv_1.weight']],
+        ['Conv', '/conv/Conv', ['/conv_1/Conv', 'conv.weight']],
+        ['Conv', '/conv_1/Conv_1', ['/conv/Conv', 'conv.weight']],
+        ['Relu', '/relu/Relu', ['/conv_1/Conv_1']],
+        ['Relu', '/relu_1/Relu', ['/relu/Relu']],
+      ]),
+    ).toEqual(['conv_1#0 Conv2d', 'conv#0 Conv2d', 'conv#1 Conv2d', 'relu#0 ReLU', 'relu#1 ReLU']);
+  });
+
+  it('separates two calls of a container', () => {
+    const block = (suffix: string, input: string): NodeSpec[] => [
+      ['MatMul', `/blocks.0/fc${suffix}/MatMul`, [input, 'onnx::MatMul_1']],
+      ['Add', `/blocks.0/fc${suffix}/Add`, ['blocks.0.fc.bias', `/blocks.0/fc${suffix}/MatMul`]],
+      ['Add', `/blocks.0${suffix}/Add`, [input, `/blocks.0/fc${suffix}/Add`]],
+    ];
+    expect(list([...block('', 'x'), ['Sqrt', '/Sqrt', ['/blocks.0/Add']], ...block('_1', '/Sqrt')])).toEqual([
+      'blocks.0.fc#0 Linear',
+      'blocks.0#0 Module +',
+      'blocks.0.fc#1 Linear',
+      'blocks.0#1 Module +',
+    ]);
+  });
+
+  it('does not hook functional calls', () => {
+    expect(
+      list([
+        ['Conv', '/conv/Conv', ['x', 'conv.weight']],
+        ['Sigmoid', '/Sigmoid', ['/conv/Conv']],
+        ['Mul', '/Mul', ['/conv/Conv', '/Sigmoid']],
+      ]),
+    ).toEqual(['conv#0 Conv2d']);
+  });
+
+  it('looks past shape arithmetic and prepared weights', () => {
+    expect(
+      list([
+        ['Identity', 'fc.bias', ['other.bias']],
+        ['Shape', '/flat/Shape', ['x']],
+        ['Slice', '/flat/Slice', ['/flat/Shape']],
+        ['Concat', '/flat/Concat', ['/flat/Slice', 'minus one']],
+        ['Reshape', '/flat/Reshape', ['x', '/flat/Concat']],
+        ['MatMul', '/fc/MatMul', ['/flat/Reshape', 'onnx::MatMul_3']],
+        ['Add', '/fc/Add', ['fc.bias', '/fc/MatMul']],
+      ]),
+    ).toEqual(['flat#0 Flatten', 'fc#0 Linear']);
+  });
+});
+
+const CONV = 'torch.nn.modules.conv.Conv2d';
+const RELU = 'torch.nn.modules.activation.ReLU';
+
+describe('dynamo metadata', () => {
+  it('reads the lists Python prints', () => {
+    expect(parsePythonList(`['', "it's", 'a\\'b', 'c\\\\d', '\\x41']`)).toEqual(['', "it's", "a'b", 'c\\d', 'A']);
+    expect(parsePythonList('[]')).toEqual([]);
+  });
+
+  it('separates calls that feed each other directly', () => {
+    expect(
+      list([
+        ['Conv', 'a', ['x', 'conv.weight'], [`conv:${CONV}`]],
+        ['Conv', 'b', ['a', 'conv.weight'], [`conv:${CONV}`]],
+      ]),
+    ).toEqual(['conv#0 Conv2d', 'conv#1 Conv2d']);
+  });
+
+  it('separates calls on different branches, and calls with something between', () => {
+    expect(
+      list([
+        ['Relu', 'a', ['x'], [`relu:${RELU}`]],
+        ['Relu', 'b', ['x'], [`relu:${RELU}`]],
+        ['Add', 'c', ['a', 'b']],
+        ['Relu', 'd', ['c'], [`relu:${RELU}`]],
+      ]),
+    ).toEqual(['relu#0 ReLU', 'relu#1 ReLU', 'relu#2 ReLU']);
+  });
+
+  it('keeps a call of many operators in one piece, and its idle children from making it a leaf', () => {
+    const scope = ['att:torch.nn.modules.activation.MultiheadAttention'];
+    expect(
+      list([
+        ['Transpose', 'a', ['x'], scope],
+        ['MatMul', 'q', ['a', 'wq'], scope],
+        ['MatMul', 'k', ['a', 'wk'], scope],
+        ['Transpose', 'kt', ['k'], scope],
+        ['MatMul', 'qk', ['q', 'kt'], scope],
+        ['Softmax', 's', ['qk'], scope],
+        ['Gemm', 'o', ['s', 'att.out_proj.weight'], scope],
+      ]),
+    ).toEqual(['att#0 MultiheadAttention +']);
+  });
+
+  it('orders a container after the child that computes its output', () => {
+    expect(
+      list([
+        ['Conv', 'a', ['x', 's.0.weight'], ['s:torch.nn.modules.container.Sequential', `s.0:${CONV}`]],
+        ['Relu', 'b', ['a'], ['s:torch.nn.modules.container.Sequential', `s.1:${RELU}`]],
+      ]),
+    ).toEqual(['s.0#0 Conv2d', 's.1#0 ReLU', 's#0 Sequential +']);
+  });
+
+  it('takes the output that is read outside, not the last node', () => {
+    const [call] = recoverModules(
+      graphOf([
+        ['Sqrt', 'a', ['x'], ['m:my.Own']],
+        ['Exp', 'unused', ['a'], ['m:my.Own']],
+        ['Sqrt', 'b', ['a']],
+      ]),
+    );
+    expect(call?.output.name).toBe('a');
+    expect(call?.qualifiedClass).toBe('my.Own');
+  });
+
+  it('finds a convolution that absorbed a BatchNorm by either class', () => {
+    const calls = recoverModules(
+      graphOf([
+        ['Conv', 'a', ['x', 'stem.0.weight', 'stem.0.bias'], ['stem.1:torch.nn.modules.batchnorm.BatchNorm2d']],
+      ]),
+    );
+    expect(calls.map(({ path, folded }) => [path, folded])).toEqual([['stem.1', { path: 'stem.0', class: 'Conv2d' }]]);
+    expect(selectHooks(calls, ['Conv2d'])).toEqual(calls);
+    expect(selectHooks(calls, ['BatchNorm2d', 'Conv2d'])).toEqual(calls);
+  });
+});
+
+describe('files without scopes', () => {
+  it('recognises layers by their operators, the longest first', () => {
+    expect(
+      list([
+        ['Conv', 'Conv_0', ['x', 'features.0.weight']],
+        ['Sigmoid', 'Sigmoid_1', ['Conv_0']],
+        ['Mul', 'Mul_2', ['Conv_0', 'Sigmoid_1']],
+        ['MatMul', 'MatMul_3', ['Mul_2', 'weight of a layer']],
+        ['Add', 'Add_4', ['bias of a layer', 'MatMul_3']],
+        ['Div', 'Div_5', ['Add_4', 'root two']],
+        ['Erf', 'Erf_6', ['Div_5']],
+        ['Add', 'Add_7', ['Erf_6', 'one']],
+        ['Mul', 'Mul_8', ['Add_4', 'Add_7']],
+        ['Mul', 'Mul_9', ['Mul_8', 'half']],
+        ['Sigmoid', 'Sigmoid_10', ['Mul_9']],
+      ]),
+    ).toEqual(['features.0#0 Conv2d', 'Sigmoid_1#0 SiLU', 'MatMul_3#0 Linear', 'Div_5#0 GELU', 'Sigmoid_10#0 Sigmoid']);
+  });
+
+  it('takes no product of activations for a layer', () => {
+    expect(
+      list([
+        ['Relu', 'a', ['x']],
+        ['MatMul', 'b', ['a', 'x']],
+      ]),
+    ).toEqual(['a#0 ReLU']);
+  });
+});

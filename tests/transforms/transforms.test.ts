@@ -1,0 +1,77 @@
+/** Transforms and their gradients against torchvision. */
+import { describe, expect, it } from 'vitest';
+import { gradient } from '../../src/autodiff/index.js';
+import { GlobalPercError, numbersOf, type Tensor } from '../../src/graph/index.js';
+import { createGraph } from '../../src/ops/index.js';
+import { CenterCrop, Draws, fromJSON, Lambda, Normalize, Pad, RandomCrop, Resize } from '../../src/transforms/index.js';
+import { expectClose, runGraph } from '../support/run.js';
+import { readFixture } from '../support/safetensors.js';
+
+interface Case {
+  name: string;
+  transform: object;
+  image: string;
+  output: string;
+  cotangent: string;
+  grad: string;
+}
+
+const fixture = readFixture<Case>('transforms.safetensors');
+
+describe('against torchvision', () => {
+  it.each(fixture.cases.map((test) => ({ label: test.name, test })))('$label', async ({ test }) => {
+    const graph = createGraph();
+    const data = fixture.tensor(test.image);
+    const image = graph.input('image', 'float32', data.shape);
+    const output = fromJSON([test.transform]).apply(image, new Draws());
+    expect(output.shape).toEqual(fixture.tensor(test.output).shape);
+    const loss = output.mul(graph.constant(fixture.tensor(test.cotangent))).sum();
+    const grad = gradient(loss, [image])[0] as Tensor;
+    const results = await runGraph(graph, { output, grad }, { image: data });
+    expectClose(results.output ?? [], numbersOf(fixture.tensor(test.output)), 1e-5, 'output');
+    expectClose(results.grad ?? [], numbersOf(fixture.tensor(test.grad)), 1e-5, 'gradient');
+  });
+});
+
+describe('wrong use', () => {
+  const image = () => createGraph().input('image', 'float32', [1, 3, 8, 8]);
+  it.each([
+    ['a size of zero', () => new CenterCrop(0), /CenterCrop: size should be a positive integer/],
+    ['a std of zero', () => new Normalize({ mean: [0], std: [0] }), /std not zero/],
+    [
+      'channels that differ',
+      () => new Normalize({ mean: [0, 0], std: [1, 1] }).apply(image()),
+      /2 means, the image 3 channels/,
+    ],
+    ['three paddings', () => new Pad([1, 2, 3] as never), /1, 2 or 4 non-negative integers/],
+    [
+      'a reflection as large as the image',
+      () => new Pad(8, { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
+      'a crop larger than the image',
+      () => new RandomCrop(9).apply(image(), new Draws()),
+      /does not fit an image of shape \[1,3,8,8\]/,
+    ],
+    [
+      'an unknown interpolation',
+      () => new Resize(4, { interpolation: 'lanczos' as never }),
+      /bilinear, bicubic, got "lanczos"/,
+    ],
+    [
+      'an unknown transform',
+      () => fromJSON([{ rotate: 3 }]),
+      /transform \{"rotate":3\} is not known; expected one of centerCrop/,
+    ],
+  ])('%s', (_label, use, message) => {
+    expect(use).toThrow(GlobalPercError);
+    expect(use).toThrow(message);
+  });
+});
+
+it('Lambda applies any function of a tensor', () => {
+  expect(
+    new Lambda((image) => image.mean([1])).apply(createGraph().input('image', 'float32', [1, 3, 8, 8])).shape,
+  ).toEqual([1, 8, 8]);
+});
