@@ -1,5 +1,5 @@
 /** The module tree of an imported model, as Python's `print(model)` shows it. */
-import type { ModuleCall } from './recover.js';
+import type { ModuleCall } from './types.js';
 
 /** A module with its children, in order of first call. */
 export interface ModuleTree {

@@ -10,7 +10,7 @@ export function graphOf(specs: readonly NodeSpec[]): Graph {
   const graph = createGraph();
   const values = new Map<string, Value>([['x', { name: 'x' }]]);
   graph.inputs = [values.get('x') as Value];
-  const valueOf = (name: string): Value => {
+  const named = (name: string): Value => {
     const value = values.get(name) ?? { name, constant: constantOf('float32', [1, 1, 1, 1], [1]) };
     values.set(name, value);
     return value;
@@ -21,7 +21,7 @@ export function graphOf(specs: readonly NodeSpec[]): Graph {
       op,
       domain: '',
       name,
-      inputs: inputs.map(valueOf),
+      inputs: inputs.map(named),
       outputs: [output],
       attributes: {},
       ...(scopes && { metadata: metadataOf(scopes) }),
