@@ -26,8 +26,9 @@ export function resizedAxes(context: InferContext, x: Tensor, scales?: Tensor, s
   return x.shape.map((inSize, axis) => {
     const i = listed.indexOf(axis);
     const scale = i < 0 ? 1 : common ? kept : (factors[i] as number);
-    const outSize = common ? Math.floor(inSize * scale + 0.5) : wantedSizes?.[i];
-    return { inSize, scale, outSize: outSize ?? Math.floor(inSize * scale) };
+    const exact = Math.fround(inSize * scale); // in float32, as the runtime computes it: 0.7·10 is 7
+    const outSize = common ? Math.floor(exact + 0.5) : wantedSizes?.[i];
+    return { inSize, scale, outSize: outSize ?? Math.floor(exact) };
   });
 }
 
