@@ -63,20 +63,25 @@ export function interpolationMatrix(options: Interpolation, inSize: number, outS
 /** Where output element `o` lies on the input axis. Rounded to float32 at each step, so that ties fall as in the runtime. */
 function sourcePlace(coordinates: Coordinates, o: number, scale: number, inSize: number, outSize: number): number {
   const { fround } = Math;
-  const halfPixel = fround(fround((o + 0.5) / scale) - 0.5);
+  const centre = fround((o + 0.5) / scale);
+  const halfPixel = fround(centre - 0.5);
   switch (coordinates) {
     case 'half_pixel':
       return halfPixel;
     case 'pytorch_half_pixel':
       return outSize > 1 ? halfPixel : 0;
     case 'half_pixel_symmetric':
-      return fround(fround((inSize / 2) * fround(1 - fround(outSize / fround(scale * inSize)))) + halfPixel);
+      return fround(fround(margin(scale, inSize, outSize) + centre) - 0.5);
     case 'align_corners':
       return outSize > 1 ? fround((o * (inSize - 1)) / (outSize - 1)) : 0;
     case 'asymmetric':
       return fround(o / scale);
   }
 }
+
+/** Half of what the scaled input is larger than the output, in input elements. */
+const margin = (scale: number, inSize: number, outSize: number): number =>
+  Math.fround((inSize / 2) * Math.fround(1 - Math.fround(outSize / Math.fround(scale * inSize))));
 
 /** Input elements near a place and their shares. */
 function sharesAround(at: number, scale: number, options: Interpolation): [place: number, share: number][] {

@@ -23,13 +23,16 @@ export function resizedAxes(context: InferContext, x: Tensor, scales?: Tensor, s
   const policy = attributes.string('keep_aspect_ratio_policy', 'stretch');
   const common = wantedSizes && policy !== 'stretch';
   const kept = policy === 'not_larger' ? Math.min(...factors) : Math.max(...factors);
-  return x.shape.map((inSize, axis) => {
+  const resized = x.shape.map((inSize, axis) => {
     const i = listed.indexOf(axis);
     const scale = i < 0 ? 1 : common ? kept : (factors[i] as number);
     const exact = Math.fround(inSize * scale); // in float32, as the runtime computes it: 0.7·10 is 7
     const outSize = common ? Math.floor(exact + 0.5) : wantedSizes?.[i];
     return { inSize, scale, outSize: outSize ?? Math.floor(exact) };
   });
+  // ONNX Runtime copies a tensor whose sizes all stay, whatever the scales are.
+  const unchanged = resized.every(({ inSize, outSize }) => inSize === outSize);
+  return unchanged ? resized.map((axis) => ({ ...axis, scale: 1 })) : resized;
 }
 
 /** dy contracted with the interpolation matrix of every axis that changes. */
