@@ -30,9 +30,10 @@ export function resizedAxes(context: InferContext, x: Tensor, scales?: Tensor, s
     const outSize = common ? Math.floor(exact + 0.5) : wantedSizes?.[i];
     return { inSize, scale, outSize: outSize ?? Math.floor(exact) };
   });
-  // ONNX Runtime copies a tensor whose sizes all stay, whatever the scales are.
-  const unchanged = resized.every(({ inSize, outSize }) => inSize === outSize);
-  return unchanged ? resized.map((axis) => ({ ...axis, scale: 1 })) : resized;
+  // Whatever the scales are, ONNX Runtime copies a tensor whose sizes all stay, and antialiasing any such axis.
+  const stays = ({ inSize, outSize }: ResizedAxis): boolean => inSize === outSize;
+  const copies = attributes.int('antialias', 0) === 1 || resized.every(stays);
+  return resized.map((axis) => (copies && stays(axis) ? { ...axis, scale: 1 } : axis));
 }
 
 /** dy contracted with the interpolation matrix of every axis that changes. */
