@@ -1,7 +1,7 @@
 /**
  * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
  */
-import { GlobalPercError, int, type Tensor } from '../graph/index.js';
+import { GlobalPercError, int, oneOf, type Tensor } from '../graph/index.js';
 
 /** A distance between the activations of prediction and target; any `nn` loss is one. */
 export interface Distance {
@@ -16,12 +16,6 @@ export type Normalization = 'cosine' | 'minmax' | 'instancenorm' | 'none';
 
 const REDUCTIONS: readonly Reduction[] = ['mean', 'sum', 'none'];
 const NORMALIZATIONS: readonly Normalization[] = ['cosine', 'minmax', 'instancenorm', 'none'];
-
-/** Checks an option against its allowed values. @throws GlobalPercError naming them. */
-export function oneOf<T extends string>(value: T, allowed: readonly T[], name: string): T {
-  if (allowed.includes(value)) return value;
-  throw new GlobalPercError(`${name} should be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
-}
 
 /** Mean or sum over all elements, or the elements themselves. */
 export function reduce(distance: Tensor, reduction: Reduction): Tensor {

@@ -1,2 +1,2 @@
 export { type LoadOptions, loadModel } from './load.js';
-export { Model, parameterCount } from './model.js';
+export { Model } from './model.js';

@@ -83,12 +83,3 @@ function singleInput(source: string, graph: Graph): Value {
   }
   return input;
 }
-
-/** Product of the elements a list of constants holds, for parameter counts. */
-export const parameterCount = (values: Iterable<Value>): number => {
-  let count = 0;
-  for (const { constant } of values) {
-    if (constant?.dtype === 'float32') count += constant.shape.reduce((product, dim) => product * dim, 1);
-  }
-  return count;
-};

@@ -1,5 +1,5 @@
 /** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
-import { float, GlobalPercError, int, ints, string, type Tensor } from '../graph/index.js';
+import { float, GlobalPercError, int, ints, oneOf, string, type Tensor } from '../graph/index.js';
 import { type Draws, requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
 
 /** Rounds to the nearest integer, halves to the even one, as Python does. */
@@ -110,11 +110,8 @@ export class Pad implements Transform {
         `Pad: padding should be 1, 2 or 4 non-negative integers, got ${JSON.stringify(padding)}`,
       );
     }
-    if (!['constant', 'reflect', 'edge'].includes(mode)) {
-      throw new GlobalPercError(`Pad: mode should be constant, reflect or edge, got '${mode}'`);
-    }
     this.padding = [left as number, top as number, right as number, bottom as number];
-    this.mode = mode;
+    this.mode = oneOf(mode, ['constant', 'reflect', 'edge'], 'Pad: mode');
     this.fill = fill;
   }
 

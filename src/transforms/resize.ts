@@ -1,7 +1,7 @@
 /** Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html). */
-import { constantOf, type Tensor } from '../graph/index.js';
+import { constantOf, oneOf, type Tensor } from '../graph/index.js';
 import { type Interpolation, interpolationMatrix } from '../ops/index.js';
-import { oneOfTransforms, requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
+import { requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
 
 /** Options of Resize. */
 export interface ResizeOptions {
@@ -21,7 +21,7 @@ export class Resize implements Transform {
   constructor(size: Size, { interpolation = 'bilinear', antialias = true }: ResizeOptions = {}) {
     sizeOfSides(size, 'Resize');
     this.size = size;
-    this.interpolation = oneOfTransforms(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
+    this.interpolation = oneOf(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
     this.antialias = antialias;
   }
 

@@ -40,9 +40,3 @@ export function sizeOfSides(size: Size, name: string): readonly [number, number]
 export function requireImage(image: Tensor, name: string): void {
   if (image.rank !== 4) throw new GlobalPercError(`${name} expects images [B, C, H, W], got shape [${image.shape}]`);
 }
-
-/** @throws GlobalPercError when a value is not among those allowed. */
-export function oneOfTransforms<T extends string>(value: T, allowed: readonly T[], name: string): T {
-  if (allowed.includes(value)) return value;
-  throw new GlobalPercError(`${name} should be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
-}
