@@ -64,7 +64,8 @@ describe.each(names)('%s', (name) => {
       const theirs = numbersOf(fixture.tensor(test.grad));
       expect(ours.every(Number.isFinite), 'the gradient is finite').toBe(true);
       const difference = norm(ours.map((entry, i) => entry - (theirs[i] as number)));
-      expect(difference).toBeLessThanOrEqual(1e-3 * norm(theirs) + 4 * test.gradNoise);
+      // At identical inputs the true gradient is 0, and what either side computes (10⁻¹⁴) is rounding alone.
+      expect(difference).toBeLessThanOrEqual(1e-3 * norm(theirs) + 4 * test.gradNoise + 1e-12);
     });
   });
 });
