@@ -63,15 +63,14 @@ export function interpolationMatrix(options: Interpolation, inSize: number, outS
 /** Where output element `o` lies on the input axis. Rounded to float32 at each step, so that ties fall as in the runtime. */
 function sourcePlace(coordinates: Coordinates, o: number, scale: number, inSize: number, outSize: number): number {
   const { fround } = Math;
-  const centre = fround((o + 0.5) / scale);
-  const halfPixel = fround(centre - 0.5);
+  const halfPixel = fround(fround((o + 0.5) / scale) - 0.5);
   switch (coordinates) {
     case 'half_pixel':
       return halfPixel;
     case 'pytorch_half_pixel':
       return outSize > 1 ? halfPixel : 0;
     case 'half_pixel_symmetric':
-      return fround(fround(margin(scale, inSize, outSize) + centre) - 0.5);
+      return fround(margin(scale, inSize, outSize) + (o + 0.5) / scale - 0.5);
     case 'align_corners':
       return outSize > 1 ? fround((o * (inSize - 1)) / (outSize - 1)) : 0;
     case 'asymmetric':
