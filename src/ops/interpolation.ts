@@ -93,12 +93,15 @@ function sharesAround(at: number, scale: number, options: Interpolation): [place
   return places.map((place) => [place, kernel(Math.abs(place - at) / stretch)]);
 }
 
+/** Places this near to the middle between two elements count as the middle, in ONNX Runtime too. */
+const TIE = 1e-6;
+
 function roundPlace(at: number, nearest: NearestMode): number {
   switch (nearest) {
     case 'round_prefer_floor':
-      return Math.ceil(at - 0.5);
+      return Math.ceil(at - 0.5 - TIE);
     case 'round_prefer_ceil':
-      return Math.floor(at + 0.5);
+      return Math.floor(at + 0.5 + TIE);
     case 'floor':
       return Math.floor(at);
     case 'ceil':

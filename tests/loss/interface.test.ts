@@ -181,6 +181,15 @@ describe('GlobalPercLoss', () => {
     expect(lines[0]).toMatch(/divide them by 255/);
   });
 
+  it('names the nearest sizes when patches do not fill the image', async () => {
+    const lines: string[] = [];
+    const model = await loadModel(path('vit.torchscript.onnx'));
+    const config = new GlobalPercConfig({ ...quiet, modulesToHook: [nn.Linear], logger: (line) => lines.push(line) });
+    await using loss = new GlobalPercLoss(model, config);
+    await loss.evaluate(random([1, 3, 45, 56]), random([1, 3, 45, 56]));
+    expect(lines).toEqual([expect.stringMatching(/patches of 14: .* nearest to \[45,56\] are 42 or 56 × 56/)]);
+  });
+
   it('refuses an unknown configuration key and a tensor-valued reduction', async () => {
     expect(() => GlobalPercConfig.fromJSON({ modulestohook: [] })).toThrow(
       /unknown key 'modulestohook'; known keys are startWeight/,
