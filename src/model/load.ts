@@ -31,10 +31,14 @@ export async function loadModel(
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
-  const external = (location: string): Promise<Uint8Array> => {
+  const external = async (location: string): Promise<Uint8Array> => {
     if (inMemory)
       throw new GlobalPercError(`the model keeps weights in '${location}': load it by path, not from memory`);
-    return platform.readBytes(platform.beside(name, location));
+    return platform.readBytes(platform.beside(name, location)).catch((error: Error) => {
+      throw new GlobalPercError(
+        `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
+      );
+    });
   };
   await readOnnx(graph, bytes, { source: name, external });
   signal?.throwIfAborted();

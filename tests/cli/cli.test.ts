@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { formatNpy, parseNpy } from '../../src/data/index.js';
+import { constantOf } from '../../src/graph/index.js';
+import { writeOnnx } from '../../src/onnx/index.js';
+import { createGraph } from '../../src/ops/index.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const models = fileURLToPath(new URL('../../fixtures/data/models/', import.meta.url));
@@ -24,6 +27,14 @@ const image = (side: number, phase: number) =>
 const vgg = join(models, 'vgg.torchscript.onnx');
 const vit = join(models, 'vit.dynamo.onnx');
 const [pred, target] = [file('pred.npy', image(32, 0.37)), file('target.npy', image(32, 0.91))];
+
+/** y = x + w, with w in a file that is not there. */
+function externalModel(): Uint8Array {
+  const graph = createGraph();
+  const image = graph.input('x', 'float32', [1, 8]);
+  graph.output('y', image.add(graph.constant(constantOf('float32', [8], new Array(8).fill(1)), 'weights.bin')));
+  return writeOnnx(graph, { opset: 20, externalFrom: 1 }).model;
+}
 
 describe('results', () => {
   it('loss --json prints one object, --grad writes the gradient', () => {
@@ -71,6 +82,7 @@ describe('results', () => {
 describe('mistakes', () => {
   const text = file('text.onnx', 'this is not a model');
   const truncated = file('truncated.onnx', readFileSync(vgg).subarray(0, 9000));
+  const external = file('external.onnx', externalModel());
   const nan = file('nan.npy', formatNpy({ dims: [1, 3, 32, 32], data: new Float32Array(3072).fill(Number.NaN) }));
   const config = (name: string, content: object | string) =>
     file(name, typeof content === 'string' ? content : JSON.stringify(content));
@@ -80,6 +92,7 @@ describe('mistakes', () => {
     ['a missing model', ['loss', 'nowhere.onnx', pred, target], /nowhere\.onnx': there is no such file/],
     ['not an ONNX file', ['loss', text, pred, target], /not an ONNX/],
     ['a truncated file', ['loss', truncated, pred, target], /truncated/],
+    ['missing external data', ['inspect', external], /keeps its weights in 'weights\.bin', which should lie beside it/],
     ['a missing image', ['loss', vgg, 'nowhere.png', target], /nowhere\.png': there is no such file/],
     ['a broken image', ['loss', vgg, text, target], /is not an image that can be read/],
     ['shapes that differ', ['loss', vgg, pred, small], /they must be the same/],
