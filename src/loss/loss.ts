@@ -128,8 +128,9 @@ export abstract class Loss implements AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: StepOptions = {},
   ): Promise<ValueAndGrad> {
-    await this.prepare(pred.dims, options);
-    const { value, hooks, grad } = await this.run('gradient', pred, target, options);
+    const input = this.input('pred', pred);
+    await this.prepare(input.dims, options);
+    const { value, hooks, grad } = await this.run('gradient', input, target, options);
     const { data, dims } = grad as HostTensor;
     return { value, hooks, grad: new OrtTensor('float32', data as Float32Array, dims) };
   }
@@ -140,8 +141,10 @@ export abstract class Loss implements AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: StepOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
-    await this.prepare(pred.dims, options);
-    return this.measure(pred, target, options);
+    const input = this.input('pred', pred);
+    await this.prepare(input.dims, options);
+    const { value, hooks } = await this.run('evaluate', input, target, options);
+    return { value, hooks };
   }
 
   /** Computes the target's features once; the result stands in for the target in later calls. */
@@ -193,23 +196,17 @@ export abstract class Loss implements AsyncDisposable {
     return input;
   }
 
-  /** `valueAndHooks` without preparation: what a preparation itself may call. */
-  protected async measure(
-    pred: TensorLike,
-    target: TensorLike | EncodedTarget,
-    options: StepOptions,
-  ): Promise<Omit<ValueAndGrad, 'grad'>> {
-    const { value, hooks } = await this.run('evaluate', pred, target, options);
-    return { value, hooks };
+  /** The losses of the single hooks, without preparation: what a preparation itself may call. */
+  protected async measure(pred: TensorLike, target: TensorLike, options: StepOptions): Promise<readonly HookLoss[]> {
+    return (await this.run('evaluate', toFloat32(pred, 'pred'), target, options)).hooks;
   }
 
   private async run(
     kind: 'evaluate' | 'gradient',
-    pred: TensorLike,
+    input: HostTensor,
     target: TensorLike | EncodedTarget,
     options: StepOptions,
   ): Promise<{ value: number; hooks: HookLoss[]; grad: HostTensor | undefined }> {
-    const input = this.input('pred', pred);
     const encoded = target instanceof EncodedTarget;
     const targetFeeds = encoded ? target.feeds(this) : { target: this.input('target', target) };
     const targetShape = encoded ? target.shape : (targetFeeds.target as HostTensor).dims;

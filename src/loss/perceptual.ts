@@ -136,8 +136,8 @@ export class GlobalPercLoss extends Loss {
     const sums = this.hooks.map(() => 0);
     const pairs = this.calibrationPairs(shape);
     for (const [first, second] of pairs) {
-      const { hooks } = await this.measure(first, second, options);
-      for (const { index, loss } of hooks) sums[index] = (sums[index] as number) + loss;
+      for (const { index, loss } of await this.measure(first, second, options))
+        sums[index] = (sums[index] as number) + loss;
     }
     const scale = (i: number): number => Math.abs((sums[i] as number) / pairs.length) + CALIBRATION_EPSILON;
     this.weights = this.weights.map((weight, i) => weight / scale(i));

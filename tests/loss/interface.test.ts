@@ -58,6 +58,9 @@ describe.each(makers)('%s', (_name, make) => {
     await expect(
       loss.evaluate({ dims: shape, data: fine.data.map((x, i) => (i === 7 ? Number.NaN : x)) }, fine),
     ).rejects.toThrow(/pred holds NaN at \[0,0,0,7\]/);
+    await expect(loss.evaluate(undefined as never, fine)).rejects.toThrow(
+      /pred should be a tensor \{ data, dims \}, got undefined/,
+    );
     await expect(loss.evaluate({ dims: [1, 3, 32, 31], data: fine.data }, fine)).rejects.toThrow(
       /need 2976 values, data holds 3072/,
     );
