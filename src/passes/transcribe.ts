@@ -65,5 +65,7 @@ export function rewriteGraph(source: Graph, target: Graph, rewrite: Rewrite): Gr
   target.inputs = source.inputs;
   const outputs = transcribe(source, target, bindings, source.outputs, rewrite);
   for (const [i, tensor] of outputs.entries()) target.output((source.outputs[i] as Value).name, tensor);
+  // A rewrite may have bypassed nodes that were already copied.
+  target.nodes = neededNodes(target, target.outputs, new Map());
   return target;
 }

@@ -1,0 +1,88 @@
+/** The reverse walk itself: broadcasting, accumulation, detaching, and what it refuses. */
+import { describe, expect, it } from 'vitest';
+import { gradient } from '../../src/autodiff/index.js';
+import { constantOf, GlobalPercError, type Tensor } from '../../src/graph/index.js';
+import { createGraph, operators } from '../../src/ops/index.js';
+import { runGraph } from '../support/run.js';
+
+const values = (...numbers: number[]) => constantOf('float32', [numbers.length], numbers);
+
+describe('gradient', () => {
+  it('adds up all uses of a tensor', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const [grad] = gradient(x.mul(x).add(x).sum(), [x]);
+    expect((await runGraph(graph, { grad: grad as Tensor }, { x: values(3, -1) })).grad).toEqual([7, -1]);
+  });
+
+  it('sums over broadcast axes', async () => {
+    const graph = createGraph();
+    const row = graph.input('row', 'float32', [2]);
+    const weights = graph.constant(constantOf('float32', [3, 2], [1, 2, 3, 4, 5, 6]));
+    const [grad] = gradient(row.mul(weights).sum(), [row]);
+    expect(grad?.shape).toEqual([2]);
+    expect((await runGraph(graph, { grad: grad as Tensor }, { row: values(0, 0) })).grad).toEqual([9, 12]);
+  });
+
+  it('stops at a detached tensor', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const [grad] = gradient(x.mul(x.detach()).sum(), [x]);
+    expect((await runGraph(graph, { grad: grad as Tensor }, { x: values(3, -1) })).grad).toEqual([3, -1]);
+  });
+
+  it('gives zeros for a tensor the loss does not depend on', async () => {
+    const graph = createGraph();
+    const [x, y] = [graph.input('x', 'float32', [2]), graph.input('y', 'float32', [2])];
+    const [grad] = gradient(x.sum(), [y]);
+    expect(
+      (await runGraph(graph, { grad: grad as Tensor, x: x.neg() }, { x: values(1, 2), y: values(1, 2) })).grad,
+    ).toEqual([0, 0]);
+  });
+
+  it('needs a scalar', () => {
+    const x = createGraph().input('x', 'float32', [2]);
+    expect(() => gradient(x, [x])).toThrow(/needs a scalar loss, got shape \[2\]/);
+  });
+});
+
+describe('an operator without a rule', () => {
+  const unknown = (x: Tensor): Tensor => {
+    const types = [{ dtype: 'float32', shape: x.shape }] as const;
+    return x.graph.emit('GridSample', [x], {}, { types, name: '/warp/GridSample', modulePath: 'warp' })[0] as Tensor;
+  };
+
+  it('is named with its module before anything is appended, where the gradient must pass it', () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const loss = unknown(x).sum();
+    const before = graph.nodes.length;
+    expect(() => gradient(loss, [x])).toThrow(GlobalPercError);
+    expect(() => gradient(loss, [x])).toThrow(
+      /GridSample '\/warp\/GridSample' in module 'warp': this operator has no gradient rule/,
+    );
+    expect(graph.nodes).toHaveLength(before);
+  });
+
+  it('is no matter elsewhere: beside the path, or behind a target', () => {
+    const graph = createGraph();
+    const [x, target] = [graph.input('x', 'float32', [2]), graph.input('target', 'float32', [2])];
+    unknown(x);
+    expect(gradient(x.sub(unknown(target)).sum(), [x])).toHaveLength(1);
+  });
+});
+
+it('a rule that gives a wrong shape is a defect that names it', () => {
+  const rule = operators.get('Neg');
+  const graph = createGraph();
+  const x = graph.input('x', 'float32', [2, 3]);
+  const broken = { ...rule, vjp: () => [() => x.transpose([1, 0])] };
+  (operators as Map<string, unknown>).set('Neg', broken);
+  try {
+    expect(() => gradient(x.neg().sum(), [x])).toThrow(
+      /gradient rule of Neg 'Neg_\d+': input 0 is float32\[2,3\], its gradient float32\[3,2\]/,
+    );
+  } finally {
+    (operators as Map<string, unknown>).set('Neg', rule);
+  }
+});
