@@ -88,15 +88,13 @@ export class GlobalPercLoss extends Loss {
     if (known) return known;
     this.model.checkInputShape(shape);
     begin('specialize', options);
-    const hint = this.model.patchHint(shape);
-    if (hint) this.config.logger(`warning: ${hint}; the rest of the image is not seen`);
     const { graph, input } = this.model;
     const outputs = this.hooks.map((hook) => hook.output);
     const made = specialize(graph, input, { dtype: 'float32', shape }, outputs, this.session).catch((error: Error) => {
       this.specialized.delete(key);
-      const accepted = hint ?? `it accepts ${this.model.accepts}`;
-      if (error instanceof GlobalPercError)
-        throw new GlobalPercError(`${this.model.source}: ${error.message}; ${accepted}`);
+      if (error instanceof GlobalPercError) {
+        throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`);
+      }
       throw error;
     });
     this.specialized.set(key, made);

@@ -27,34 +27,29 @@ export class Model {
   }
 
   /**
-   * Checks a static shape against the one declared in the file.
+   * Checks a static shape against the one declared in the file, and against the patches the model cuts its input into:
+   * PyTorch's vision transformers refuse sides that are no multiple of the patch, where ONNX would crop silently.
    * @throws GlobalPercError naming what the model accepts.
    */
   checkInputShape(shape: Shape): void {
     const declared = this.input.declaredShape;
-    if (declared === undefined) return;
     const fits =
-      declared.length === shape.length && declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]);
-    if (fits) return;
-    throw new GlobalPercError(
-      `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ` +
-        'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes',
-    );
-  }
-
-  /**
-   * A hint when the image is cut into patches that do not fill it: PyTorch's DINOv2, for one, refuses such sizes.
-   * `undefined` when the size is fine or no patch embedding reads the input.
-   */
-  patchHint(shape: Shape): string | undefined {
+      declared === undefined ||
+      (declared.length === shape.length && declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]));
+    if (!fits) {
+      throw new GlobalPercError(
+        `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ` +
+          'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes',
+      );
+    }
     const patch = this.patchSize();
     const sides = shape.slice(2);
-    if (patch === undefined || sides.every((side) => side % patch === 0)) return undefined;
-    const nearest = sides.map((side) => {
-      const below = Math.max(patch, Math.floor(side / patch) * patch);
-      return below === Math.ceil(side / patch) * patch ? `${below}` : `${below} or ${Math.ceil(side / patch) * patch}`;
-    });
-    return `the model cuts its input into patches of ${patch}: sides should be multiples of ${patch}, nearest to [${sides}] are ${nearest.join(' × ')}`;
+    if (patch === undefined || sides.every((side) => side % patch === 0)) return;
+    const nearest = sides.map((side) => nearestMultiples(side, patch).join(' or '));
+    throw new GlobalPercError(
+      `${this.source}: the model cuts its input into patches of ${patch} and accepts multiples of ${patch}, got ` +
+        `[${shape.join(', ')}] (after transformNormalization); the nearest sizes are ${nearest.join(' × ')}`,
+    );
   }
 
   /** Kernel size of a convolution that reads the input in non-overlapping patches. */
@@ -83,3 +78,8 @@ function singleInput(source: string, graph: Graph): Value {
   }
   return input;
 }
+
+const nearestMultiples = (side: number, patch: number): number[] => {
+  const [below, above] = [Math.floor(side / patch) * patch, Math.ceil(side / patch) * patch];
+  return below === above ? [below] : [below, above].filter((size) => size > 0);
+};

@@ -185,12 +185,27 @@ describe('GlobalPercLoss', () => {
   });
 
   it('names the nearest sizes when patches do not fill the image', async () => {
-    const lines: string[] = [];
     const model = await loadModel(path('vit.torchscript.onnx'));
-    const config = new GlobalPercConfig({ ...quiet, modulesToHook: [nn.Linear], logger: (line) => lines.push(line) });
-    await using loss = new GlobalPercLoss(model, config);
-    await loss.evaluate(random([1, 3, 45, 56]), random([1, 3, 45, 56]));
-    expect(lines).toEqual([expect.stringMatching(/patches of 14: .* nearest to \[45,56\] are 42 or 56 × 56/)]);
+    await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...quiet, modulesToHook: [nn.Linear] }));
+    const image = random([1, 3, 45, 56]);
+    await expect(loss.evaluate(image, image)).rejects.toThrow(
+      /multiples of 14, got \[1, 3, 45, 56\] .* nearest sizes are 42 or 56 × 56/,
+    );
+  });
+
+  it('hands session options to ONNX Runtime, reports progress and leaves the event loop free', async () => {
+    const config = new GlobalPercConfig(quiet);
+    await using wrong = new GlobalPercLoss(await vgg(), config, { session: { executionProviders: ['abacus'] } });
+    await expect(wrong.evaluate(random(shape), random(shape))).rejects.toThrow(/abacus/);
+    const steps: string[] = [];
+    await using loss = new GlobalPercLoss(await vgg(), config, { session: { intraOpNumThreads: 1 } });
+    const big = [1, 3, 512, 512];
+    let ticks = 0;
+    const timer = setInterval(() => (ticks += 1), 5);
+    await loss.valueAndGrad(random(big), random(big), { onProgress: ({ step }) => steps.push(step) });
+    clearInterval(timer);
+    expect(steps).toEqual(['specialize', 'differentiate', 'fold', 'open']);
+    expect(ticks).toBeGreaterThan(3);
   });
 
   it('refuses an unknown configuration key and a tensor-valued reduction', async () => {
