@@ -139,7 +139,7 @@ function checked(node: Node, index: number, input: Tensor, share: Tensor): Tenso
 }
 
 /** Undoes broadcasting: sums over the axes along which `shape` was repeated. */
-export function sumTo(tensor: Tensor, shape: Shape): Tensor {
+function sumTo(tensor: Tensor, shape: Shape): Tensor {
   const added = tensor.rank - shape.length;
   if (added < 0) return tensor;
   const axes = tensor.shape.flatMap((dim, i) => (i < added || (shape[i - added] === 1 && dim !== 1) ? [i] : []));

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command `globalperc`. Exit code 2: the caller can put it right, one line on stderr; 1: a defect of ours. */
+import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
 import { GlobalPercError } from '../index.js';
 import { addCompile } from './compile.js';
@@ -7,9 +8,11 @@ import { addCurve } from './curve.js';
 import { addInspect } from './inspect.js';
 import { addLoss } from './loss.js';
 
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
+
 const program = new Command('globalperc')
   .description('Any pretrained ONNX model as a training loss')
-  .version('0.1.0')
+  .version(version)
   .exitOverride()
   .showHelpAfterError('(--help shows the options)');
 for (const add of [addInspect, addLoss, addCompile, addCurve]) add(program);

@@ -143,6 +143,9 @@ const typeOf = ({ dtype, shape }: TensorType): TensorType => ({ dtype, shape });
 export const attributesOf = (node: Node): AttributeReader =>
   new AttributeReader(node.attributes, () => describeNode(node));
 
+/** True for the operators that read a tensor's dimensions and none of its elements. */
+export const readsOnlyShape = ({ op }: Node): boolean => op === 'Shape' || op === 'Size';
+
 /** How messages name a node: op, name in the file, and module path where known. */
 export function describeNode(node: Node): string {
   const op = node.domain === '' ? node.op : `${node.domain}.${node.op}`;

@@ -5,7 +5,7 @@
 import { type Attributes, float, int, ints } from './attributes.js';
 import { GlobalPercError } from './errors.js';
 import type { Graph, Value } from './graph.js';
-import { type DataType, normalizeAxis, numbersOf, type Shape, sameShape, sizeOf } from './types.js';
+import { type DataType, insertAxes, normalizeAxis, numbersOf, type Shape, sameShape, sizeOf } from './types.js';
 
 /** A tensor, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Tensor | number;
@@ -210,12 +210,7 @@ export class Tensor {
 
   /** Inserts dimensions of size 1 at the given axes of the result. */
   unsqueeze(axes: readonly number[]): Tensor {
-    const rank = this.rank + axes.length;
-    const added = axes.map((axis) => normalizeAxis(axis, rank));
-    let next = 0;
-    return this.reshape(
-      Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (this.shape[next++] as number))),
-    );
+    return this.reshape(insertAxes(this.shape, axes));
   }
 
   /** Broadcasts to exactly `shape`; returns itself when it has that shape. */

@@ -126,6 +126,14 @@ export function broadcastShapes(...shapes: Shape[]): Shape {
   });
 }
 
+/** The shape with dimensions of size 1 inserted at the given axes of the result. */
+export function insertAxes(shape: Shape, axes: readonly number[]): Shape {
+  const rank = shape.length + axes.length;
+  const added = axes.map((axis) => normalizeAxis(axis, rank));
+  const rest = shape.values();
+  return Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (rest.next().value as number)));
+}
+
 /**
  * Resolves a possibly negative axis.
  * @throws GlobalPercError when it lies outside `[-rank, rank)`.

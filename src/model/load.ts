@@ -31,16 +31,13 @@ export async function loadModel(
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
-  const external = async (location: string): Promise<Uint8Array> => {
-    if (inMemory)
-      throw new GlobalPercError(`the model keeps weights in '${location}': load it by path, not from memory`);
-    return platform.readBytes(platform.beside(name, location)).catch((error: Error) => {
+  const external = (location: string): Promise<Uint8Array> =>
+    platform.readBytes(platform.beside(name, location)).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
       );
     });
-  };
-  await readOnnx(graph, bytes, { source: name, external });
+  await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
   signal?.throwIfAborted();
   return new Model(name, graph);
 }

@@ -1,8 +1,5 @@
 /** What depends on the input's data, and who reads what. */
-import type { Graph, Node, Value } from '../graph/index.js';
-
-/** These read a tensor, but not its elements. */
-const SHAPE_READERS = new Set(['Shape', 'Size']);
+import { type Graph, type Node, readsOnlyShape, type Value } from '../graph/index.js';
 
 /**
  * The part of a graph that computes with the input's data. Shape arithmetic and prepared weights, which exporters
@@ -25,7 +22,7 @@ export class DataFlow {
 
   private visit(node: Node): boolean {
     const inputs = node.inputs.filter((input) => input !== undefined && this.dependent.has(input)) as Value[];
-    if (inputs.length === 0 || SHAPE_READERS.has(node.op)) return false;
+    if (inputs.length === 0 || readsOnlyShape(node)) return false;
     for (const input of inputs) this.dataReaders.set(input, [...this.readers(input), node]);
     for (const output of node.outputs) if (output) this.dependent.add(output);
     return true;

@@ -43,14 +43,13 @@ export function selectHooks(calls: readonly ModuleCall[], selectors: readonly Ho
 
 function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   if (typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
-  if (selector instanceof RegExp) return (call) => matchesPath(selector, call);
+  if (selector instanceof RegExp) return matchesPath(selector);
   const name = typeof selector === 'string' ? selector : selector?.className;
   if (name === undefined)
     throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`);
   const pattern = /^\/(.*)\/([a-z]*)$/.exec(name);
   if (pattern) {
-    const expression = parsePattern(pattern[1] as string, pattern[2] as string, name);
-    return (call) => matchesPath(expression, call);
+    return matchesPath(parsePattern(pattern[1] as string, pattern[2] as string, name));
   }
   return (call) => [call.class, BASE_CLASS[call.class], call.folded?.class].includes(name);
 }
@@ -63,9 +62,13 @@ function parsePattern(source: string, flags: string, text: string): RegExp {
   }
 }
 
-function matchesPath(pattern: RegExp, call: ModuleCall): boolean {
-  const found = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).exec(call.path);
-  return found !== null && (call.leaf || found[0] === call.path);
+/** Without the flags g and y, which make a RegExp remember where it stopped. */
+function matchesPath(pattern: RegExp): (call: ModuleCall) => boolean {
+  const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
+  return (call) => {
+    const found = stateless.exec(call.path);
+    return found !== null && (call.leaf || found[0] === call.path);
+  };
 }
 
 /** `Conv2d (12), ReLU (11)`, leaf modules only. */

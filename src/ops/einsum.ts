@@ -73,8 +73,7 @@ export function einsumGradient(equation: Equation, inputs: readonly Tensor[], in
     [...distinct].map((label) => (available.includes(label) ? contracted.dim(available.indexOf(label)) : 1)),
   );
   const full = kept.expand([...distinct].map((label, axis) => Math.max(kept.dim(axis), sizeOfLabel.get(label) ?? 1)));
-  const spread = labels === distinct ? full : onDiagonal(full, distinct, labels);
-  return reduceBroadcast(spread, (inputs[index] as Tensor).shape);
+  return labels === distinct ? full : onDiagonal(full, distinct, labels);
 }
 
 /** Puts a tensor over distinct labels onto the diagonal of one with repeated labels. */
@@ -91,8 +90,3 @@ function onDiagonal(x: Tensor, distinct: string, labels: string): Tensor {
   });
   return result;
 }
-
-const reduceBroadcast = (x: Tensor, shape: Shape): Tensor => {
-  const axes = x.shape.flatMap((dim, i) => (shape[i] === 1 && dim !== 1 ? [i] : []));
-  return axes.length === 0 ? x : x.sum(axes, true);
-};

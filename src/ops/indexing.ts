@@ -1,5 +1,5 @@
 /** Picking and placing elements by index. */
-import { attributesOf, GlobalPercError, normalizeAxis, type Shape, sizeOf, type Tensor } from '../graph/index.js';
+import { GlobalPercError, int, normalizeAxis, type Shape, sizeOf, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type OpDefinition } from './define.js';
 import { sameAsInput } from './infer.js';
 import { gatherGradient, scatterElementsAdd } from './scatter.js';
@@ -13,20 +13,9 @@ export const Gather = defineOp({
   vjp: ({ dy, attributes }, x, indices) => {
     const axis = normalizeAxis(attributes.int('axis', 0), x.rank);
     const flat = (): Tensor => dy.reshape([...x.shape.slice(0, axis), indices.size, ...x.shape.slice(axis + 1)]);
-    return [() => addedByIndex(flat(), indices, axis, x), null];
+    return [() => gatherGradient(flat(), indices, axis, x.dim(axis)), null];
   },
 });
-
-/** dy's slices added up by index; constant indices spare the scattering. */
-function addedByIndex(dy: Tensor, indices: Tensor, axis: number, x: Tensor): Tensor {
-  const known = indices.constantValues();
-  if (known) return gatherGradient(dy, x.graph.ints(known), axis, x.dim(axis));
-  return scatterElementsAdd(x.zerosLike(), alongAxis(indices, dy.shape, axis), dy, axis);
-}
-
-/** Indices of slices as indices of elements. ScatterND would take slices, but its CPU kernel adds in a data race. */
-const alongAxis = (indices: Tensor, shape: Shape, axis: number): Tensor =>
-  indices.reshape(shape.map((dim, i) => (i === axis ? dim : 1))).expand(shape);
 
 /** y[i, j] = x[indices[i, j], j] (for axis 0).  ∂x = dy added up at those places */
 export const GatherElements = defineOp({
@@ -80,12 +69,10 @@ const scattering = (gatherOp: string): OpDefinition =>
         );
       }
       const replaces = reduction === 'none';
-      const axis = attributes.has('axis') ? { axis: { kind: 'int' as const, value: attributes.int('axis', 0) } } : {};
+      const axis = attributes.has('axis') ? { axis: int(attributes.int('axis', 0)) } : {};
       return [
         () =>
-          replaces
-            ? (dy.graph.emit(node.op, [dy, indices, updates.zerosLike()], attributesOf(node).all())[0] as Tensor)
-            : dy,
+          replaces ? (dy.graph.emit(node.op, [dy, indices, updates.zerosLike()], attributes.all())[0] as Tensor) : dy,
         null,
         () => dy.graph.emit(gatherOp, [dy, indices], axis)[0] as Tensor,
       ];
@@ -109,7 +96,7 @@ export const CumSum = defineOp({
   infer: sameAsInput,
   vjp: ({ dy, attributes }, _x, axis) => [
     () => {
-      const reverse = { kind: 'int' as const, value: 1 - attributes.int('reverse', 0) };
+      const reverse = int(1 - attributes.int('reverse', 0));
       return dy.graph.emit('CumSum', [dy, axis], { ...attributes.all(), reverse })[0] as Tensor;
     },
     null,

@@ -6,17 +6,16 @@ const MATRIX_LIMIT = 2048;
 
 /**
  * Gradient of picking slices along `axis` of a tensor with `size` slices there: dy's slices added up by index.
- * @param indices one-dimensional; negative ones count from the end.
+ * @param indices any shape of dy.dim(axis) elements, known at compile time or not; negative ones count from the end.
  */
 export function gatherGradient(dy: Tensor, indices: Tensor, axis: number, size: number): Tensor {
   const known = indices.constantValues()?.map((index) => (index < 0 ? index + size : index));
   if (known && isRun(known)) return placed(dy, axis, known[0] as number, size);
-  const front = axis === 0 ? dy : dy.swapAxes(0, axis);
-  const rows = front.reshape([front.dim(0), -1]);
-  const added =
-    known && known.length * size <= MATRIX_LIMIT ** 2 ? byMatrix(rows, known, size) : byScatter(rows, indices, size);
-  const result = added.reshape([size, ...front.shape.slice(1)]);
-  return axis === 0 ? result : result.swapAxes(0, axis);
+  if (known && known.length * size <= MATRIX_LIMIT ** 2) return byMatrix(dy, known, axis, size);
+  const zeros = dy.graph.scalar(0, dy.dtype).expand(dy.shape.map((dim, i) => (i === axis ? size : dim)));
+  // ScatterND would take slices, but with several threads ONNX Runtime 1.30 loses updates there when indices repeat.
+  const places = indices.reshape(dy.shape.map((dim, i) => (i === axis ? dim : 1))).expand(dy.shape);
+  return scatterElementsAdd(zeros, places, dy, axis);
 }
 
 const isRun = (indices: readonly number[]): boolean =>
@@ -28,19 +27,16 @@ function placed(dy: Tensor, axis: number, start: number, size: number): Tensor {
   return dy.pad(at(start), at(size - start - dy.dim(axis)));
 }
 
-/** Mᵀ·dy with M[i, indices[i]] = 1. */
-function byMatrix(rows: Tensor, indices: readonly number[], size: number): Tensor {
+/** Mᵀ·dy along the axis, with M[i, indices[i]] = 1. */
+function byMatrix(dy: Tensor, indices: readonly number[], axis: number, size: number): Tensor {
   const selected = new Float64Array(size * indices.length);
   indices.forEach((index, i) => {
     selected[index * indices.length + i] = 1;
   });
-  return rows.graph.constant(constantOf(rows.dtype, [size, indices.length], selected)).matmul(rows);
-}
-
-/** Not ScatterND: with several threads ONNX Runtime 1.30 loses updates there when indices repeat. */
-function byScatter(rows: Tensor, indices: Tensor, size: number): Tensor {
-  const zeros = rows.graph.scalar(0, rows.dtype).expand([size, rows.dim(1)]);
-  return scatterElementsAdd(zeros, indices.reshape([indices.size, 1]).expand(rows.shape), rows, 0);
+  const matrix = dy.graph.constant(constantOf(dy.dtype, [size, indices.length], selected));
+  const front = dy.swapAxes(0, axis);
+  const added = matrix.matmul(front.reshape([front.dim(0), -1]));
+  return added.reshape([size, ...front.shape.slice(1)]).swapAxes(0, axis);
 }
 
 /** Elements added up along `axis` at the places `indices` names (same shape as dy). */

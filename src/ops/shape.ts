@@ -3,6 +3,7 @@ import {
   broadcastShapes,
   concat,
   GlobalPercError,
+  insertAxes,
   normalizeAxis,
   type Shape,
   sizeOf,
@@ -44,13 +45,9 @@ export const Squeeze = reshaping((context, x, argument) => {
 });
 
 /** Inserts dimensions of size 1 at the given axes of the result. */
-export const Unsqueeze = reshaping((context, x, argument) => {
-  const axes = constantInts(context, argument, 'axes') ?? [];
-  const rank = x.rank + axes.length;
-  const added = axes.map((axis) => normalizeAxis(axis, rank));
-  const rest = x.shape.values();
-  return Array.from({ length: rank }, (_, i) => (added.includes(i) ? 1 : (rest.next().value as number)));
-});
+export const Unsqueeze = reshaping((context, x, argument) =>
+  insertAxes(x.shape, constantInts(context, argument, 'axes') ?? []),
+);
 
 const permutationOf = ({ attributes }: InferContext, x: Tensor): readonly number[] =>
   attributes.ints('perm') ?? x.shape.map((_, i) => x.rank - 1 - i);

@@ -40,7 +40,7 @@ function mayFold(node: Node): boolean {
 }
 
 /** Runs nodes that need no input and returns the data of some of their outputs. */
-export async function evaluate(
+async function evaluate(
   nodes: Node[],
   wanted: readonly Value[],
   opset: number,
@@ -49,13 +49,8 @@ export async function evaluate(
   const program = new Graph(() => []);
   program.nodes = nodes;
   program.outputs = [...wanted];
-  const session = await Session.open(program, opset, { ...options, graphOptimizationLevel: 'disabled' });
-  try {
-    const results = await session.run({});
-    return new Map(wanted.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
-  } finally {
-    await session.dispose();
-  }
+  const results = await Session.runOnce(program, opset, {}, options);
+  return new Map(wanted.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
 }
 
 /** A fetched tensor as constant data. */

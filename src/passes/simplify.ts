@@ -7,12 +7,10 @@ import { createGraph, operatorOf } from '../ops/index.js';
 import { copyNode, type Rewrite, rewriteGraph } from './transcribe.js';
 
 type Inputs = readonly (Tensor | undefined)[];
-/** Rewrites one kind of node; `undefined` where it does not apply. */
-type Rule = (node: Node, inputs: Inputs, target: Graph) => Tensor[] | undefined;
 
 /** The simplified graph; inputs and outputs keep their names. */
 export function simplify(graph: Graph): Graph {
-  const rules: Rule[] = [dropIdentity, dropNeutral, sumAsProduct, sharing()];
+  const rules: Rewrite[] = [dropIdentity, dropNeutral, sumAsProduct, sharing()];
   const rewrite: Rewrite = (node, inputs, target) => {
     const sources = skipExpand(node, inputs);
     for (const rule of rules) {
@@ -25,7 +23,7 @@ export function simplify(graph: Graph): Graph {
 }
 
 /** Common subexpressions: the same operator on the same inputs is computed once. */
-function sharing(): Rule {
+function sharing(): Rewrite {
   const ids = new Map<Value, number>();
   const seen = new Map<string, Tensor[]>();
   const idOf = (value: Value): number => {
@@ -46,12 +44,12 @@ function sharing(): Rule {
   };
 }
 
-const dropIdentity: Rule = (node, inputs) => (node.op === 'Identity' && inputs[0] ? [inputs[0]] : undefined);
+const dropIdentity: Rewrite = (node, inputs) => (node.op === 'Identity' && inputs[0] ? [inputs[0]] : undefined);
 
 const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };
 
 /** x·1, x/1, x+0, x−0 → x, where the constant does not broadcast x. */
-const dropNeutral: Rule = (node, inputs) => {
+const dropNeutral: Rewrite = (node, inputs) => {
   const neutral = NEUTRAL[node.op];
   const [a, b] = inputs;
   if (neutral === undefined || !a || !b) return undefined;
@@ -80,7 +78,7 @@ function skipExpand(node: Node, inputs: Inputs): Inputs {
  * Σ over a contiguous block of axes that does not end at the last one, as ones·x: ONNX Runtime's ReduceSum walks such
  * axes with a stride and takes several times as long as a matrix product.
  */
-const sumAsProduct: Rule = (node, inputs, target) => {
+const sumAsProduct: Rewrite = (node, inputs, target) => {
   const [x, axesInput] = inputs;
   if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x) return undefined;
   const axes = axesInput

@@ -10,6 +10,7 @@ import {
   Graph,
   type Node,
   numbersOf,
+  readsOnlyShape,
   type Shape,
   sizeOf,
   type Tensor,
@@ -50,7 +51,7 @@ export async function specialize(
 function dataDependent(nodes: readonly Node[], input: Value): ReadonlySet<Value> {
   const dependent = new Set([input]);
   for (const node of nodes) {
-    if (node.op === 'Shape' || node.op === 'Size') continue;
+    if (readsOnlyShape(node)) continue;
     const depends = operatorOf(node)?.random || node.inputs.some((value) => value && dependent.has(value));
     if (depends) for (const output of node.outputs) if (output) dependent.add(output);
   }
@@ -130,13 +131,9 @@ async function runProbe(
   options: SessionOptions,
 ): Promise<Record<string, HostTensor>> {
   try {
-    const session = await Session.open(program, opset, { ...options, graphOptimizationLevel: 'disabled' });
-    try {
-      const data = new Float32Array(sizeOf(type.shape)).fill(0.5);
-      return await session.run({ [input.name]: { dtype: type.dtype, dims: type.shape, data } });
-    } finally {
-      await session.dispose();
-    }
+    const data = new Float32Array(sizeOf(type.shape)).fill(0.5);
+    const feeds = { [input.name]: { dtype: type.dtype, dims: type.shape, data } };
+    return await Session.runOnce(program, opset, feeds, options);
   } catch (error) {
     const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
     throw new GlobalPercError(`the model does not run on an input of shape [${type.shape}]: ${reason}`);

@@ -1,3 +1,3 @@
 export { platform } from '#platform';
 export { Session, type SessionOptions } from './session.js';
-export type { Feed, HostTensor } from './types.js';
+export type { HostTensor } from './types.js';

@@ -3,7 +3,6 @@
  * (`onnxruntime-node`) and a browser (`onnxruntime-web`); it is plain JavaScript so that a worker can load it as it is.
  *
  * @typedef {import('./types.js').HostTensor} HostTensor
- * @typedef {import('./types.js').Feed} Feed
  * @typedef {import('./types.js').RunRequest} RunRequest
  * @typedef {import('./types.js').CreateRequest} CreateRequest
  * @typedef {import('onnxruntime-common').InferenceSession} InferenceSession
@@ -60,7 +59,7 @@ export class SessionHost {
     return this.next;
   }
 
-  /** @param {Feed} feed */
+  /** @param {HostTensor} feed */
   tensorOf(feed) {
     if (feed.kept === undefined)
       return new this.ort.Tensor(/** @type {any} */ (feed.dtype), /** @type {any} */ (feed.data), feed.dims);

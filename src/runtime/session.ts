@@ -4,7 +4,7 @@ import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
 import type { Graph } from '../graph/index.js';
 import { writeOnnx } from '../onnx/index.js';
-import type { Engine, Feed, HostTensor } from './types.js';
+import type { Engine, HostTensor } from './types.js';
 
 /** Options of ONNX Runtime: threads, execution providers, optimisation level, … */
 export type SessionOptions = InferenceSession.SessionOptions;
@@ -46,13 +46,28 @@ export class Session {
     return new Session(host, id);
   }
 
+  /** Opens a graph, runs it once without spending time on optimisation, and closes it. */
+  static async runOnce(
+    graph: Graph,
+    opset: number,
+    feeds: Readonly<Record<string, HostTensor>>,
+    options: SessionOptions = {},
+  ): Promise<Record<string, HostTensor>> {
+    const session = await Session.open(graph, opset, { ...options, graphOptimizationLevel: 'disabled' });
+    try {
+      return await session.run(feeds);
+    } finally {
+      await session.dispose();
+    }
+  }
+
   /** Runs the graph and returns the named outputs (all by default). */
-  run(feeds: Readonly<Record<string, Feed>>, fetches?: readonly string[]): Promise<Record<string, HostTensor>> {
+  run(feeds: Readonly<Record<string, HostTensor>>, fetches?: readonly string[]): Promise<Record<string, HostTensor>> {
     return this.engine.run({ session: this.id, feeds, ...(fetches && { fetches }) });
   }
 
   /** Runs the graph and leaves the outputs beside the session; `release` frees them. */
-  runKept(feeds: Readonly<Record<string, Feed>>): Promise<Record<string, HostTensor>> {
+  runKept(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>> {
     return this.engine.run({ session: this.id, feeds, keep: true });
   }
 

@@ -10,8 +10,6 @@ export interface HostTensor {
   readonly kept?: number;
 }
 
-export type Feed = HostTensor;
-
 export interface CreateRequest {
   readonly model: Uint8Array;
   readonly external: { readonly path: string; readonly data: Uint8Array }[];
@@ -20,7 +18,7 @@ export interface CreateRequest {
 
 export interface RunRequest {
   readonly session: number;
-  readonly feeds: Readonly<Record<string, Feed>>;
+  readonly feeds: Readonly<Record<string, HostTensor>>;
   /** Outputs to compute; all when absent. */
   readonly fetches?: readonly string[];
   /** Leave the outputs beside the session and return their ids. */

@@ -2,9 +2,9 @@
 import { expect } from 'vitest';
 import { type ConstantData, type Graph, numbersOf, type Tensor, typedArray } from '../../src/graph/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
-import { type Feed, type HostTensor, Session } from '../../src/runtime/index.js';
+import { type HostTensor, Session } from '../../src/runtime/index.js';
 
-export const feedOf = (data: ConstantData): Feed => ({
+export const feedOf = (data: ConstantData): HostTensor => ({
   dtype: data.dtype,
   dims: data.shape,
   data: typedArray(data.dtype, data.bytes),
