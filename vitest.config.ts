@@ -3,5 +3,5 @@ import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
   resolve: { alias: { '#platform': fileURLToPath(new URL('./src/runtime/platform-node.ts', import.meta.url)) } },
-  test: { include: ['tests/**/*.test.ts'], testTimeout: 60_000 },
+  test: { include: ['tests/**/*.test.ts'], exclude: ['tests/slow/**'], testTimeout: 60_000 },
 });

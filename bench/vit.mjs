@@ -5,16 +5,13 @@
  *
  * MODEL.onnx comes from `python bench/torch_step.py export MODEL.onnx`; PYTHON is the interpreter whose torch is timed.
  */
-import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { GlobalPercConfig, GlobalPercLoss, loadModel, NormalizedTensorLoss, nn } from '../dist/index.js';
+import { median, startTorch } from './torch.mjs';
 
 const [modelPath = 'vit.onnx', python = 'python3', rounds = '5'] = process.argv.slice(2);
 const size = 504;
 const image = () => ({ dims: [1, 3, size, size], data: Float32Array.from({ length: 3 * size * size }, Math.random) });
-/** @param {number[]} values */
-const median = (values) => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 const modulesToHook = [nn.Linear, nn.Conv2d, nn.ReLU, nn.GELU];
 const config = { curveForce: 3, modulesToHook, lossFunc: new NormalizedTensorLoss('l2'), printData: false };
@@ -22,15 +19,7 @@ const loss = new GlobalPercLoss(await loadModel(modelPath), new GlobalPercConfig
 const [pred, target] = [image(), image()];
 const encoded = await loss.encode(target);
 
-const torch = spawn(python, [fileURLToPath(new URL('./torch_step.py', import.meta.url)), 'run'], {
-  stdio: ['pipe', 'pipe', 'inherit'],
-});
-const lines = createInterface({ input: torch.stdout })[Symbol.asyncIterator]();
-const version = (await lines.next()).value;
-const stepTorch = async () => {
-  torch.stdin.write('\n');
-  return (await lines.next()).value.split(' ').map(Number);
-};
+const torch = await startTorch(python, fileURLToPath(new URL('./torch_step.py', import.meta.url)));
 /** @param {() => Promise<unknown>} step */
 const timed = async (step) => {
   const start = performance.now();
@@ -43,18 +32,18 @@ const cached = [];
 const theirs = [];
 let torchMemory = 0;
 for (let round = -1; round < Number(rounds); round += 1) {
-  const [torchTime, memory] = await stepTorch();
+  const { milliseconds, megabytes } = await torch.step();
   const ourTime = await timed(() => loss.valueAndGrad(pred, target));
   const cachedTime = await timed(() => loss.valueAndGrad(pred, encoded));
-  torchMemory = memory;
+  torchMemory = megabytes;
   if (round < 0) continue; // Warm-up.
-  theirs.push(torchTime);
+  theirs.push(milliseconds);
   ours.push(ourTime);
   cached.push(cachedTime);
 }
-torch.stdin.end();
+torch.stop();
 console.log(`${loss.hooks.length} hooks, ${size}², medians of ${rounds} rounds`);
-console.log(`torch ${version}: ${median(theirs).toFixed(0)} ms, peak ${torchMemory.toFixed(0)} MB`);
+console.log(`torch ${torch.version}: ${median(theirs).toFixed(0)} ms, peak ${torchMemory.toFixed(0)} MB`);
 console.log(
   `globalperc: ${median(ours).toFixed(0)} ms (${(median(ours) / median(theirs)).toFixed(2)}×), target encoded ${median(cached).toFixed(0)} ms; peak of the process with both sessions ${(process.resourceUsage().maxRSS / 1024).toFixed(0)} MB`,
 );

@@ -11,17 +11,37 @@ const ROOMS = {
   onnx: ['graph'],
   ops: ['graph'],
   autodiff: ['graph', 'ops'],
-  runtime: ['graph', 'onnx'],
+  runtime: ['graph', 'onnx', 'files'],
   passes: ['graph', 'ops', 'runtime'],
   modules: ['graph'],
-  nn: ['graph', 'ops'],
+  random: [],
+  nn: ['graph', 'ops', 'random'],
+  optim: ['graph', 'ops'],
   transforms: ['graph', 'ops'],
-  model: ['graph', 'onnx', 'ops', 'modules', 'runtime'],
-  loss: ['graph', 'onnx', 'ops', 'autodiff', 'runtime', 'passes', 'modules', 'nn', 'transforms', 'model'],
-  data: ['graph'],
+  model: ['graph', 'onnx', 'ops', 'passes', 'modules', 'nn', 'runtime'],
+  loss: ['graph', 'onnx', 'ops', 'autodiff', 'runtime', 'passes', 'modules', 'nn', 'transforms', 'model', 'random'],
+  data: ['graph', 'random', 'files'],
+  files: ['graph'],
+  train: [
+    ...[
+      'graph',
+      'onnx',
+      'ops',
+      'autodiff',
+      'passes',
+      'runtime',
+      'nn',
+      'model',
+      'transforms',
+      'loss',
+      'optim',
+      'random',
+    ],
+    'data/safetensors.ts',
+  ],
   cli: ['index.ts', 'data/index.ts'],
 };
-const NODE_ONLY = /^src\/(cli|data|runtime\/(platform-node|node-worker))/;
+const NODE_ONLY = /^src\/(cli|files|data\/(folder|image|index|picture)|runtime\/(platform-node|node-worker))/;
 const RUNTIME_PACKAGE = /^onnxruntime-(node|web)$/;
 
 const files = readdirSync('src', { recursive: true, withFileTypes: true })

@@ -1,8 +1,40 @@
 /** globalperc: any pretrained model as a training loss. */
-export { GlobalPercError } from './graph/index.js';
-export * from './loss/index.js';
-export { type LoadOptions, loadModel, Model } from './model/index.js';
+export { GlobalPercError, Tensor } from './graph/index.js';
+export {
+  type Comparison,
+  CosineLoss,
+  type Distance,
+  EncodedTarget,
+  GlobalPercConfig,
+  GlobalPercLoss,
+  type GlobalPercOptions,
+  type Hook,
+  type HookLoss,
+  Loss,
+  type LossOptions,
+  NormalizedTensorLoss,
+  type Objective,
+  type Progress,
+  type Scene,
+  type StepOptions,
+  TeacherStudentLoss,
+  type TensorLike,
+  type ValueAndGrad,
+  weightCurve,
+} from './loss/index.js';
+export { type LoadOptions, loadModel, Model, TrainableModel } from './model/index.js';
 export { formatTree, type HookSelector, type ModuleCall, type ModuleTree, moduleTree } from './modules/index.js';
+export * as models from './nn/models.js';
 export * as nn from './nn.js';
+export * as optim from './optim/index.js';
 export type { SessionOptions } from './runtime/index.js';
+export {
+  type Checkpoint,
+  type ExportOptions,
+  exportOnnx,
+  type StepResult,
+  Trainer,
+  type TrainerOptions,
+  toOnnx,
+} from './train/index.js';
 export * as transforms from './transforms/index.js';

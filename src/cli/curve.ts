@@ -1,8 +1,8 @@
 /** `globalperc curve`: the weight curve as a picture. */
 import type { Command } from 'commander';
-import { writeAtomically } from '../data/index.js';
 import { GlobalPercError, weightCurve } from '../index.js';
 import { parseNumber } from './common.js';
+import { LOOK, toSvg, writePlot } from './plot.js';
 
 interface Options {
   readonly start: string;
@@ -37,23 +37,15 @@ async function run(options: Options): Promise<void> {
   ];
   const weights = weightCurve({ startWeight, endWeight, curveForce }, count);
   const svg = await plot(weights, `Weight of each hook: start ${startWeight}, end ${endWeight}, force ${curveForce}`);
-  if (options.out.endsWith('.svg')) await writeAtomically(options.out, svg);
-  else {
-    const { default: sharp } = await import('sharp');
-    await writeAtomically(options.out, await sharp(Buffer.from(svg), { density: 144 }).png().toBuffer());
-  }
+  await writePlot(options.out, svg);
   process.stdout.write(`${options.out}\n`);
 }
 
 /** An SVG line plot of weight over hook. */
-async function plot(weights: readonly number[], title: string): Promise<string> {
-  const [vega, vegaLite] = await Promise.all([import('vega'), import('vega-lite')]);
-  const { spec } = vegaLite.compile({
+const plot = (weights: readonly number[], title: string): Promise<string> =>
+  toSvg({
+    ...LOOK,
     title,
-    width: 480,
-    height: 300,
-    background: 'white',
-    padding: 10,
     data: { values: weights.map((weight, hook) => ({ hook, weight })) },
     mark: { type: 'line', point: true },
     encoding: {
@@ -66,5 +58,3 @@ async function plot(weights: readonly number[], title: string): Promise<string> 
       y: { field: 'weight', type: 'quantitative', title: 'weight', scale: { zero: false } },
     },
   });
-  return new vega.View(vega.parse(spec), { renderer: 'none' }).toSVG();
-}

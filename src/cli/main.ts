@@ -7,6 +7,7 @@ import { addCompile } from './compile.js';
 import { addCurve } from './curve.js';
 import { addInspect } from './inspect.js';
 import { addLoss } from './loss.js';
+import { addTrain } from './train.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
@@ -15,7 +16,7 @@ const program = new Command('globalperc')
   .version(version)
   .exitOverride()
   .showHelpAfterError('(--help shows the options)');
-for (const add of [addInspect, addLoss, addCompile, addCurve]) add(program);
+for (const add of [addTrain, addInspect, addLoss, addCompile, addCurve]) add(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

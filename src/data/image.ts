@@ -1,9 +1,10 @@
 /** Images from files, as tensors. */
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import sharp from 'sharp';
+import { readBytes } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
 import { parseNpy } from './npy.js';
 import type { ImageTensor } from './tensor.js';
+import { type Pixels, Uint8Image } from './uint8-image.js';
 
 /**
  * Reads PNG, JPEG or WebP to [1, 3, H, W] in [0, 1] (EXIF orientation applied, alpha dropped), or a float32 .npy as it is.
@@ -13,9 +14,8 @@ export async function readImage(path: string): Promise<ImageTensor> {
   const bytes = await readBytes(path);
   if (path.endsWith('.npy')) return parseNpy(bytes, path);
   try {
-    const image = sharp(bytes).rotate().removeAlpha().toColourspace('srgb');
-    const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
-    return toChannelsFirst(data, info.height, info.width);
+    const { dims, data } = new Uint8Image(await decode(bytes));
+    return { dims: [1, ...dims], data };
   } catch (error) {
     throw new GlobalPercError(
       `${path} is not an image that can be read (PNG, JPEG, WebP or .npy): ${(error as Error).message}`,
@@ -23,33 +23,14 @@ export async function readImage(path: string): Promise<ImageTensor> {
   }
 }
 
-async function readBytes(path: string): Promise<Uint8Array> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new GlobalPercError(`cannot read '${path}': ${missing ? 'there is no such file' : (error as Error).message}`);
-  }
-}
-
-function toChannelsFirst(pixels: Uint8Array, height: number, width: number): ImageTensor {
-  const area = height * width;
-  const data = new Float32Array(3 * area);
-  for (let i = 0; i < area; i += 1) {
-    for (let channel = 0; channel < 3; channel += 1)
-      data[channel * area + i] = (pixels[3 * i + channel] as number) / 255;
-  }
-  return { dims: [1, 3, height, width], data };
-}
-
-/** Writes a file whole or not at all: beside its place first, then renamed. */
-export async function writeAtomically(path: string, content: Uint8Array | string): Promise<void> {
-  const temporary = `${path}.${process.pid}.tmp`;
-  try {
-    await writeFile(temporary, content);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw new GlobalPercError(`cannot write '${path}': ${(error as Error).message}`);
-  }
+/**
+ * Decodes an image to RGB: EXIF orientation applied, alpha dropped. Rejects with sharp's error when it is damaged.
+ * @param source the file's path or its bytes.
+ * @param size [height, width] to scale it to cover; what lies beyond is cut off on both sides.
+ */
+export async function decode(source: string | Uint8Array, size?: readonly [number, number]): Promise<Pixels> {
+  const image = sharp(source).rotate().removeAlpha().toColourspace('srgb');
+  if (size) image.resize({ height: size[0], width: size[1], fit: 'cover' });
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+  return { bytes: data, height: info.height, width: info.width };
 }

@@ -1,4 +1,32 @@
-/** Images and arrays in files; Node only. */
-export { readImage, writeAtomically } from './image.js';
+/** Data sets, images and arrays in files; Node only. */
+
+export { writeAtomically } from '../files/index.js';
+export {
+  CenterCrop,
+  Compose,
+  type PairedTransform,
+  RandomCrop,
+  RandomHorizontalFlip,
+  RandomRotate90,
+} from './augment.js';
+export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './dataset.js';
+export {
+  Autoencode,
+  type Degradation,
+  Denoise,
+  type DenoiseOptions,
+  degradationFromJSON,
+  Inpaint,
+  type InpaintOptions,
+  SuperResolution,
+  type SuperResolutionOptions,
+} from './degradation.js';
+export { ImageFolder, type ImageFolderOptions, PairedImageFolder, type PairedImageFolderOptions } from './folder.js';
+export { readImage } from './image.js';
+export type { SkippedImage } from './image-store.js';
+export { type Batch, DataLoader, type DataLoaderOptions } from './loader.js';
 export { formatNpy, parseNpy } from './npy.js';
+export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from './picture.js';
+export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
+export type { Size } from './size.js';
 export type { ImageTensor } from './tensor.js';

@@ -19,6 +19,8 @@ export interface Value {
   producer?: Node;
   /** Its data, when it is known at compile time. */
   constant?: ConstantData;
+  /** A constant that a file gives as a literal among its nodes, not as a weight. */
+  literal?: true;
   /** No gradient flows through it. */
   detached?: true;
 }
@@ -35,7 +37,7 @@ export interface Node {
   outputs: (Value | undefined)[];
   readonly attributes: Attributes;
   /** `metadata_props` of the file. */
-  readonly metadata?: Readonly<Record<string, string>>;
+  metadata?: Readonly<Record<string, string>>;
   /** Dotted path of the module this node stands in, once recovered. */
   modulePath?: string;
 }
@@ -57,6 +59,8 @@ export class Graph {
   inputs: Value[] = [];
   outputs: Value[] = [];
   nodes: Node[] = [];
+  /** Module path that nodes get while a module is traced. */
+  scope: string | undefined;
   private counter = 0;
   private readonly scalars = new Map<string, Value>();
   private readonly infer: InferFunction;
@@ -111,6 +115,7 @@ export class Graph {
     attributes: Attributes = {},
     options: EmitOptions = {},
   ): Tensor[] {
+    const modulePath = options.modulePath ?? this.scope;
     const node: Node = {
       op,
       domain: options.domain ?? '',
@@ -118,7 +123,7 @@ export class Graph {
       inputs: inputs.map((tensor) => tensor?.value),
       outputs: [],
       attributes,
-      ...(options.modulePath === undefined ? {} : { modulePath: options.modulePath }),
+      ...(modulePath === undefined ? {} : { modulePath }),
     };
     const count = options.outputs ?? 1;
     node.outputs = Array.from({ length: count }, () => ({ name: this.freshName(op.toLowerCase()), producer: node }));

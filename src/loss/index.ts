@@ -1,16 +1,34 @@
+export {
+  BCEWithLogitsLoss,
+  type BCEWithLogitsLossOptions,
+  CrossEntropyLoss,
+  type CrossEntropyLossOptions,
+} from './classification.js';
 export { GlobalPercConfig, type GlobalPercOptions } from './config.js';
 export { weightCurve } from './curve.js';
 export { CosineLoss, type Distance, NormalizedTensorLoss } from './distances.js';
 export { EncodedTarget } from './encoded-target.js';
+export { Loss, type LossOptions, type ValueAndGrad } from './loss.js';
 export {
+  begin,
+  type Comparison,
   type Hook,
   type HookLoss,
-  Loss,
-  type LossOptions,
+  type Objective,
   type Progress,
+  type Scene,
   type StepOptions,
-  type ValueAndGrad,
-} from './loss.js';
+} from './objective.js';
 export { GlobalPercLoss } from './perceptual.js';
-export { L1Loss, MSELoss, type PixelLossOptions, SmoothL1Loss, type SmoothL1LossOptions } from './pixel.js';
-export type { TensorLike } from './tensor-like.js';
+export {
+  HuberLoss,
+  type HuberLossOptions,
+  L1Loss,
+  MSELoss,
+  type PixelLossOptions,
+  SmoothL1Loss,
+  type SmoothL1LossOptions,
+} from './pixel.js';
+export { TeacherStudentLoss } from './teacher-student.js';
+export { type TensorLike, toFloat32 } from './tensor-like.js';
+export { WeightedLoss } from './weighted.js';

@@ -4,33 +4,23 @@
  */
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { gradient } from '../autodiff/index.js';
-import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor } from '../graph/index.js';
+import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { fold, simplify } from '../passes/index.js';
-import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { type HostTensor, release, Session, type SessionOptions } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { EncodedTarget } from './encoded-target.js';
+import {
+  begin,
+  type Comparison,
+  type Hook,
+  type HookLoss,
+  type Objective,
+  type Scene,
+  type StepOptions,
+} from './objective.js';
 import { type TensorLike, toFloat32 } from './tensor-like.js';
-
-/** One hooked activation and its part in the loss: `value = Σ weight · loss`. */
-export interface HookLoss extends Hook {
-  /** Distance between prediction and target at this hook, before weighting. */
-  readonly loss: number;
-}
-
-/** A place where activations are compared. */
-export interface Hook {
-  /** Position in execution order. */
-  readonly index: number;
-  /** Dotted path of the module, as PyTorch's `named_modules` gives it. */
-  readonly path: string;
-  /** PyTorch class name. */
-  readonly class: string;
-  /** Shape of the activation. */
-  readonly shape: Shape;
-  readonly weight: number;
-}
 
 /** What `valueAndGrad` returns. */
 export interface ValueAndGrad {
@@ -41,31 +31,10 @@ export interface ValueAndGrad {
   readonly hooks: readonly HookLoss[];
 }
 
-/** A step of a slow operation that has just begun. */
-export interface Progress {
-  readonly step: 'read' | 'parse' | 'specialize' | 'differentiate' | 'fold' | 'open';
-}
-
-/** Options of everything that may take longer than a moment. */
-export interface StepOptions {
-  /** Stops between two steps; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-}
-
 /** Options all losses take. */
 export interface LossOptions {
   /** Passed on to ONNX Runtime: `executionProviders`, `intraOpNumThreads` (default: the cores available), … */
   readonly session?: SessionOptions;
-}
-
-/** What a loss computes from two lists of features. */
-export interface Comparison {
-  /** Scalar. */
-  readonly loss: Tensor;
-  /** Shape `[hooks]`, unweighted. */
-  readonly hookLosses?: Tensor;
-  readonly hooks: readonly Hook[];
 }
 
 /** What a compiled program computes. */
@@ -87,7 +56,7 @@ interface Draft {
   readonly hooks: readonly Hook[];
 }
 
-export abstract class Loss implements AsyncDisposable {
+export abstract class Loss implements Objective, AsyncDisposable {
   protected readonly session: SessionOptions;
   private readonly programs = new Map<string, Promise<Program>>();
   private disposed = false;
@@ -97,20 +66,46 @@ export abstract class Loss implements AsyncDisposable {
   }
 
   /** What is compared: the image itself, or activations of a model that sees it. */
-  protected abstract features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]>;
+  abstract features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]>;
 
   /** The loss of the prediction's features against the target's. */
-  protected abstract compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison;
+  abstract compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison;
 
   /** Called before the first program for a shape is built. */
-  protected async prepare(_shape: Shape, _options: StepOptions): Promise<void> {}
+  async prepare(_shape: Shape, _options: StepOptions): Promise<void> {}
 
   /** Called with every concrete input, to warn about unlikely values. */
-  protected inspect(_name: string, _data: Float32Array): void {}
+  inspect(_name: string, _data: Float32Array): void {}
 
   /** False when two applications of the loss see different random draws, so a target cannot be encoded once. */
-  protected get encodable(): boolean {
+  get encodable(): boolean {
     return true;
+  }
+
+  /** What it accepts as target of a student's output: by default an image like it. */
+  targetType(output: TensorType): TensorType {
+    return output;
+  }
+
+  /** The loss of a student's output against the target, as part of a training step. */
+  async objective({ output, target, draws }: Scene, options: StepOptions = {}): Promise<Comparison> {
+    await this.prepare(output.shape, options);
+    const prediction = await this.features(output, draws, options);
+    const wanted = await this.features(target, draws, options);
+    return this.compared(prediction, wanted, { pred: output.shape, target: target.shape });
+  }
+
+  /** Whether features can be compared: by default those of the same shapes. */
+  protected comparable(prediction: readonly Tensor[], target: readonly Tensor[]): boolean {
+    return prediction.every((feature, i) => sameShape(feature.shape, (target[i] as Tensor).shape));
+  }
+
+  private compared(prediction: readonly Tensor[], target: readonly Tensor[], shapes: ImageShapes): Comparison {
+    if (!this.comparable(prediction, target)) throw differentShapes(shapes);
+    const comparison = this.compare(prediction, target);
+    const { shape, size } = comparison.loss;
+    if (size === 1) return comparison;
+    throw new GlobalPercError(`a loss must be one number, got shape [${shape}]: use reduction 'mean' or 'sum'`);
   }
 
   /**
@@ -158,7 +153,7 @@ export abstract class Loss implements AsyncDisposable {
     await this.prepare(input.dims, options);
     const { session } = await this.program('encode', { pred: input.dims, target: input.dims }, options);
     const features = await session.runKept({ target: input });
-    return new EncodedTarget(this, input.dims, features, () => session.release(Object.values(features)));
+    return new EncodedTarget(this, input.dims, features, () => release(Object.values(features)));
   }
 
   /**
@@ -251,11 +246,7 @@ export abstract class Loss implements AsyncDisposable {
     const target = purpose.endsWith('encoded')
       ? prediction.map((feature, i) => graph.input(`feature_${i}`, feature.dtype, feature.shape))
       : await this.features(graph.input('target', 'float32', shapes.target), draws, options);
-    requireSameFeatures(prediction, target, shapes);
-    const { loss, hookLosses, hooks } = this.compare(prediction, target);
-    if (loss.size !== 1) {
-      throw new GlobalPercError(`a loss must be one number, got shape [${loss.shape}]: use reduction 'mean' or 'sum'`);
-    }
+    const { loss, hookLosses, hooks } = this.compared(prediction, target, shapes);
     graph.output('loss', loss.reshape([]));
     if (purpose.startsWith('gradient')) {
       begin('differentiate', options);
@@ -274,16 +265,8 @@ export abstract class Loss implements AsyncDisposable {
   }
 }
 
-/** Marks the beginning of a step: stops if the caller has aborted, and reports progress. */
-export function begin(step: Progress['step'], { signal, onProgress }: StepOptions): void {
-  signal?.throwIfAborted();
-  onProgress?.({ step });
-}
-
-function requireSameFeatures(prediction: readonly Tensor[], target: readonly Tensor[], shapes: ImageShapes): void {
-  if (prediction.every((feature, i) => sameShape(feature.shape, (target[i] as Tensor).shape))) return;
-  throw new GlobalPercError(
-    `pred has shape [${shapes.pred}], target [${shapes.target}]: they must be the same, or be brought to one size by ` +
+const differentShapes = ({ pred, target }: ImageShapes): GlobalPercError =>
+  new GlobalPercError(
+    `pred has shape [${pred}], target [${target}]: they must be the same, or be brought to one size by ` +
       'transformNormalization (CenterCrop, Resize)',
   );
-}

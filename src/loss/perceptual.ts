@@ -7,8 +7,9 @@ import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import { Draws } from '../transforms/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
-import { begin, type Comparison, type Hook, Loss, type LossOptions, type StepOptions } from './loss.js';
+import { Loss, type LossOptions } from './loss.js';
 import { normalPairs } from './noise.js';
+import { begin, type Comparison, type Hook, type StepOptions } from './objective.js';
 
 /** Pairs of random inputs whose losses set the scale of each hook under `dynamicNormalization`. */
 const CALIBRATION_PAIRS = 10;
@@ -68,11 +69,11 @@ export class GlobalPercLoss extends Loss {
     }));
   }
 
-  protected override get encodable(): boolean {
+  override get encodable(): boolean {
     return !this.config.transformNormalization?.random;
   }
 
-  protected override async features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]> {
+  override async features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]> {
     if (image.rank < 2)
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
     const input = this.config.transformNormalization?.apply(image, draws) ?? image;
@@ -101,7 +102,7 @@ export class GlobalPercLoss extends Loss {
     return made;
   }
 
-  protected override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
+  override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
     const hooks = this.describe(prediction);
     const losses = prediction.map((activation, i) => {
       const distance = this.config.lossFunc.forward(activation, target[i] as Tensor);
@@ -116,7 +117,7 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** Measures the scale of every hook once, on seeded noise of the first input's shape. */
-  protected override async prepare(shape: Shape, options: StepOptions): Promise<void> {
+  override async prepare(shape: Shape, options: StepOptions): Promise<void> {
     if (!this.config.dynamicNormalization) return;
     this.calibration ??= this.calibrate(shape, options).catch((error) => {
       this.calibration = undefined;
@@ -143,7 +144,7 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** Warns once when the values do not look like the [0, 1] images that Normalize expects. */
-  protected override inspect(name: string, data: Float32Array): void {
+  override inspect(name: string, data: Float32Array): void {
     if (this.warned || !this.config.transformNormalization?.normalizes) return;
     let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (const value of data) {

@@ -1,7 +1,8 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
-import type { Tensor } from '../graph/index.js';
+import { GlobalPercError, type Tensor } from '../graph/index.js';
 import { l1Loss, mseLoss, type Reduction, smoothL1Loss } from './distances.js';
-import { type Comparison, Loss, type LossOptions } from './loss.js';
+import { Loss, type LossOptions } from './loss.js';
+import type { Comparison } from './objective.js';
 
 /** Options of the elementwise losses. */
 export interface PixelLossOptions extends LossOptions {
@@ -9,7 +10,8 @@ export interface PixelLossOptions extends LossOptions {
   readonly reduction?: Reduction;
 }
 
-abstract class PixelLoss extends Loss {
+/** A loss of two tensors as they are. */
+export abstract class PixelLoss extends Loss {
   readonly reduction: Reduction;
 
   constructor({ reduction = 'mean', ...options }: PixelLossOptions = {}) {
@@ -20,11 +22,11 @@ abstract class PixelLoss extends Loss {
   /** The loss as a graph: shapes of input and target are the same; the result is a scalar unless reduction is 'none'. */
   abstract forward(input: Tensor, target: Tensor): Tensor;
 
-  protected override async features(image: Tensor): Promise<Tensor[]> {
+  override async features(image: Tensor): Promise<Tensor[]> {
     return [image];
   }
 
-  protected override compare([prediction]: readonly Tensor[], [target]: readonly Tensor[]): Comparison {
+  override compare([prediction]: readonly Tensor[], [target]: readonly Tensor[]): Comparison {
     return { loss: this.forward(prediction as Tensor, target as Tensor), hooks: [] };
   }
 }
@@ -63,5 +65,27 @@ export class SmoothL1Loss extends PixelLoss {
 
   override forward(input: Tensor, target: Tensor): Tensor {
     return smoothL1Loss(input, target, this.reduction, this.beta);
+  }
+}
+
+/** Options of HuberLoss. */
+export interface HuberLossOptions extends PixelLossOptions {
+  /** Where the quadratic part ends; positive. Default 1. */
+  readonly delta?: number;
+}
+
+/** d²/2 where |d| < δ, δ·(|d| − δ/2) elsewhere, d = x − y (https://pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html) */
+export class HuberLoss extends PixelLoss {
+  readonly delta: number;
+
+  /** @throws GlobalPercError when delta is not positive. */
+  constructor({ delta = 1, ...options }: HuberLossOptions = {}) {
+    super(options);
+    if (!(delta > 0)) throw new GlobalPercError(`HuberLoss: delta should be positive, got ${delta}`);
+    this.delta = delta;
+  }
+
+  override forward(input: Tensor, target: Tensor): Tensor {
+    return smoothL1Loss(input, target, this.reduction, this.delta).mul(this.delta);
   }
 }

@@ -1,2 +1,3 @@
 export { type LoadOptions, loadModel } from './load.js';
 export { Model } from './model.js';
+export { TrainableModel } from './trainable.js';

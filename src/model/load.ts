@@ -4,13 +4,18 @@ import { readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
 import { Model } from './model.js';
+import { TrainableModel } from './trainable.js';
 
 /** Options of `loadModel`. */
 export interface LoadOptions {
   /** Stops between two steps; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: { readonly step: 'read' | 'parse' }) => void;
+  /** Gives a module whose weights a Trainer can train, instead of a frozen model. Default false. */
+  readonly trainable?: boolean;
 }
+
+type Source = string | URL | Uint8Array | ArrayBuffer;
 
 /**
  * Reads an ONNX model of float32 weights.
@@ -18,10 +23,9 @@ export interface LoadOptions {
  * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, or when its
  * external data is missing.
  */
-export async function loadModel(
-  source: string | URL | Uint8Array | ArrayBuffer,
-  options: LoadOptions = {},
-): Promise<Model> {
+export function loadModel(source: Source, options: LoadOptions & { readonly trainable: true }): Promise<TrainableModel>;
+export function loadModel(source: Source, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
+export async function loadModel(source: Source, options: LoadOptions = {}): Promise<Model | TrainableModel> {
   const { signal, onProgress } = options;
   const inMemory = source instanceof Uint8Array || source instanceof ArrayBuffer;
   const name = inMemory ? 'the model' : String(source);
@@ -39,5 +43,6 @@ export async function loadModel(
     });
   await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
   signal?.throwIfAborted();
-  return new Model(name, graph);
+  const model = new Model(name, graph);
+  return options.trainable ? new TrainableModel(model) : model;
 }

@@ -32,19 +32,23 @@ export function selectHooks(calls: readonly ModuleCall[], selectors: readonly Ho
   const tests = selectors.map(testOf);
   const hooked = calls.filter((call) => (tests.length === 0 ? call.leaf : tests.some((test) => test(call))));
   if (hooked.length > 0) return hooked;
-  const wanted = selectors.map((selector) =>
-    typeof selector === 'object' && 'className' in selector ? selector.className : String(selector),
-  );
+  const wanted = selectors.map((selector) => classNameOf(selector) ?? String(selector));
   throw new GlobalPercError(
     `no module matched ${wanted.join(', ') || 'at all'}; the model has ${countClasses(calls) || 'no recognisable modules'}. ` +
       'Name one of these classes in modulesToHook, or a pattern on the module path',
   );
 }
 
+/** The name of a module class, which may be a constructor. */
+const classNameOf = (selector: HookSelector): string | undefined =>
+  Object(selector) === selector && 'className' in (selector as object)
+    ? (selector as { readonly className: string }).className
+    : undefined;
+
 function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
-  if (typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
+  const name = typeof selector === 'string' ? selector : classNameOf(selector);
   if (selector instanceof RegExp) return matchesPath(selector);
-  const name = typeof selector === 'string' ? selector : selector?.className;
+  if (name === undefined && typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
   if (name === undefined)
     throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`);
   const pattern = /^\/(.*)\/([a-z]*)$/.exec(name);

@@ -115,7 +115,7 @@ class GraphReader {
         ? constantOfAttributes(attributes)
         : undefined;
     if (output && constant) {
-      this.add({ name: output, dtype: constant.dtype, shape: constant.shape, constant });
+      this.add({ name: output, dtype: constant.dtype, shape: constant.shape, constant, literal: true });
       return undefined;
     }
     const metadata = Object.fromEntries(proto.metadataProps.map(({ key, value }) => [key, value]));

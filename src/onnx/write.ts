@@ -13,6 +13,7 @@ import {
   type TensorProto,
   TensorProto_DataLocation,
   TensorProtoSchema,
+  type TensorShapeProto_Dimension,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
   TypeProto_TensorSchema,
@@ -78,6 +79,9 @@ function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer
         name: node.name,
         input: withoutTrailing(node.inputs.map(nameOf)),
         output: withoutTrailing(node.outputs.map(nameOf)),
+        metadataProps: Object.entries(node.metadata ?? {}).map(([key, value]) =>
+          create(StringStringEntryProtoSchema, { key, value }),
+        ),
         attribute: Object.entries(node.attributes).map(([name, attribute]) => attributeProto(name, attribute)),
       }),
     ),
@@ -132,10 +136,8 @@ const externalTensor = (data: ConstantData, name: string): TensorProto =>
   });
 
 function valueInfo(value: Value): ValueInfoProto {
-  const shape = value.shape?.map((dim) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(dim) } }),
-  );
   if (value.dtype === undefined) return create(ValueInfoProtoSchema, { name: value.name });
+  const shape = (value.declaredShape ?? value.shape)?.map(dimension);
   const tensor = create(TypeProto_TensorSchema, {
     elemType: ONNX_DTYPE[value.dtype],
     ...(shape && { shape: create(TensorShapeProtoSchema, { dim: shape }) }),
@@ -143,6 +145,13 @@ function valueInfo(value: Value): ValueInfoProto {
   return create(ValueInfoProtoSchema, {
     name: value.name,
     type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
+  });
+}
+
+function dimension(dim: number | string): TensorShapeProto_Dimension {
+  if (dim === '?') return create(TensorShapeProto_DimensionSchema, {});
+  return create(TensorShapeProto_DimensionSchema, {
+    value: typeof dim === 'number' ? { case: 'dimValue', value: BigInt(dim) } : { case: 'dimParam', value: dim },
   });
 }
 

@@ -2,7 +2,16 @@
  * What the gradients of Conv and ConvTranspose are made of. Both are described by the windows of a convolution that
  * leads from a larger to a smaller image: small[o] = Σₖ w[k]·large[o·stride + k·dilation − before].
  */
-import { type AttributeReader, GlobalPercError, int, ints, type Shape, type Tensor } from '../graph/index.js';
+import {
+  type AttributeReader,
+  concat,
+  GlobalPercError,
+  int,
+  ints,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from '../graph/index.js';
 import { exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './spatial.js';
 
 /** Windows and channel groups of a convolution. */
@@ -67,26 +76,57 @@ export function largeGradient(small: Tensor, w: Tensor, { axes, group }: Convolu
   return conv(small, swapChannels(w.flip(axes.map((_, i) => i + 2)), group), group, mirrored);
 }
 
+/** Shifted images of at most this many elements are multiplied at once: large products are fast, small ones save memory. */
+const STACK_LIMIT = 2 ** 23;
+
 /**
- * Gradient of the weight: dw[m, c, k] = Σₙₒ small[n, m, o]·large[n, c, o·stride + k·dilation − before], a convolution in
- * which batch and channels, strides and dilations change places.
+ * Gradient of the weight: dw[m, c, k] = Σₙₒ small[n, m, o]·large[n, c, o·stride + k·dilation − before]. Each kernel element k
+ * sees the large image shifted by k·dilation, so dw is the product of the small image with the shifted ones: two to three
+ * times as fast as a convolution that takes the small image for a kernel.
  */
 export function weightGradient(large: Tensor, small: Tensor, { axes, group }: Convolution): Tensor {
-  const [batch, channels, ...sizes] = large.shape as [number, number, ...number[]];
+  const [batch, channels] = large.shape as [number, number];
   const width = channels / group;
-  const spatial = sizes.map((_, i) => i + 3);
-  const image = large
-    .reshape([batch, group, width, ...sizes])
-    .transpose([2, 1, 0, ...spatial])
-    .reshape([width, group * batch, ...sizes]);
-  const exchanged = axes.map((axis) => ({
-    ...axis,
-    stride: axis.dilation,
-    dilation: axis.stride,
-    after: exactAfter(axis),
-  }));
-  return conv(image, small.swapAxes(0, 1), group, exchanged).swapAxes(0, 1);
+  const padded = large.pad([0, 0, ...axes.map((axis) => axis.before)], [0, 0, ...axes.map(exactAfter)]);
+  const positions = sizeOf(axes.map((axis) => axis.count));
+  const dy = small.reshape([batch, group, -1, positions]);
+  const perProduct = Math.max(1, Math.floor(STACK_LIMIT / (batch * channels * positions)));
+  const products = chunked(kernelOffsets(axes), perProduct).map((offsets) => {
+    const images = offsets.map((offset) => shifted(padded, axes, offset).reshape([batch, group, width, positions]));
+    return dy.matmul(concat(images, 2).swapAxes(2, 3));
+  });
+  const summed = concat(products, 3).sum([0]);
+  const kernel = axes.map((axis) => axis.kernel);
+  return summed
+    .reshape([small.dim(1), sizeOf(kernel), width])
+    .swapAxes(1, 2)
+    .reshape([small.dim(1), width, ...kernel]);
 }
+
+/** Every element of the kernel by its indices, the last axis fastest. */
+const kernelOffsets = (axes: readonly WindowAxis[]): number[][] =>
+  axes.reduce<number[][]>(
+    (offsets, { kernel }) => offsets.flatMap((offset) => Array.from({ length: kernel }, (_, k) => [...offset, k])),
+    [[]],
+  );
+
+/** What one element of the kernel sees of the padded image. */
+function shifted(padded: Tensor, axes: readonly WindowAxis[], offset: readonly number[]): Tensor {
+  const starts = axes.map((axis, i) => (offset[i] as number) * axis.dilation);
+  const ends = axes.map((axis, i) => (starts[i] as number) + (axis.count - 1) * axis.stride + 1);
+  const whole = axes.every((_, i) => starts[i] === 0 && ends[i] === padded.dim(i + 2));
+  const strides = axes.map((axis) => axis.stride);
+  if (whole && strides.every((stride) => stride === 1)) return padded;
+  return padded.slice(
+    axes.map((_, i) => i + 2),
+    starts,
+    ends,
+    strides,
+  );
+}
+
+const chunked = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
 
 /** [out, in/group, …] → [in, out/group, …] */
 function swapChannels(w: Tensor, group: number): Tensor {

@@ -14,7 +14,10 @@ function trailingAxes(attributes: AttributeReader, { rank }: Tensor): number[] {
   return Array.from({ length: rank - first }, (_, i) => first + i);
 }
 
-/** y = scale·(x − μ)·r + b, r = 1/√(σ² + ε), with given μ and σ².  ∂x = g·r, ∂scale = Σ dy·(x − μ)·r, ∂b = Σ dy */
+/**
+ * y = scale·(x − μ)·r + b, r = 1/√(v + ε), with given μ and v.
+ * ∂x = g·r, ∂scale = Σ dy·(x − μ)·r, ∂b = Σ dy, ∂μ = −Σ g·r, ∂v = −½·Σ g·(x − μ)·r³
+ */
 export const BatchNormalization = defineOp({
   infer: ({ attributes }, x) => {
     if (attributes.int('training_mode', 0) === 0) return { dtype: x.dtype, shape: x.shape };
@@ -22,12 +25,14 @@ export const BatchNormalization = defineOp({
   },
   vjp: ({ attributes, dy }, x, scale, _b, mean, variance) => {
     const inverse = variance.add(epsilonOf(attributes)).sqrt().reciprocal();
+    const summed = (): Tensor => sumPerChannel(dy);
+    const spread = (): Tensor => sumPerChannel(dy.mul(x.sub(perChannel(mean, x.rank))));
     return [
       () => dy.mul(perChannel(scale.mul(inverse), x.rank)),
-      () => sumPerChannel(dy.mul(x.sub(perChannel(mean, x.rank)))).mul(inverse),
-      () => sumPerChannel(dy),
-      null,
-      null,
+      () => spread().mul(inverse),
+      summed,
+      () => summed().mul(scale.mul(inverse)).neg(),
+      () => spread().mul(scale).mul(inverse.pow(3)).mul(-0.5),
     ];
   },
 });

@@ -32,6 +32,7 @@ export interface Specialized {
 
 /**
  * Specialises `graph` for an input of the given type, as far as `wanted` needs it.
+ * @param variables constants that may change later: nothing computed from them is folded.
  * @throws GlobalPercError when ONNX Runtime cannot run the model on that shape.
  */
 export async function specialize(
@@ -40,16 +41,17 @@ export async function specialize(
   type: TensorType,
   wanted: readonly Value[],
   options: SessionOptions = {},
+  variables: readonly Value[] = [],
 ): Promise<Specialized> {
   const nodes = neededNodes(graph, wanted, new Map());
-  const dependent = dataDependent(nodes, input);
+  const dependent = dataDependent(nodes, [input, ...variables]);
   const probed = await probe(graph, nodes, { input, type, dependent, wanted, options });
   return rebuild(nodes, input, type, dependent, probed);
 }
 
-/** Values that change with the input's data; a Shape of them does not. */
-function dataDependent(nodes: readonly Node[], input: Value): ReadonlySet<Value> {
-  const dependent = new Set([input]);
+/** Values that change with the data of `sources`; a Shape of them does not. */
+function dataDependent(nodes: readonly Node[], sources: readonly Value[]): ReadonlySet<Value> {
+  const dependent = new Set(sources);
   for (const node of nodes) {
     if (readsOnlyShape(node)) continue;
     const depends = operatorOf(node)?.random || node.inputs.some((value) => value && dependent.has(value));

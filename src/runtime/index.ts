@@ -1,3 +1,3 @@
 export { platform } from '#platform';
-export { Session, type SessionOptions } from './session.js';
+export { download, release, Session, type SessionOptions, upload } from './session.js';
 export type { HostTensor } from './types.js';

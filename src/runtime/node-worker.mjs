@@ -3,7 +3,7 @@ import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { SessionHost } from './session-host.mjs';
 
-const host = new SessionHost(ort);
+const host = new SessionHost(ort, { writesInto: true });
 
 parentPort?.on('message', async (/** @type {import('./types.js').WorkerRequest} */ { id, method, argument }) => {
   try {

@@ -9,10 +9,12 @@ async function webEngine(): Promise<Engine> {
   });
   // On a page the runtime moves its sessions to a worker of its own; inside a worker it stays where it is.
   ort.env.wasm.proxy = typeof document !== 'undefined';
-  const host = new SessionHost(ort);
+  const host = new SessionHost(ort, { writesInto: false });
   return {
     create: (request) => host.create(request),
     run: (request) => host.run(request),
+    upload: (tensors) => host.upload(tensors),
+    download: (ids) => host.download(ids),
     release: async (ids) => host.release(ids),
     dispose: (session) => host.dispose(session),
   };
@@ -26,9 +28,19 @@ async function readBytes(source: string): Promise<Uint8Array> {
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** A page has no folders; it keeps the bytes itself. */
+async function noFiles(): Promise<never> {
+  throw new GlobalPercError(
+    'a browser has no files: take the bytes from trainer.checkpoint() or toOnnx() and store them',
+  );
+}
+
 export const platform: Platform = {
   startEngine: webEngine,
   readBytes,
   beside: (source, location) => new URL(location, new URL(source, globalThis.location?.href)).href,
+  writeBytes: noFiles,
+  writeSnapshot: noFiles,
+  readSnapshot: noFiles,
   threads: globalThis.navigator?.hardwareConcurrency ?? 1,
 };

@@ -1,10 +1,9 @@
 /** Node: ONNX Runtime in a worker thread, models from the file system. */
-import { readFile } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { GlobalPercError } from '../graph/index.js';
+import { readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
 import type { Engine, Platform, WorkerRequest } from './types.js';
 
 interface Pending {
@@ -41,25 +40,22 @@ function workerEngine(): Engine {
   return {
     create: (request) => call('create', request),
     run: (request) => call('run', request),
+    upload: (tensors) => call('upload', tensors),
+    download: (ids) => call('download', ids),
     release: (ids) => call('release', ids),
     dispose: (session) => call('dispose', session),
   };
 }
 
-async function readBytes(source: string): Promise<Uint8Array> {
-  try {
-    return await readFile(source.startsWith('file:') ? fileURLToPath(source) : source);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new GlobalPercError(`cannot read '${source}': ${reason}`);
-  }
-}
+/** A path, from a path or a file URL. */
+const pathOf = (source: string): string => (source.startsWith('file:') ? fileURLToPath(source) : source);
 
 export const platform: Platform = {
   startEngine: async () => workerEngine(),
-  readBytes,
-  beside: (source, location) => resolve(dirname(source.startsWith('file:') ? fileURLToPath(source) : source), location),
+  readBytes: (source) => readBytes(pathOf(source)),
+  beside: (source, location) => resolve(dirname(pathOf(source)), location),
+  writeBytes: writeAtomically,
+  writeSnapshot,
+  readSnapshot,
   threads: availableParallelism(),
 };

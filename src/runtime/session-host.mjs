@@ -11,13 +11,19 @@
  */
 
 export class SessionHost {
-  /** @param {Ort} ort */
-  constructor(ort) {
+  /**
+   * @param {Ort} ort
+   * @param {{ readonly writesInto: boolean }} abilities `writesInto`: an output may be computed into a given tensor
+   */
+  constructor(ort, { writesInto }) {
     this.ort = ort;
+    this.writesInto = writesInto;
     /** @type {Map<number, InferenceSession>} */
     this.sessions = new Map();
     /** @type {Map<number, OrtTensor>} */
     this.kept = new Map();
+    /** What a replaced tensor leaves behind: the next value is computed into it. @type {Map<number, OrtTensor>} */
+    this.spares = new Map();
     this.next = 0;
   }
 
@@ -36,20 +42,61 @@ export class SessionHost {
    * @param {RunRequest} request
    * @returns {Promise<Record<string, HostTensor>>}
    */
-  async run({ session, feeds, fetches, keep }) {
+  async run({ session, feeds, fetches, keep, replace = {}, requireFinite = [] }) {
     const running = this.sessions.get(session);
     if (running === undefined) throw new Error(`session ${session} is disposed`);
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, this.tensorOf(feed)]));
-    const outputs = await running.run(inputs, fetches ?? running.outputNames);
+    const targets = (fetches ?? running.outputNames).map((name) => [name, this.spareFor(replace[name])]);
+    const outputs = await running.run(inputs, Object.fromEntries(targets));
     /** @type {Record<string, HostTensor>} */
     const results = {};
+    const finite = requireFinite.every((name) => allFinite(outputs[name]));
     for (const [name, tensor] of Object.entries(outputs)) {
+      const kept = replace[name];
+      if (kept !== undefined) {
+        if (finite) this.replace(kept, tensor);
+        continue;
+      }
       const described = { dtype: /** @type {HostTensor['dtype']} */ (tensor.type), dims: tensor.dims };
       results[name] = keep
         ? { ...described, kept: this.keep(tensor) }
         : { ...described, data: /** @type {any} */ (tensor.data) };
     }
     return results;
+  }
+
+  /** @param {number | undefined} kept */
+  spareFor(kept) {
+    return (this.writesInto && kept !== undefined && this.spares.get(kept)) || null;
+  }
+
+  /**
+   * @param {number} id
+   * @param {OrtTensor} tensor
+   */
+  replace(id, tensor) {
+    const former = this.kept.get(id);
+    if (former && this.writesInto) this.spares.set(id, former);
+    this.kept.set(id, tensor);
+  }
+
+  /**
+   * @param {readonly HostTensor[]} tensors
+   * @returns {Promise<number[]>} their ids
+   */
+  async upload(tensors) {
+    return tensors.map((tensor) => this.keep(this.tensorOf(tensor)));
+  }
+
+  /**
+   * @param {readonly number[]} ids
+   * @returns {Promise<HostTensor[]>}
+   */
+  async download(ids) {
+    return ids.map((id) => {
+      const tensor = this.tensorOf({ dtype: 'float32', dims: [], kept: id });
+      return { dtype: /** @type {any} */ (tensor.type), dims: tensor.dims, data: /** @type {any} */ (tensor.data) };
+    });
   }
 
   /** @param {OrtTensor} tensor */
@@ -64,13 +111,16 @@ export class SessionHost {
     if (feed.kept === undefined)
       return new this.ort.Tensor(/** @type {any} */ (feed.dtype), /** @type {any} */ (feed.data), feed.dims);
     const tensor = this.kept.get(feed.kept);
-    if (tensor === undefined) throw new Error('an encoded target is used after it was disposed');
+    if (tensor === undefined) throw new Error('a tensor kept beside the session is used after it was released');
     return tensor;
   }
 
   /** @param {readonly number[]} ids */
   release(ids) {
-    for (const id of ids) this.kept.delete(id);
+    for (const id of ids) {
+      this.kept.delete(id);
+      this.spares.delete(id);
+    }
   }
 
   /** @param {number} id */
@@ -79,4 +129,9 @@ export class SessionHost {
     this.sessions.delete(id);
     await session?.release();
   }
+}
+
+/** @param {OrtTensor | undefined} tensor */
+function allFinite(tensor) {
+  return Array.from(/** @type {Float32Array} */ (tensor?.data ?? []), Number).every(Number.isFinite);
 }

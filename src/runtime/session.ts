@@ -71,11 +71,37 @@ export class Session {
     return this.engine.run({ session: this.id, feeds, keep: true });
   }
 
-  release(tensors: readonly HostTensor[]): Promise<void> {
-    return this.engine.release(tensors.flatMap(({ kept }) => (kept === undefined ? [] : [kept])));
+  /**
+   * Runs the graph, and puts some outputs in the place of kept tensors: the state of a training run. Nothing is
+   * replaced when one of the outputs in `requireFinite` is NaN or infinite.
+   * @returns the other outputs
+   */
+  runInPlace(
+    feeds: Readonly<Record<string, HostTensor>>,
+    replace: Readonly<Record<string, HostTensor>>,
+    requireFinite: readonly string[],
+  ): Promise<Record<string, HostTensor>> {
+    const ids = Object.fromEntries(Object.entries(replace).map(([name, { kept }]) => [name, kept as number]));
+    return this.engine.run({ session: this.id, feeds, replace: ids, requireFinite });
   }
 
   dispose(): Promise<void> {
     return this.engine.dispose(this.id);
   }
+}
+
+/** Keeps copies of tensors beside all sessions; the results stand in for the data in later runs. */
+export async function upload(tensors: readonly HostTensor[]): Promise<HostTensor[]> {
+  const ids = await (await startedEngine()).upload(tensors);
+  return tensors.map(({ dtype, dims }, i) => ({ dtype, dims, kept: ids[i] as number }));
+}
+
+/** The present data of kept tensors. */
+export async function download(tensors: readonly HostTensor[]): Promise<HostTensor[]> {
+  return (await startedEngine()).download(tensors.map(({ kept }) => kept as number));
+}
+
+/** Frees kept tensors. */
+export async function release(tensors: readonly HostTensor[]): Promise<void> {
+  await (await startedEngine()).release(tensors.flatMap(({ kept }) => (kept === undefined ? [] : [kept])));
 }

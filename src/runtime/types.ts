@@ -23,12 +23,20 @@ export interface RunRequest {
   readonly fetches?: readonly string[];
   /** Leave the outputs beside the session and return their ids. */
   readonly keep?: boolean;
+  /** Outputs, by name, that take the place of a kept tensor instead of being returned. */
+  readonly replace?: Readonly<Record<string, number>>;
+  /** Outputs that must be finite for anything to be replaced. */
+  readonly requireFinite?: readonly string[];
 }
 
 /** Runs sessions somewhere: a worker thread, or the page itself. */
 export interface Engine {
   create(request: CreateRequest): Promise<number>;
   run(request: RunRequest): Promise<Record<string, HostTensor>>;
+  /** Keeps copies of tensors and returns their ids. */
+  upload(tensors: readonly HostTensor[]): Promise<number[]>;
+  /** The present data of kept tensors. */
+  download(ids: readonly number[]): Promise<HostTensor[]>;
   release(ids: readonly number[]): Promise<void>;
   dispose(session: number): Promise<void>;
 }
@@ -47,6 +55,12 @@ export interface Platform {
   readBytes(source: string): Promise<Uint8Array>;
   /** Resolves a path beside a model file. */
   beside(source: string, location: string): string;
+  /** Writes files as the checkpoint of a step, whole or not at all. @throws GlobalPercError where that cannot be done. */
+  writeSnapshot(folder: string, step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+  /** The files of a folder's last checkpoint. @throws GlobalPercError when there is none. */
+  readSnapshot(folder: string): Promise<Record<string, Uint8Array>>;
+  /** Writes a file whole or not at all. @throws GlobalPercError where that cannot be done. */
+  writeBytes(path: string, bytes: Uint8Array): Promise<void>;
   /** Number of cores this process may use. */
   readonly threads: number;
 }

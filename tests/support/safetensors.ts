@@ -1,6 +1,7 @@
 /** Reads the stored fixtures: safetensors files whose metadata holds the cases as JSON. */
 import { readFileSync } from 'node:fs';
-import { type ConstantData, constantOf, type DataType, numbersOf } from '../../src/graph/index.js';
+import { type ConstantData, constantOf, type DataType, numbersOf, typedArray } from '../../src/graph/index.js';
+import type { StateDict } from '../../src/nn/index.js';
 
 const DTYPES: Record<string, DataType> = {
   F32: 'float32',
@@ -38,3 +39,18 @@ export function readFixture<Case>(path: string): Fixture<Case> {
 /** The same numbers in another dtype. */
 export const castConstant = (data: ConstantData, dtype: DataType): ConstantData =>
   data.dtype === dtype ? data : constantOf(dtype, data.shape, numbersOf(data));
+
+/** A stored tensor as callers hand tensors in. */
+export const hostOf = ({ shape, dtype, bytes }: ConstantData): { dims: number[]; data: Float32Array } => ({
+  dims: [...shape],
+  data: typedArray(dtype, bytes) as Float32Array,
+});
+
+/** A state dict from the keys of its tensors. */
+export const stateOf = (fixture: Fixture<unknown>, keys: Readonly<Record<string, string>>): StateDict =>
+  Object.fromEntries(
+    Object.entries(keys).map(([name, key]) => {
+      const constant = fixture.tensor(key);
+      return [name, { dtype: constant.dtype as 'float32', ...hostOf(constant) }];
+    }),
+  );

@@ -1,0 +1,196 @@
+/** One training run in a folder: steps, log, checkpoints, and what is shown of them. */
+import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import { type Batch, writeAtomically } from '../data/index.js';
+import { GlobalPercError, type StepResult, type Trainer } from '../index.js';
+
+/** A line of `log.jsonl`. */
+export interface LogEntry {
+  readonly step: number;
+  readonly loss: number;
+  readonly gradNorm: number;
+  readonly lr: number;
+  /** Losses of the single hooks. */
+  readonly hooks: readonly number[];
+  readonly seconds: number;
+}
+
+/** What a run needs. */
+export interface TrainingRun {
+  readonly trainer: Trainer;
+  /** Batches from the trainer's present step on. */
+  readonly batches: AsyncIterable<Batch>;
+  /** Steps of the whole run. */
+  readonly steps: number;
+  /** Folder for log and checkpoints. */
+  readonly out: string;
+  /** Steps between two checkpoints. */
+  readonly checkpointEvery: number;
+  /** Shown in front of the progress bar. */
+  readonly label: string;
+}
+
+const LOG = 'log.jsonl';
+
+/** Lines that are written to the log at once. */
+const LOG_EVERY_MS = 500;
+
+/** Ctrl-C asks a run to stop after its present step. */
+class Interrupt {
+  requested = false;
+  private readonly request = (): void => {
+    this.requested = true;
+  };
+
+  listen(): void {
+    process.on('SIGINT', this.request);
+    process.on('SIGTERM', this.request);
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGINT', this.request);
+    process.off('SIGTERM', this.request);
+  }
+}
+
+/**
+ * Takes steps until the run is complete or interrupted, and saves a checkpoint at the end of either.
+ * @returns whether it is complete.
+ * @throws GlobalPercError when the loss becomes NaN or the disk is full; the last checkpoint stays.
+ */
+export async function takeSteps(run: TrainingRun): Promise<boolean> {
+  const { trainer, steps, out, checkpointEvery } = run;
+  using interrupt = new Interrupt();
+  interrupt.listen();
+  await mkdir(out, { recursive: true }).catch((error: Error) => {
+    throw new GlobalPercError(`cannot make the folder '${out}': ${error.message}`);
+  });
+  const log = new Log(join(out, LOG));
+  await log.keepUntil(trainer.steps);
+  const progress = new Progress(run);
+  try {
+    if (trainer.steps < steps) {
+      for await (const { input, target } of run.batches) {
+        const start = performance.now();
+        const result = await trainer.step(input, target);
+        const seconds = (performance.now() - start) / 1000;
+        await log.add(entryOf(result, seconds));
+        progress.show(result, input.dims[0] as number);
+        const done = trainer.steps >= steps || interrupt.requested;
+        if (done || trainer.steps % checkpointEvery === 0) {
+          await log.flush();
+          await trainer.save(out);
+        }
+        if (done) break;
+      }
+    }
+    return trainer.steps >= steps;
+  } finally {
+    await log.flush();
+    progress.stop();
+  }
+}
+
+const entryOf = ({ step, loss, gradNorm, lr, hooks }: StepResult, seconds: number): LogEntry => ({
+  step,
+  loss,
+  gradNorm,
+  lr,
+  hooks: hooks.map((hook) => hook.loss),
+  seconds,
+});
+
+/** The entries of a run's log. @throws GlobalPercError when there is none. */
+export async function readLog(out: string): Promise<LogEntry[]> {
+  const path = join(out, LOG);
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new GlobalPercError(`'${path}' cannot be read`);
+  });
+  return text.split('\n').flatMap(parseLine);
+}
+
+/** A kill may leave the last line unfinished. */
+function parseLine(line: string): LogEntry[] {
+  try {
+    return line === '' ? [] : [JSON.parse(line) as LogEntry];
+  } catch {
+    return [];
+  }
+}
+
+/** The log: lines are collected and written twice a second. */
+class Log {
+  private readonly path: string;
+  private waiting: string[] = [];
+  private written = performance.now();
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  /** Drops what was logged after the checkpoint that the run goes on from. */
+  async keepUntil(step: number): Promise<void> {
+    const text = await readFile(this.path, 'utf8').catch(() => '');
+    const kept =
+      step === 0
+        ? []
+        : text
+            .split('\n')
+            .flatMap(parseLine)
+            .filter((entry) => entry.step <= step);
+    await writeAtomically(this.path, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+  }
+
+  async add(entry: LogEntry): Promise<void> {
+    this.waiting.push(`${JSON.stringify(entry)}\n`);
+    if (performance.now() - this.written > LOG_EVERY_MS) await this.flush();
+  }
+
+  async flush(): Promise<void> {
+    const lines = this.waiting.join('');
+    this.waiting = [];
+    this.written = performance.now();
+    await appendFile(this.path, lines).catch((error: Error) => {
+      throw new GlobalPercError(`cannot write '${this.path}': ${error.message}`);
+    });
+  }
+}
+
+/** A bar with loss, speed and time left on a terminal; elsewhere a line every ten seconds. */
+class Progress {
+  private readonly bar: SingleBar | undefined;
+  private readonly run: TrainingRun;
+  private readonly started = performance.now();
+  private lastLine = performance.now();
+  private readonly first: number;
+
+  constructor(run: TrainingRun) {
+    this.run = run;
+    this.first = run.trainer.steps;
+    if (!process.stderr.isTTY) return;
+    this.bar = new SingleBar({
+      format: `${run.label} {bar} {value}/{total}  loss {loss}  {speed} images/s  {eta_formatted} left`,
+      stream: process.stderr,
+      hideCursor: true,
+      etaBuffer: 50,
+    });
+    this.bar.start(run.steps, this.first, { loss: '–', speed: '–' });
+  }
+
+  show({ step, loss }: StepResult, images: number): void {
+    const seconds = (performance.now() - this.started) / 1000;
+    const speed = (((step - this.first) * images) / seconds).toFixed(1);
+    this.bar?.update(step, { loss: loss.toPrecision(4), speed });
+    if (this.bar || performance.now() - this.lastLine < 10_000) return;
+    this.lastLine = performance.now();
+    const left = Math.round(((this.run.steps - step) * seconds) / (step - this.first));
+    process.stderr.write(
+      `${this.run.label} ${step}/${this.run.steps}  loss ${loss.toPrecision(4)}  ${speed} images/s  ${left} s left\n`,
+    );
+  }
+
+  stop(): void {
+    this.bar?.stop();
+  }
+}

@@ -1,0 +1,66 @@
+/** Data sets: numbered samples of an input and what is wanted for it. */
+import { GlobalPercError, sizeOf } from '../graph/index.js';
+import type { Generator } from '../random/index.js';
+
+/** A concrete tensor in row-major order: float32 values, or int64 class indices. */
+export interface SampleTensor {
+  readonly dims: readonly number[];
+  readonly data: Float32Array | BigInt64Array;
+}
+
+/** One sample, without a batch dimension: an image is [3, H, W], a class index []. */
+export interface Sample {
+  readonly input: SampleTensor;
+  readonly target: SampleTensor;
+}
+
+/** Numbered samples. Anything with these two members can be given to a `DataLoader`. */
+export interface Dataset {
+  /** Number of samples; stays the same. */
+  readonly length: number;
+  /** Sample `index`, from 0. Random choices are drawn from `generator` alone, so that a run can be repeated. */
+  get(index: number, generator: Generator): Promise<Sample>;
+}
+
+/** The index. @throws GlobalPercError when there is no such sample. */
+export function requireIndex(index: number, length: number): number {
+  if (Number.isInteger(index) && index >= 0 && index < length) return index;
+  throw new GlobalPercError(`index should be an integer from 0 to ${length - 1}, got ${index}`);
+}
+
+/** @throws GlobalPercError when dimensions and data do not agree. */
+export function checkTensor({ dims, data }: SampleTensor, name: string): void {
+  if (data.length === sizeOf(dims)) return;
+  throw new GlobalPercError(`${name}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`);
+}
+
+/** Samples in memory: `inputs[i]` with `targets[i]`. */
+export class TensorDataset implements Dataset {
+  private readonly inputs: readonly SampleTensor[];
+  private readonly targets: readonly SampleTensor[];
+
+  /** @throws GlobalPercError when the numbers of inputs and targets differ, or dimensions and data of one do. */
+  constructor(inputs: readonly SampleTensor[], targets: readonly SampleTensor[]) {
+    if (inputs.length !== targets.length) {
+      throw new GlobalPercError(`TensorDataset needs a target per input, got ${inputs.length} and ${targets.length}`);
+    }
+    inputs.forEach((tensor, i) => {
+      checkTensor(tensor, `inputs[${i}]`);
+    });
+    targets.forEach((tensor, i) => {
+      checkTensor(tensor, `targets[${i}]`);
+    });
+    this.inputs = inputs;
+    this.targets = targets;
+  }
+
+  get length(): number {
+    return this.inputs.length;
+  }
+
+  /** The tensors as they were given, not copies. @throws GlobalPercError when there is no sample `index`. */
+  async get(index: number): Promise<Sample> {
+    requireIndex(index, this.length);
+    return { input: this.inputs[index] as SampleTensor, target: this.targets[index] as SampleTensor };
+  }
+}

@@ -1,0 +1,193 @@
+/** Data sets of image files; Node only. */
+import { GlobalPercError } from '../graph/index.js';
+import type { Generator } from '../random/index.js';
+import { type PairedTransform, scaleBetween } from './augment.js';
+import { type Dataset, requireIndex, type Sample } from './dataset.js';
+import { Autoencode, type Degradation } from './degradation.js';
+import { imagesIn, requireFiles, stemOf } from './image-files.js';
+import { ImageStore, type SkippedImage } from './image-store.js';
+import { type Size, sizeOfSides } from './size.js';
+import type { ImageTensor } from './tensor.js';
+
+/** Options of PairedImageFolder. */
+export interface PairedImageFolderOptions {
+  /** Crops, flips … of input and target together. */
+  readonly transform?: PairedTransform;
+  /** Told of every damaged file. Default `console.warn`. */
+  readonly logger?: (message: string) => void;
+}
+
+/** Options of ImageFolder. */
+export interface ImageFolderOptions extends PairedImageFolderOptions {
+  /** Every image is scaled to cover this size, and what lies beyond it cut off on both sides. Default: as it is. */
+  readonly size?: Size;
+  /** Makes the input from the transformed image, the target. Default `new Autoencode()`: they are the same. */
+  readonly degradation?: Degradation;
+}
+
+/**
+ * Images of a folder and the folders in it: PNG, JPEG, WebP, TIFF, AVIF or GIF, as [3, H, W] in [0, 1]. A damaged
+ * file is named and skipped, and the sample that fell on it takes the next good one.
+ *
+ * @example
+ * const photos = await ImageFolder.open('photos', { transform: new RandomCrop(128), degradation: new Denoise() });
+ */
+export class ImageFolder implements Dataset {
+  private readonly paths: readonly (readonly [string])[];
+  private readonly store: ImageStore;
+  private readonly transform: PairedTransform | undefined;
+  private readonly degradation: Degradation;
+
+  private constructor(paths: readonly string[], store: ImageStore, options: ImageFolderOptions) {
+    this.paths = paths.map((path) => [path]);
+    this.store = store;
+    this.transform = options.transform;
+    this.degradation = options.degradation ?? new Autoencode();
+  }
+
+  /**
+   * Finds the images and reads their headers.
+   * @param source a folder, or a list of files; a file may be listed several times.
+   * @throws GlobalPercError when it is missing, unreadable or holds no image that can be read, or the size is not positive.
+   */
+  static async open(source: string | readonly string[], options: ImageFolderOptions = {}): Promise<ImageFolder> {
+    const size = options.size === undefined ? undefined : sizeOfSides(options.size, 'ImageFolder');
+    const store = new ImageStore(size, options.logger ?? console.warn);
+    if (typeof source !== 'string') await requireFiles(source);
+    const paths = typeof source === 'string' ? await imagesIn(source) : source;
+    const sizes = await store.sizes(paths);
+    if (sizes.size === 0) throw store.nothingLeft();
+    return new ImageFolder(
+      paths.filter((path) => sizes.has(path)),
+      store,
+      options,
+    );
+  }
+
+  /** Images whose header can be read; those that turn out to be damaged later still count. */
+  get length(): number {
+    return this.paths.length;
+  }
+
+  /** Files left out so far, each once. */
+  get skipped(): readonly SkippedImage[] {
+    return this.store.skipped;
+  }
+
+  /** @throws GlobalPercError when no image can be decoded, or the transform or degradation does not fit this one. */
+  async get(index: number, generator: Generator): Promise<Sample> {
+    requireIndex(index, this.length);
+    const { paths, images } = await this.store.firstGood(this.paths, index);
+    return naming(paths[0], () => {
+      const [image] = this.transform ? this.transform.apply(images, generator) : images;
+      const target = plain(image as ImageTensor);
+      return { input: plain(this.degradation.degrade(target, generator)), target };
+    });
+  }
+}
+
+/**
+ * Images of two folders, paired by their path within the folder without its extension. Targets have the size of their
+ * inputs, or an integer times it, the same for all pairs.
+ */
+export class PairedImageFolder implements Dataset {
+  /** How many times larger the targets are. */
+  readonly scale: number;
+  private readonly pairs: readonly Pair[];
+  private readonly store: ImageStore;
+  private readonly transform: PairedTransform | undefined;
+
+  private constructor(pairs: readonly Pair[], scale: number, store: ImageStore, options: PairedImageFolderOptions) {
+    this.pairs = pairs;
+    this.scale = scale;
+    this.store = store;
+    this.transform = options.transform;
+  }
+
+  /**
+   * Finds the pairs and reads their headers.
+   * @throws GlobalPercError when a folder is missing, unreadable or holds no image that can be read, an image has no
+   * partner, or the sizes of a pair do not fit.
+   */
+  static async open(
+    inputFolder: string,
+    targetFolder: string,
+    options: PairedImageFolderOptions = {},
+  ): Promise<PairedImageFolder> {
+    const found = await pairsOf(inputFolder, targetFolder);
+    const store = new ImageStore(undefined, options.logger ?? console.warn);
+    const sizes = await store.sizes(found.flat());
+    const pairs = found.filter((pair) => pair.every((path) => sizes.has(path)));
+    const [first] = pairs;
+    if (first === undefined) throw store.nothingLeft();
+    const scaleOf = ([input, target]: Pair): number =>
+      naming(`${input} and ${target}`, () => scaleBetween(sizes.get(input) ?? [0, 0], sizes.get(target) ?? [0, 0]));
+    const scale = scaleOf(first);
+    const other = pairs.find((pair) => scaleOf(pair) !== scale);
+    if (other === undefined) return new PairedImageFolder(pairs, scale, store, options);
+    throw new GlobalPercError(
+      `all targets should be larger than their inputs by the same factor, but it is ${scale} for ${first.join(' and ')}, ${scaleOf(other)} for ${other.join(' and ')}`,
+    );
+  }
+
+  /** Pairs whose headers can be read; those that turn out to be damaged later still count. */
+  get length(): number {
+    return this.pairs.length;
+  }
+
+  /** Files left out so far, each once; a pair is left out with either of its files. */
+  get skipped(): readonly SkippedImage[] {
+    return this.store.skipped;
+  }
+
+  /** @throws GlobalPercError when no pair can be decoded, or the transform does not fit this one. */
+  async get(index: number, generator: Generator): Promise<Sample> {
+    requireIndex(index, this.length);
+    const { paths, images } = await this.store.firstGood(this.pairs, index);
+    return naming(paths.join(' and '), () => {
+      const [input, target] = this.transform ? this.transform.apply(images, generator) : images;
+      return { input: plain(input as ImageTensor), target: plain(target as ImageTensor) };
+    });
+  }
+}
+
+type Pair = readonly [input: string, target: string];
+
+/** @throws GlobalPercError listing the files without partner, or two of the same name. */
+async function pairsOf(inputFolder: string, targetFolder: string): Promise<Pair[]> {
+  const [inputs, targets] = [await byStem(inputFolder), await byStem(targetFolder)];
+  const lonely = [
+    ...Array.from(inputs).filter(([stem]) => !targets.has(stem)),
+    ...Array.from(targets).filter(([stem]) => !inputs.has(stem)),
+  ].map(([, path]) => path);
+  if (lonely.length === 0) return Array.from(inputs, ([stem, input]) => [input, targets.get(stem) as string]);
+  const more = lonely.length > 8 ? ` and ${lonely.length - 8} more` : '';
+  throw new GlobalPercError(
+    `every image of '${inputFolder}' needs one of the same name in '${targetFolder}', and the reverse; without partner: ${lonely.slice(0, 8).join(', ')}${more}`,
+  );
+}
+
+async function byStem(folder: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const path of await imagesIn(folder)) {
+    const stem = stemOf(path, folder);
+    const other = found.get(stem);
+    if (other !== undefined) {
+      throw new GlobalPercError(`'${other}' and '${path}' have the same name; pairs need names that differ`);
+    }
+    found.set(stem, path);
+  }
+  return found;
+}
+
+/** Puts the file in front of the message of a user's error. */
+function naming<T>(file: string, task: () => T): T {
+  try {
+    return task();
+  } catch (error) {
+    throw error instanceof GlobalPercError ? new GlobalPercError(`${file}: ${error.message}`) : error;
+  }
+}
+
+/** A tensor that holds nothing but its own values. */
+const plain = ({ dims, data }: ImageTensor): ImageTensor => ({ dims, data });

@@ -1,0 +1,131 @@
+/** Images of files: decoded when they are needed, kept while there is room, left out when they are damaged. */
+import sharp from 'sharp';
+import { GlobalPercError } from '../graph/index.js';
+import { decode } from './image.js';
+import { type Pixels, Uint8Image } from './uint8-image.js';
+
+/** A file that cannot be used. */
+export interface SkippedImage {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** Bytes of decoded images that are kept. */
+const BUDGET = 256 * 2 ** 20;
+
+/** Headers that are read at once. */
+const HEADERS = 64;
+
+/** Decodes images and remembers both those used last and those that cannot be decoded. */
+export class ImageStore {
+  private readonly size: readonly [number, number] | undefined;
+  private readonly logger: (message: string) => void;
+  /** Why a file cannot be used, by path. */
+  private readonly broken = new Map<string, string>();
+  /** The least recently used first. */
+  private readonly kept = new Map<string, Pixels>();
+  private readonly coming = new Map<string, Promise<Pixels>>();
+  private keptBytes = 0;
+
+  /** @param size as in `decode`. */
+  constructor(size: readonly [number, number] | undefined, logger: (message: string) => void) {
+    this.size = size;
+    this.logger = logger;
+  }
+
+  get skipped(): SkippedImage[] {
+    return Array.from(this.broken, ([path, reason]) => ({ path, reason }));
+  }
+
+  /** [height, width] of each file whose header can be read, orientation applied; the others are skipped. */
+  async sizes(paths: readonly string[]): Promise<Map<string, readonly [number, number]>> {
+    const all = [...new Set(paths)];
+    const sizes = new Map<string, readonly [number, number]>();
+    for (let start = 0; start < all.length; start += HEADERS) {
+      const some = all.slice(start, start + HEADERS);
+      const headers = await Promise.all(some.map((path) => sharp(path).metadata().catch(asError)));
+      some.forEach((path, i) => {
+        const header = headers[i];
+        if (header instanceof Error) this.skip(path, header);
+        else if (header) sizes.set(path, [header.autoOrient.height, header.autoOrient.width]);
+      });
+    }
+    return sizes;
+  }
+
+  /**
+   * The first group of files, from `index` on and around, that can all be decoded.
+   * @throws GlobalPercError when there is none.
+   */
+  async firstGood<Group extends readonly string[]>(
+    groups: readonly Group[],
+    index: number,
+  ): Promise<{ readonly paths: Group; readonly images: Uint8Image[] }> {
+    for (let step = 0; step < groups.length; step += 1) {
+      const paths = groups[(index + step) % groups.length] as Group;
+      const images = await Promise.all(paths.map((path) => this.load(path)));
+      if (images.every((image) => image !== undefined)) return { paths, images };
+    }
+    throw this.nothingLeft();
+  }
+
+  /** The error for a data set in which no image can be used. */
+  nothingLeft(): GlobalPercError {
+    const [first] = this.skipped;
+    return new GlobalPercError(
+      `none of the images can be read, ${this.broken.size} were skipped; the first is '${first?.path}': ${first?.reason}`,
+    );
+  }
+
+  private async load(path: string): Promise<Uint8Image | undefined> {
+    if (this.broken.has(path)) return undefined;
+    try {
+      return new Uint8Image(await this.pixels(path));
+    } catch (error) {
+      this.skip(path, asError(error));
+      return undefined;
+    }
+  }
+
+  private async pixels(path: string): Promise<Pixels> {
+    const known = this.kept.get(path);
+    if (known) {
+      this.kept.delete(path);
+      this.kept.set(path, known);
+      return known;
+    }
+    const coming = this.coming.get(path) ?? this.decodeAndKeep(path);
+    this.coming.set(path, coming);
+    return coming;
+  }
+
+  private async decodeAndKeep(path: string): Promise<Pixels> {
+    try {
+      const pixels = await decode(path, this.size);
+      this.keep(path, pixels);
+      return pixels;
+    } finally {
+      this.coming.delete(path);
+    }
+  }
+
+  private keep(path: string, pixels: Pixels): void {
+    this.kept.set(path, pixels);
+    this.keptBytes += pixels.bytes.length;
+    for (const [oldest, { bytes }] of this.kept) {
+      if (this.keptBytes <= BUDGET) break;
+      this.kept.delete(oldest);
+      this.keptBytes -= bytes.length;
+    }
+  }
+
+  /** Names a damaged file, the first time. */
+  private skip(path: string, { message }: Error): void {
+    if (this.broken.has(path)) return;
+    const reason = message.trim().split('\n')[0] as string;
+    this.broken.set(path, reason);
+    this.logger(`skipping the image '${path}', which cannot be read: ${reason}`);
+  }
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -1,0 +1,194 @@
+/** Tensors in files, as PyTorch reads and writes them (https://huggingface.co/docs/safetensors). */
+import {
+  bytesPerElement,
+  type DataType,
+  GlobalPercError,
+  type Shape,
+  sizeOf,
+  type TypedArray,
+  typedArray,
+} from '../graph/index.js';
+
+/** A tensor of a file. float16 and bfloat16 are held as the bits of their elements, in a Uint16Array. */
+export interface SafeTensor {
+  readonly dtype: DataType;
+  readonly dims: Shape;
+  readonly data: TypedArray;
+}
+
+/** What a file holds. */
+export interface Safetensors {
+  readonly tensors: Map<string, SafeTensor>;
+  /** Free text by key; empty when the file has none. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+const DTYPES: Readonly<Record<string, DataType>> = {
+  F64: 'float64',
+  F32: 'float32',
+  F16: 'float16',
+  BF16: 'bfloat16',
+  I64: 'int64',
+  I32: 'int32',
+  I16: 'int16',
+  I8: 'int8',
+  U64: 'uint64',
+  U32: 'uint32',
+  U16: 'uint16',
+  U8: 'uint8',
+  BOOL: 'bool',
+};
+const NAMES = new Map(Object.entries(DTYPES).map(([name, dtype]) => [dtype, name]));
+const METADATA = '__metadata__';
+
+/** Bytes of the header's length, and what the header is padded to a multiple of, so that the data are aligned. */
+const WORD = 8;
+
+/**
+ * The bytes of a file; the same tensors give the same bytes.
+ * @throws GlobalPercError when a tensor's dimensions and data do not agree, or its name is `__metadata__`.
+ */
+export function formatSafetensors(
+  tensors: Readonly<Record<string, SafeTensor>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array {
+  // The widest elements first: each tensor then begins at a multiple of its element's width, without gaps.
+  const entries = Object.entries(tensors).sort(([, a], [, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
+  let size = 0;
+  const described = entries.map(([name, tensor]) => {
+    requireWhole(name, tensor);
+    const begin = size;
+    size += tensor.data.byteLength;
+    return [name, { dtype: NAMES.get(tensor.dtype), shape: tensor.dims, data_offsets: [begin, size] }] as const;
+  });
+  const about = Object.keys(metadata).length > 0 ? [[METADATA, metadata] as const] : [];
+  const header = new TextEncoder().encode(JSON.stringify(Object.fromEntries([...about, ...described])));
+  const start = WORD + Math.ceil(header.length / WORD) * WORD;
+  const bytes = new Uint8Array(start + size).fill(0x20, WORD, start);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(start - WORD), true);
+  bytes.set(header, WORD);
+  let offset = start;
+  for (const [, { data }] of entries) {
+    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    offset += data.byteLength;
+  }
+  return bytes;
+}
+
+function requireWhole(name: string, { dtype, dims, data }: SafeTensor): void {
+  if (name === METADATA) throw new GlobalPercError(`a tensor cannot be named '${METADATA}' in a safetensors file`);
+  const needed = sizeOf(dims) * bytesPerElement(dtype);
+  if (data.byteLength === needed) return;
+  throw new GlobalPercError(
+    `tensor '${name}', ${dtype} [${dims}], needs ${needed} bytes, its data have ${data.byteLength}`,
+  );
+}
+
+/**
+ * Reads a file.
+ * @param source the file's name, for messages.
+ * @returns tensors in the header's order, each with data of its own.
+ * @throws GlobalPercError when the file is truncated or malformed.
+ */
+export function parseSafetensors(bytes: Uint8Array, source: string): Safetensors {
+  const { header, data } = split(bytes, source);
+  const { [METADATA]: metadata = {}, ...rest } = header;
+  if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
+    throw malformed(source, `${METADATA} should map names to text`);
+  }
+  const entries = Object.entries(rest).map(([name, entry]) => checkedEntry(name, entry, source));
+  requireCover(entries, data.length, source);
+  return {
+    tensors: new Map(
+      entries.map(({ name, dtype, dims, begin, end }) => [
+        name,
+        // A copy: one tensor kept should not keep the whole file.
+        { dtype, dims, data: typedArray(dtype, Uint8Array.from(data.subarray(begin, end))) },
+      ]),
+    ),
+    metadata: metadata as Record<string, string>,
+  };
+}
+
+function split(bytes: Uint8Array, source: string): { header: Record<string, unknown>; data: Uint8Array } {
+  if (bytes.length < WORD) {
+    throw new GlobalPercError(
+      `${source} is truncated: a safetensors file has at least ${WORD} bytes, this one ${bytes.length}`,
+    );
+  }
+  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  const start = WORD + Number(length);
+  if (start > bytes.length) {
+    throw new GlobalPercError(
+      `${source} is truncated, or no safetensors file: its header should have ${length} bytes, ${bytes.length - WORD} are there`,
+    );
+  }
+  return { header: parseHeader(bytes.subarray(WORD, start), source), data: bytes.subarray(start) };
+}
+
+function parseHeader(bytes: Uint8Array, source: string): Record<string, unknown> {
+  try {
+    const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (isRecord(header)) return header;
+  } catch {
+    // Falls through to the one message for both.
+  }
+  throw malformed(source, 'its header is not a JSON object');
+}
+
+interface Entry {
+  readonly name: string;
+  readonly dtype: DataType;
+  readonly dims: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+function checkedEntry(name: string, entry: unknown, source: string): Entry {
+  const { dtype: type, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
+  const dtype = Object.hasOwn(DTYPES, String(type)) ? DTYPES[String(type)] : undefined;
+  if (dtype === undefined) {
+    throw malformed(
+      source,
+      `tensor '${name}' has the dtype ${JSON.stringify(type)}; known are ${Object.keys(DTYPES).join(', ')}`,
+    );
+  }
+  if (!isCounts(shape)) {
+    throw malformed(source, `tensor '${name}' has the shape ${JSON.stringify(shape)}; expected a list of integers`);
+  }
+  const [begin, end, ...more] = isCounts(offsets) ? offsets : [];
+  if (begin === undefined || end === undefined || more.length > 0 || begin > end) {
+    throw malformed(source, `tensor '${name}' has the data_offsets ${JSON.stringify(offsets)}; expected [begin, end]`);
+  }
+  const needed = sizeOf(shape) * bytesPerElement(dtype);
+  if (end - begin !== needed) {
+    throw malformed(
+      source,
+      `tensor '${name}', ${type} [${shape}], needs ${needed} bytes, its data_offsets span ${end - begin}`,
+    );
+  }
+  return { name, dtype, dims: shape, begin, end };
+}
+
+/** Every byte of the data belongs to exactly one tensor. */
+function requireCover(entries: readonly Entry[], length: number, source: string): void {
+  let covered = 0;
+  for (const { name, begin, end } of entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (begin < covered) throw malformed(source, `tensor '${name}' begins at byte ${begin}, inside the one before it`);
+    if (begin > covered) throw malformed(source, `the bytes ${covered} to ${begin} of its data belong to no tensor`);
+    covered = end;
+  }
+  if (covered > length) {
+    throw new GlobalPercError(`${source} is truncated: its tensors need ${covered} bytes, ${length} are there`);
+  }
+  if (covered < length) throw malformed(source, `the bytes ${covered} to ${length} of its data belong to no tensor`);
+}
+
+const malformed = (source: string, problem: string): GlobalPercError =>
+  new GlobalPercError(`${source} is not a valid safetensors file: ${problem}`);
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((item) => Number.isSafeInteger(item) && item >= 0);

@@ -1,0 +1,58 @@
+/** Modules that hold others by number. */
+import { GlobalPercError, type Tensor } from '../graph/index.js';
+import { Module } from './module.js';
+
+abstract class Numbered<Child extends Module> extends Module {
+  constructor(modules: readonly Child[]) {
+    super();
+    for (const module of modules) this.append(module);
+  }
+
+  get length(): number {
+    return this.children().length;
+  }
+
+  /** The module at a place; negative places count from the end. @throws GlobalPercError when there is none. */
+  at(index: number): Child {
+    const module = this.children().at(index);
+    if (module === undefined)
+      throw new GlobalPercError(`${this.className} has ${this.length} modules, none at ${index}`);
+    return module as Child;
+  }
+
+  /** Adds a module at the end. */
+  append(module: Child): this {
+    (this as unknown as Record<string, Child>)[this.length] = module;
+    return this;
+  }
+
+  [Symbol.iterator](): IterableIterator<Child> {
+    return (this.children() as Child[]).values();
+  }
+}
+
+/** One module after the other (https://pytorch.org/docs/stable/generated/torch.nn.Sequential.html). */
+export class Sequential extends Numbered<Module> {
+  static readonly className: string = 'Sequential';
+
+  constructor(...modules: readonly Module[]) {
+    super(modules);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.children().reduce((result, module) => module.call(result), x);
+  }
+}
+
+/** Modules that a parent calls itself (https://pytorch.org/docs/stable/generated/torch.nn.ModuleList.html). */
+export class ModuleList<Child extends Module = Module> extends Numbered<Child> {
+  static readonly className = 'ModuleList';
+
+  constructor(modules: readonly Child[] = []) {
+    super(modules);
+  }
+
+  override forward(): never {
+    throw new GlobalPercError('a ModuleList is not called itself: call its modules');
+  }
+}

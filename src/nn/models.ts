@@ -1,0 +1,2 @@
+/** Ready-made students. */
+export { DoubleConv, UNet, type UNetOptions } from './unet.js';

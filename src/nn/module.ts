@@ -1,0 +1,198 @@
+/** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
+import { GlobalPercError, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { Buffer, Parameter, type StateDict } from './parameter.js';
+import { Trace } from './trace.js';
+
+type Held = Parameter | Buffer;
+
+/** Who holds a module's weights while it trains. */
+export interface WeightKeeper {
+  readonly input: TensorType;
+  synchronize(): Promise<void>;
+}
+
+/**
+ * A module: its fields that are modules, parameters and buffers are found by name, in the order they were set, as
+ * PyTorch registers them. `forward` describes the computation on symbolic tensors; `call` runs it where it can be hooked.
+ *
+ * @example
+ * class Block extends nn.Module {
+ *   conv = new nn.Conv2d(8, 8, 3, { padding: 1 });
+ *   relu = new nn.ReLU();
+ *   override forward(x: Tensor): Tensor {
+ *     return x.add(this.relu.call(this.conv.call(x)));
+ *   }
+ * }
+ */
+export abstract class Module {
+  /** True while it trains: batch statistics, dropout. */
+  training = true;
+  /** The trainer that keeps the weights beside its session, if there is one. */
+  private keeper: WeightKeeper | undefined;
+
+  /** The computation. Called through `call`. */
+  abstract forward(...inputs: Tensor[]): Tensor | Tensor[];
+
+  /** Name of the class, as hooks see it; survives minification for the layers of this library. */
+  get className(): string {
+    const own = this.constructor as { className?: string };
+    return (Object.hasOwn(own, 'className') && own.className) || this.constructor.name;
+  }
+
+  /** Learns what `forward` must know of inputs of one shape; needed by imported models alone. */
+  async prepare(_shape: Shape): Promise<void> {}
+
+  /** Runs `forward` as a call of this module: its nodes carry its path, and hooks see its output. */
+  call(...inputs: Tensor[]): Tensor {
+    return this.callAll(...inputs)[0] as Tensor;
+  }
+
+  /** As `call`, for a module with several outputs. */
+  callAll(...inputs: Tensor[]): Tensor[] {
+    const [first] = inputs;
+    if (first === undefined) throw new GlobalPercError(`${this.className}: a call needs at least one tensor`);
+    const result = Trace.of(first.graph, this).call(this, () => this.forward(...inputs));
+    return Array.isArray(result) ? result : [result];
+  }
+
+  /** The tensor that stands for a weight or buffer of this module in the graph of `x`. */
+  protected read(held: Held, x: Tensor): Tensor {
+    return Trace.of(x.graph, this).read(held);
+  }
+
+  /** Sets what a buffer holds after the run of the graph of `x`. */
+  protected write(buffer: Buffer, value: Tensor, x: Tensor): void {
+    Trace.of(x.graph, this).updates.set(buffer, value);
+  }
+
+  /** Child modules by field name. */
+  namedChildren(): [string, Module][] {
+    return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
+  }
+
+  children(): Module[] {
+    return this.namedChildren().map(([, module]) => module);
+  }
+
+  /** This module (as `''`) and all below it, each once, by dotted path. */
+  *namedModules(prefix = '', seen = new Set<Module>()): Generator<[string, Module]> {
+    if (seen.has(this)) return;
+    seen.add(this);
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(join(prefix, name), seen);
+  }
+
+  /** Every parameter and buffer below this module by its key in the state dict, shared ones under each of their keys. */
+  *namedState(prefix = ''): Generator<[string, Held]> {
+    const own = Object.entries(this).filter((entry): entry is [string, Held] => isHeld(entry[1]));
+    // PyTorch lists the parameters of a module before its buffers.
+    for (const [name, held] of own) if (held instanceof Parameter) yield [join(prefix, name), held];
+    for (const [name, held] of own) if (held instanceof Buffer) yield [join(prefix, name), held];
+    for (const [name, child] of this.namedChildren()) yield* child.namedState(join(prefix, name));
+  }
+
+  /** Every parameter once, by dotted path. */
+  *namedParameters(): Generator<[string, Parameter]> {
+    const seen = new Set<Parameter>();
+    for (const [path, held] of this.namedState()) {
+      if (!(held instanceof Parameter) || seen.has(held)) continue;
+      seen.add(held);
+      yield [path, held];
+    }
+  }
+
+  parameters(): Parameter[] {
+    return Array.from(this.namedParameters(), ([, parameter]) => parameter);
+  }
+
+  /** Copies of all weights and buffers, under PyTorch's keys. Weights in a trainer are fetched by `synchronize` first. */
+  stateDict(): StateDict {
+    return Object.fromEntries(
+      Array.from(this.namedState(), ([path, { dtype, shape, data }]) => [
+        path,
+        { dtype, dims: shape, data: data.slice() },
+      ]),
+    );
+  }
+
+  /**
+   * Sets all weights and buffers; a trainer that was made before keeps its own.
+   * @throws GlobalPercError listing the keys that are missing, not known, or of another shape; then nothing is changed.
+   */
+  loadStateDict(state: StateDict): this {
+    const held = new Map(this.namedState());
+    const missing = [...held.keys()].filter((key) => state[key] === undefined);
+    const unknown = Object.keys(state).filter((key) => !held.has(key));
+    const misshapen = [...held].flatMap(([key, { shape }]) => {
+      const dims = state[key]?.dims;
+      return dims && !sameShape(dims, shape) ? [`${key} [${dims}] instead of [${shape}]`] : [];
+    });
+    const complaints = [
+      ...describe('missing', missing),
+      ...describe('not in the model', unknown),
+      ...describe('of another shape', misshapen),
+    ];
+    if (complaints.length > 0)
+      throw new GlobalPercError(`the weights are not those of this model: ${complaints.join('; ')}`);
+    for (const [key, target] of held) target.data = (state[key] as StateDict[string]).data.slice() as Float32Array;
+    return this;
+  }
+
+  /** Switches this module and all below it to training (default) or to evaluation. */
+  train(mode = true): this {
+    for (const [, module] of this.namedModules()) module.training = mode;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Keeps the parameters whose path matches from training. @throws GlobalPercError when none does. */
+  freeze(pattern: RegExp = /^/): this {
+    return this.setTrainable(pattern, false);
+  }
+
+  /** Lets the parameters whose path matches train (again). @throws GlobalPercError when none does. */
+  trainable(pattern: RegExp = /^/): this {
+    return this.setTrainable(pattern, true);
+  }
+
+  private setTrainable(pattern: RegExp, requiresGrad: boolean): this {
+    const all = [...this.namedParameters()];
+    const chosen = all.filter(([path]) => path.search(pattern) >= 0);
+    if (chosen.length === 0) {
+      throw new GlobalPercError(`no parameter matches ${pattern}; there are ${listed(all.map(([path]) => path))}`);
+    }
+    for (const [, parameter] of chosen) parameter.requiresGrad = requiresGrad;
+    return this;
+  }
+
+  /** Brings the weights a trainer holds into this module's parameters and buffers. */
+  async synchronize(): Promise<void> {
+    await this.keeper?.synchronize();
+  }
+
+  /** Type of the input it is trained on, when a trainer has it. */
+  get trainedOn(): TensorType | undefined {
+    return this.keeper?.input;
+  }
+
+  /** Names who keeps the weights from now on. */
+  keepBy(keeper: WeightKeeper): void {
+    this.keeper = keeper;
+  }
+}
+
+const isHeld = (value: unknown): value is Held => value instanceof Parameter || value instanceof Buffer;
+
+const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
+
+const describe = (what: string, keys: readonly string[]): string[] =>
+  keys.length > 0 ? [`${what}: ${listed(keys)}`] : [];
+
+/** The first names of a list, and how many more there are. */
+function listed(names: readonly string[]): string {
+  const more = names.length - 8;
+  return more > 0 ? `${names.slice(0, 8).join(', ')} and ${more} more` : names.join(', ');
+}

@@ -1,0 +1,43 @@
+/** What a module holds: weights that train, and buffers that do not. */
+import { GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+
+/** A weight of a module, float32 in row-major order (https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html). */
+export class Parameter {
+  readonly dtype = 'float32';
+  readonly shape: Shape;
+  data: Float32Array;
+  /** False keeps an optimiser from changing it. */
+  requiresGrad = true;
+
+  /** Zeros, or the given elements. @throws GlobalPercError when their number does not fit the shape. */
+  constructor(shape: Shape, data: ArrayLike<number> = new Float32Array(sizeOf(shape))) {
+    if (data.length !== sizeOf(shape)) {
+      throw new GlobalPercError(`a parameter of shape [${shape}] needs ${sizeOf(shape)} elements, got ${data.length}`);
+    }
+    this.shape = [...shape];
+    this.data = data instanceof Float32Array ? data : Float32Array.from(data);
+  }
+}
+
+/** State of a module that no gradient reaches, such as running statistics; saved with the weights. */
+export class Buffer {
+  readonly dtype: 'float32' | 'int64';
+  readonly shape: Shape;
+  data: Float32Array | BigInt64Array;
+
+  constructor(shape: Shape, data: Float32Array | BigInt64Array) {
+    this.shape = [...shape];
+    this.data = data;
+    this.dtype = data instanceof Float32Array ? 'float32' : 'int64';
+  }
+}
+
+/** Entry of a state dict. */
+export interface StateTensor {
+  readonly dtype: 'float32' | 'int64';
+  readonly dims: Shape;
+  readonly data: Float32Array | BigInt64Array;
+}
+
+/** Weights and buffers by PyTorch's key, e.g. `down.0.0.weight`. */
+export type StateDict = Readonly<Record<string, StateTensor>>;

@@ -1,0 +1,75 @@
+/** Adam (Kingma and Ba 2015, arXiv:1412.6980) and AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). */
+import { GlobalPercError, type Tensor } from '../graph/index.js';
+import {
+  type CommonOptions,
+  notNegative,
+  Optimizer,
+  type OptimizerOptions,
+  type Update,
+  type Updated,
+} from './optimizer.js';
+
+/** Options of Adam and AdamW by PyTorch's names. */
+export interface AdamOptions extends OptimizerOptions {
+  /** Decay of the running means of the gradient and of its square. */
+  readonly betas: readonly [number, number];
+  readonly eps: number;
+}
+
+type Given = Partial<AdamOptions> & CommonOptions<AdamOptions>;
+
+const DEFAULTS = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8 } as const;
+
+/**
+ * g ← g + λθ;  m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − γ/(1 − β₁ᵗ) · m/(√v/√(1 − β₂ᵗ) + ε)
+ * with learning rate γ (default 10⁻³), betas (0.9, 0.999), ε 10⁻⁸, weight decay λ 0
+ * (https://pytorch.org/docs/stable/generated/torch.optim.Adam.html).
+ */
+export class Adam extends Optimizer<AdamOptions> {
+  readonly stateNames = ['exp_avg', 'exp_avg_sq'];
+
+  /** @throws GlobalPercError on a negative option, or betas outside [0, 1). */
+  constructor({ schedule, groups, ...given }: Given = {}) {
+    super({ ...DEFAULTS, weightDecay: 0, ...given }, { ...(schedule && { schedule }), ...(groups && { groups }) });
+    for (const { betas = DEFAULTS.betas, eps = DEFAULTS.eps } of [this.options, ...this.groups]) {
+      if (!betas.every((beta) => beta >= 0 && beta < 1) || betas.length !== 2) {
+        throw new GlobalPercError(`${this.constructor.name}: betas should be two numbers in [0, 1), got [${betas}]`);
+      }
+      notNegative(eps, `${this.constructor.name}: eps`);
+    }
+  }
+
+  override update({ parameter, gradient, ...context }: Update<AdamOptions>): Updated {
+    const { weightDecay } = context.options;
+    const decayed = weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
+    return moved({ parameter, gradient: decayed, ...context });
+  }
+}
+
+/**
+ * θ ← θ − γλθ, then Adam's step on the plain gradient; λ is 10⁻² by default
+ * (https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html).
+ */
+export class AdamW extends Adam {
+  constructor({ weightDecay = 1e-2, ...options }: Given = {}) {
+    super({ weightDecay, ...options });
+  }
+
+  override update({ parameter, lr, ...context }: Update<AdamOptions>): Updated {
+    const { weightDecay } = context.options;
+    const kept = (): Tensor => lr.mul(-weightDecay).add(1).cast('float32');
+    return moved({ parameter: weightDecay === 0 ? parameter : parameter.mul(kept()), lr, ...context });
+  }
+}
+
+/** Adam's step. The corrections are computed in float64: 1 − 0.999 loses four digits in float32. */
+function moved({ parameter, gradient, state, step, lr, options }: Update<AdamOptions>): Updated {
+  const [beta1, beta2] = options.betas;
+  const power = (beta: number): Tensor => step.graph.scalar(beta, 'float64').pow(step);
+  const size = lr.div(power(beta1).subtractFrom(1)).cast('float32');
+  const root = power(beta2).subtractFrom(1).sqrt().cast('float32');
+  const mean = (state.exp_avg as Tensor).mul(beta1).add(gradient.mul(1 - beta1));
+  const square = (state.exp_avg_sq as Tensor).mul(beta2).add(gradient.square().mul(1 - beta2));
+  const direction = mean.div(square.sqrt().div(root).add(options.eps));
+  return { parameter: parameter.sub(direction.mul(size)), state: { exp_avg: mean, exp_avg_sq: square } };
+}

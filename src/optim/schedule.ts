@@ -1,0 +1,144 @@
+/**
+ * Learning rates over a run, as graphs of the step number (https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate).
+ * A schedule advances once per optimiser step.
+ */
+import { GlobalPercError, type Tensor } from '../graph/index.js';
+
+/** The learning rate at each step. */
+export interface LRScheduler {
+  /** @param base the optimiser's lr. @param step optimiser steps taken before this one, a float64 scalar. */
+  rate(base: number, step: Tensor): Tensor;
+}
+
+/** The base rate throughout. */
+export class ConstantLR implements LRScheduler {
+  rate(base: number, { graph }: Tensor): Tensor {
+    return graph.scalar(base, 'float64');
+  }
+}
+
+/** Options of StepLR. */
+export interface StepLROptions {
+  /** Steps between two drops. */
+  readonly stepSize: number;
+  /** Factor of each drop. Default 0.1. */
+  readonly gamma?: number;
+}
+
+/** base·γ^⌊t/stepSize⌋ (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html) */
+export class StepLR implements LRScheduler {
+  readonly stepSize: number;
+  readonly gamma: number;
+
+  /** @throws GlobalPercError when stepSize is not a positive integer. */
+  constructor({ stepSize, gamma = 0.1 }: StepLROptions) {
+    this.stepSize = positiveInteger(stepSize, 'StepLR: stepSize');
+    this.gamma = gamma;
+  }
+
+  rate(base: number, step: Tensor): Tensor {
+    const drops = step.div(this.stepSize).floor();
+    return step.graph.scalar(this.gamma, 'float64').pow(drops).mul(base);
+  }
+}
+
+/** Options of LinearLR. */
+export interface LinearLROptions {
+  /** Factor at the first step. Default 1/3. */
+  readonly startFactor?: number;
+  /** Factor from step totalIters on. Default 1. */
+  readonly endFactor?: number;
+  /** Default 5. */
+  readonly totalIters?: number;
+}
+
+/** base·(start + (end − start)·min(t, n)/n): a warm-up (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html) */
+export class LinearLR implements LRScheduler {
+  readonly startFactor: number;
+  readonly endFactor: number;
+  readonly totalIters: number;
+
+  /** @throws GlobalPercError when totalIters is not a positive integer. */
+  constructor({ startFactor = 1 / 3, endFactor = 1, totalIters = 5 }: LinearLROptions = {}) {
+    this.startFactor = startFactor;
+    this.endFactor = endFactor;
+    this.totalIters = positiveInteger(totalIters, 'LinearLR: totalIters');
+  }
+
+  rate(base: number, step: Tensor): Tensor {
+    const slope = (this.endFactor - this.startFactor) / this.totalIters;
+    return step
+      .minimum(this.totalIters)
+      .mul(slope * base)
+      .add(this.startFactor * base);
+  }
+}
+
+/** Options of CosineAnnealingLR. */
+export interface CosineAnnealingLROptions {
+  /** Steps from the highest rate to the lowest. */
+  readonly tMax: number;
+  /** The lowest rate. Default 0. */
+  readonly etaMin?: number;
+}
+
+/** η + (base − η)·(1 + cos(πt/T))/2 (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html) */
+export class CosineAnnealingLR implements LRScheduler {
+  readonly tMax: number;
+  readonly etaMin: number;
+
+  /** @throws GlobalPercError when tMax is not a positive integer. */
+  constructor({ tMax, etaMin = 0 }: CosineAnnealingLROptions) {
+    this.tMax = positiveInteger(tMax, 'CosineAnnealingLR: tMax');
+    this.etaMin = etaMin;
+  }
+
+  rate(base: number, step: Tensor): Tensor {
+    // ONNX Runtime has no cosine of float64; one of float32 is exact enough after the division in float64.
+    const cosine = step
+      .mul(Math.PI / this.tMax)
+      .cast('float32')
+      .cos()
+      .cast('float64');
+    return cosine
+      .add(1)
+      .mul((base - this.etaMin) / 2)
+      .add(this.etaMin);
+  }
+}
+
+/**
+ * One schedule after the other: the next takes over at each milestone and counts from there
+ * (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.SequentialLR.html).
+ *
+ * @example new SequentialLR([new LinearLR({ totalIters: 100 }), new CosineAnnealingLR({ tMax: 900 })], [100])
+ */
+export class SequentialLR implements LRScheduler {
+  readonly schedulers: readonly LRScheduler[];
+  readonly milestones: readonly number[];
+
+  /** @throws GlobalPercError unless there is one milestone between every two schedules, in ascending order. */
+  constructor(schedulers: readonly LRScheduler[], milestones: readonly number[]) {
+    const ascending = milestones.every((milestone, i) => milestone > (milestones[i - 1] ?? 0));
+    if (schedulers.length !== milestones.length + 1 || !ascending) {
+      throw new GlobalPercError(
+        `SequentialLR: ${schedulers.length} schedulers need ${schedulers.length - 1} ascending milestones, got [${milestones}]`,
+      );
+    }
+    this.schedulers = schedulers;
+    this.milestones = milestones;
+  }
+
+  rate(base: number, step: Tensor): Tensor {
+    const first = (this.schedulers[0] as LRScheduler).rate(base, step);
+    return this.milestones.reduce((rate, milestone, i) => {
+      const next = (this.schedulers[i + 1] as LRScheduler).rate(base, step.sub(milestone));
+      return step.less(milestone).where(rate, next);
+    }, first);
+  }
+}
+
+function positiveInteger(value: number, what: string): number {
+  if (Number.isInteger(value) && value > 0) return value;
+  throw new GlobalPercError(`${what} should be a positive integer, got ${value}`);
+}

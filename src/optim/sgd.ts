@@ -1,0 +1,61 @@
+/** Stochastic gradient descent (https://pytorch.org/docs/stable/generated/torch.optim.SGD.html). */
+import { GlobalPercError, type Tensor } from '../graph/index.js';
+import {
+  type CommonOptions,
+  notNegative,
+  Optimizer,
+  type OptimizerOptions,
+  type Update,
+  type Updated,
+} from './optimizer.js';
+
+/** Options of SGD by PyTorch's names. */
+export interface SGDOptions extends OptimizerOptions {
+  readonly momentum: number;
+  readonly dampening: number;
+  readonly nesterov: boolean;
+}
+
+/**
+ * g ← g + λθ;  b ← μb + (1 − τ)g, b ← g at the first step;  g ← g + μb (Nesterov) or b;  θ ← θ − γg
+ * with learning rate γ (default 10⁻³), momentum μ, dampening τ, weight decay λ (each 0 by default).
+ */
+export class SGD extends Optimizer<SGDOptions> {
+  readonly stateNames: readonly string[];
+
+  /** @throws GlobalPercError on a negative option, or Nesterov without momentum or with dampening. */
+  constructor({
+    lr = 1e-3,
+    momentum = 0,
+    dampening = 0,
+    weightDecay = 0,
+    nesterov = false,
+    ...common
+  }: Partial<SGDOptions> & CommonOptions<SGDOptions> = {}) {
+    super({ lr, momentum, dampening, weightDecay, nesterov }, common);
+    notNegative(momentum, 'SGD: momentum');
+    if (nesterov && (momentum === 0 || dampening !== 0)) {
+      throw new GlobalPercError('SGD: Nesterov needs a momentum and no dampening');
+    }
+    const hasMomentum = momentum !== 0 || this.groups.some((group) => group.momentum);
+    this.stateNames = hasMomentum ? ['momentum_buffer'] : [];
+  }
+
+  override update({ parameter, gradient, state, step, lr, options }: Update<SGDOptions>): Updated {
+    const { momentum, dampening, weightDecay, nesterov } = options;
+    const decayed = weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
+    const moved = (direction: Tensor): Tensor => parameter.sub(direction.mul(lr.cast('float32')));
+    const former = state.momentum_buffer;
+    if (former === undefined || momentum === 0) return { parameter: moved(decayed), state };
+    const share = dampening === 0 ? decayed : decayed.mul(undamped(step, 1 - dampening));
+    const buffer = former.mul(momentum).add(share);
+    return {
+      parameter: moved(nesterov ? decayed.add(buffer.mul(momentum)) : buffer),
+      state: { momentum_buffer: buffer },
+    };
+  }
+}
+
+/** 1 at the first step, which sets the buffer to the gradient itself; then the given factor. */
+const undamped = (step: Tensor, factor: number): Tensor =>
+  step.equal(1).where(step.graph.scalar(1, 'float64'), factor).cast('float32');

@@ -1,0 +1,79 @@
+/** What a training run carries from step to step, by name: weights, buffers, optimiser state, counters. */
+import { type DataType, type Graph, type Shape, sizeOf, type Tensor } from '../graph/index.js';
+import type { HostTensor } from '../runtime/index.js';
+
+/** One carried tensor: a graph input, and the output that takes its place in the next step. */
+interface Slot {
+  readonly tensor: Tensor;
+  readonly initial: HostTensor;
+  next?: Tensor;
+}
+
+/** Prefix of the output that replaces an input. */
+const NEXT = 'next:';
+
+/** The carried tensors of one graph under construction. */
+export class Carried {
+  private readonly slots = new Map<string, Slot>();
+  private readonly graph: Graph;
+
+  constructor(graph: Graph) {
+    this.graph = graph;
+  }
+
+  /** Declares a carried tensor. */
+  add(name: string, initial: HostTensor): Tensor {
+    const tensor = this.graph.input(name, initial.dtype, initial.dims);
+    this.slots.set(name, { tensor, initial });
+    return tensor;
+  }
+
+  /** Declares a carried tensor that starts with zeros. */
+  addZeros(name: string, shape: Shape): Tensor {
+    return this.add(name, { dtype: 'float32', dims: shape, data: new Float32Array(sizeOf(shape)) });
+  }
+
+  /** Declares a counter that starts at 0. */
+  addCounter(name: string): Tensor {
+    return this.add(name, { dtype: 'int64', dims: [], data: new BigInt64Array(1) });
+  }
+
+  /** Sets what a carried tensor is after the step. */
+  set(name: string, next: Tensor): void {
+    (this.slots.get(name) as Slot).next = next;
+  }
+
+  /** What a carried tensor is after the step. */
+  next(name: string): Tensor {
+    const { next, tensor } = this.slots.get(name) as Slot;
+    return next ?? tensor;
+  }
+
+  /** Where `apply` is false, the tensors set so far stay as they are. */
+  onlyWhere(apply: Tensor): void {
+    for (const slot of this.slots.values()) if (slot.next) slot.next = apply.where(slot.next, slot.tensor);
+  }
+
+  /** Declares the outputs. @returns output names by the name of what they replace. */
+  finish(): ReadonlyMap<string, string> {
+    const outputs = new Map<string, string>();
+    for (const [name, { next }] of this.slots) {
+      if (next === undefined) continue;
+      this.graph.output(NEXT + name, next);
+      outputs.set(name, NEXT + name);
+    }
+    return outputs;
+  }
+
+  /** What every carried tensor starts with. */
+  initial(): Map<string, HostTensor> {
+    return new Map(Array.from(this.slots, ([name, { initial }]) => [name, initial]));
+  }
+}
+
+/** A tensor as a module holds it, for the runtime. */
+export const hostTensor = (held: {
+  readonly dtype: DataType;
+  readonly shape: Shape;
+  readonly data: Float32Array | BigInt64Array;
+}): HostTensor => ({ dtype: held.dtype, dims: held.shape, data: held.data });

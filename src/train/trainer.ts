@@ -1,0 +1,341 @@
+/** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
+import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
+import { type HookLoss, type Objective, type StepOptions, type TensorLike, toFloat32 } from '../loss/index.js';
+import type { Module, StateDict } from '../nn/index.js';
+import type { Optimizer } from '../optim/index.js';
+import { download, type HostTensor, platform, release, type SessionOptions, upload } from '../runtime/index.js';
+import { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { drawAll } from './random.js';
+import {
+  averageName,
+  openEvaluation,
+  openPrediction,
+  openStep,
+  type Program,
+  type Recipe,
+  weightName,
+} from './step.js';
+
+/** Options of `Trainer.create`. */
+export interface TrainerOptions extends StepOptions {
+  /** Shape of the input of every step, e.g. `[8, 3, 128, 128]`. */
+  readonly batch: Shape;
+  /** Element type of the input. Default `float32`; `int64` for a student that begins with an Embedding. */
+  readonly dtype?: 'float32' | 'int64';
+  /** Type of the target, where the loss allows several; default: that of the student's output, for CrossEntropyLoss class indices. */
+  readonly target?: TensorType;
+  /** Limit of the norm of all gradients together. */
+  readonly clipGradNorm?: number;
+  /** Limit of each element of the gradients. */
+  readonly clipGradValue?: number;
+  /** Steps whose gradients are averaged before the optimiser acts. Default 1. */
+  readonly accumulate?: number;
+  /** Decay of an exponential moving average of the weights, e.g. 0.999; none by default. */
+  readonly ema?: number;
+  /** Names the random draws of dropout and random crops. Default 0. */
+  readonly seed?: number;
+  /** Passed on to ONNX Runtime. */
+  readonly session?: SessionOptions;
+}
+
+/** What a step gives back. */
+export interface StepResult {
+  /** Steps taken, with this one. */
+  readonly step: number;
+  readonly loss: number;
+  /** Losses of the single hooks; empty for losses without hooks. */
+  readonly hooks: readonly HookLoss[];
+  /** Norm of all gradients together, before clipping. */
+  readonly gradNorm: number;
+  /** Learning rate of this step, of parameters without a group of their own. */
+  readonly lr: number;
+}
+
+/** A batch's tensor: float32, or class indices. */
+export type BatchTensor = TensorLike;
+
+/**
+ * Trains a student: each step is one run of one graph that holds the student, the loss, the gradient and the optimiser.
+ * The weights stay beside the session; `synchronize`, `save` and `exportOnnx` bring them back.
+ *
+ * @example
+ * const trainer = await Trainer.create(student, new GlobalPercLoss(teacher, config), new optim.AdamW(), { batch: [8, 3, 128, 128] });
+ * for await (const { input, target } of loader) console.log((await trainer.step(input, target)).loss);
+ * await trainer.save('run/');
+ */
+export class Trainer implements AsyncDisposable {
+  readonly student: Module;
+  private readonly recipe: Recipe;
+  private readonly seed: number;
+  private readonly program: Program;
+  private readonly carried: Map<string, HostTensor>;
+  private readonly others = new Map<string, Promise<Program>>();
+  /** Runs one after the other: each changes what the next one reads. */
+  private queue: Promise<unknown> = Promise.resolve();
+  private taken = 0;
+  /** Steps at which the student's own weights were last the trainer's. */
+  private synchronized = 0;
+
+  private constructor(recipe: Recipe, seed: number, program: Program, carried: Map<string, HostTensor>) {
+    this.student = recipe.student;
+    this.recipe = recipe;
+    this.seed = seed;
+    this.program = program;
+    this.carried = carried;
+    this.student.keepBy(this);
+  }
+
+  /**
+   * Compiles the training step.
+   * @throws GlobalPercError when student, loss and batch shape do not fit together, or an option is out of range.
+   */
+  static async create(
+    student: Module,
+    loss: Objective,
+    optimizer: Optimizer,
+    options: TrainerOptions,
+  ): Promise<Trainer> {
+    const recipe = recipeOf(student, loss, optimizer, options);
+    const { program, initial } = await openStep(recipe, options);
+    const kept = await upload([...initial.values()]);
+    const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
+    return new Trainer(recipe, options.seed ?? 0, program, carried);
+  }
+
+  /** Type of the input of every step. */
+  get input(): TensorType {
+    return { dtype: this.recipe.dtype, shape: this.recipe.batch };
+  }
+
+  /** Steps taken, those of the run it was resumed from included. */
+  get steps(): number {
+    return this.taken;
+  }
+
+  /**
+   * One step on one batch.
+   * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
+   * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
+   */
+  step(input: BatchTensor, target: BatchTensor): Promise<StepResult> {
+    return this.next(async () => {
+      const { program } = this;
+      const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, this.taken) };
+      const replace = Object.fromEntries(
+        Array.from(program.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
+      );
+      const outputs = await program.session.runInPlace(feeds, replace, ['loss', 'grad_norm']);
+      const result = {
+        step: this.taken + 1,
+        ...described(program, outputs),
+        gradNorm: scalar(outputs.grad_norm),
+        lr: scalar(outputs.lr),
+      };
+      requireFinite(result);
+      this.taken += 1;
+      return result;
+    });
+  }
+
+  /** Loss of one batch, with the student in evaluation mode; nothing changes. */
+  evaluate(input: BatchTensor, target: BatchTensor): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+    return this.next(async () => {
+      const program = await this.other('evaluate', () => openEvaluation(this.recipe, {}));
+      const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, 0) };
+      return described(program, await program.session.run(feeds));
+    });
+  }
+
+  /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
+  predict(input: BatchTensor, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+    return this.next(async () => {
+      const feed = this.checked('input', input, this.recipe.dtype);
+      const type = { dtype: feed.dtype, shape: feed.dims };
+      const program = await this.other(`predict ${feed.dims}`, () =>
+        openPrediction(this.student, type, this.recipe.session),
+      );
+      if (ema) this.requireAverage();
+      const { output } = await program.session.run({ input: feed, ...this.weights(program, ema) });
+      return { dims: output?.dims ?? [], data: output?.data as Float32Array };
+    });
+  }
+
+  /** Brings the present weights and buffers into the student. */
+  synchronize(): Promise<void> {
+    return this.next(async () => {
+      if (this.synchronized === this.taken) return;
+      for (const [path, held] of this.student.namedState()) {
+        const kept = this.carried.get(weightName(path));
+        if (kept) held.data = (await download([kept]))[0]?.data as Float32Array;
+      }
+      this.synchronized = this.taken;
+    });
+  }
+
+  /** The averaged weights, with the present buffers, by the student's keys. @throws GlobalPercError when there is no `ema`. */
+  async emaStateDict(): Promise<StateDict> {
+    this.requireAverage();
+    await this.synchronize();
+    const state = { ...this.student.stateDict() };
+    for (const [path, held] of this.student.namedState()) {
+      const kept = this.carried.get(averageName(path));
+      if (kept)
+        state[path] = { dtype: 'float32', dims: held.shape, data: (await download([kept]))[0]?.data as Float32Array };
+    }
+    return state;
+  }
+
+  /** Everything needed to go on exactly from here, as files by name. */
+  async checkpoint(): Promise<Checkpoint> {
+    await this.synchronize();
+    return this.next(async () => {
+      const names = [...this.carried.keys()];
+      const tensors = await download([...this.carried.values()]);
+      const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
+      return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, seed: this.seed });
+    });
+  }
+
+  /**
+   * Goes on from a checkpoint.
+   * @throws GlobalPercError when it is damaged, or of another model or optimiser; the differing keys are listed and nothing is changed.
+   */
+  async restore(checkpoint: Checkpoint, source = 'the checkpoint'): Promise<void> {
+    await this.next(async () => {
+      const { weights, carried, steps, seed } = parseCheckpoint(checkpoint, this.carried, source);
+      if (seed !== this.seed)
+        throw new GlobalPercError(`${source} was made with seed ${seed}, this trainer has seed ${this.seed}`);
+      this.student.loadStateDict(weights);
+      const former = [...this.carried.values()];
+      const kept = await upload([...carried.values()]);
+      Array.from(carried.keys()).forEach((name, i) => {
+        this.carried.set(name, kept[i] as HostTensor);
+      });
+      await release(former);
+      this.taken = steps;
+      this.synchronized = steps;
+    });
+  }
+
+  /** Writes a checkpoint into a folder, whole or not at all; the one before it is removed afterwards. Node only. */
+  async save(folder: string): Promise<void> {
+    await platform.writeSnapshot(folder, this.taken, await this.checkpoint());
+  }
+
+  /** Goes on from the last checkpoint of a folder. @throws GlobalPercError as `restore`, and when there is none. */
+  async load(folder: string): Promise<void> {
+    await this.restore(await platform.readSnapshot(folder), folder);
+  }
+
+  /** Frees sessions and state; the student keeps the last weights. */
+  async dispose(): Promise<void> {
+    await this.synchronize();
+    const programs = await Promise.allSettled(this.others.values());
+    await this.program.session.dispose();
+    for (const program of programs) if (program.status === 'fulfilled') await program.value.session.dispose();
+    await release([...this.carried.values()]);
+    this.carried.clear();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  private next<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.queue.then(() => {
+      if (this.carried.size === 0) throw new GlobalPercError('this trainer was disposed; make a new one');
+      return task();
+    });
+    this.queue = result.catch(() => undefined);
+    return result;
+  }
+
+  private other(key: string, open: () => Promise<Program>): Promise<Program> {
+    const known = this.others.get(key) ?? open();
+    this.others.set(key, known);
+    known.catch(() => this.others.delete(key));
+    return known;
+  }
+
+  private weights({ reads }: Program, ema = false): Record<string, HostTensor> {
+    const present = (name: string): HostTensor => this.carried.get(name) as HostTensor;
+    const averaged = (name: string): HostTensor | undefined =>
+      ema ? this.carried.get(averageName(name.slice(weightName('').length))) : undefined;
+    return Object.fromEntries(reads.map((name) => [name, averaged(name) ?? present(name)]));
+  }
+
+  private feeds(program: Program, input: BatchTensor, target: BatchTensor): Record<string, HostTensor> {
+    const { batch, dtype, loss } = this.recipe;
+    const feeds = {
+      input: this.checked('input', input, dtype, batch),
+      target: this.checked('target', target, program.target.dtype, program.target.shape),
+    };
+    if (feeds.target.data instanceof Float32Array) loss.inspect?.('target', feeds.target.data);
+    return { ...feeds, ...this.weights(program) };
+  }
+
+  private checked(name: string, tensor: BatchTensor, dtype: DataType, shape?: Shape): HostTensor {
+    const converted = toFloat32(tensor, name);
+    if (shape && !sameShape(converted.dims, shape)) {
+      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]`);
+    }
+    if (dtype !== 'int64') return converted;
+    return { ...converted, dtype, data: BigInt64Array.from(converted.data, (value) => BigInt(Math.round(value))) };
+  }
+
+  private requireAverage(): void {
+    if (this.recipe.ema === undefined)
+      throw new GlobalPercError('there are no averaged weights: create the Trainer with ema');
+  }
+}
+
+const scalar = (tensor: HostTensor | undefined): number => Number(tensor?.data?.[0]);
+
+function described(
+  { hooks }: Program,
+  outputs: Readonly<Record<string, HostTensor>>,
+): Pick<StepResult, 'loss' | 'hooks'> {
+  const losses = outputs.hook_losses?.data ?? [];
+  return { loss: scalar(outputs.loss), hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(losses[i]) })) };
+}
+
+function requireFinite({ step, loss, hooks, gradNorm }: StepResult): void {
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
+  const broken = hooks.find((hook) => !Number.isFinite(hook.loss));
+  const where = broken ? `, first at hook ${broken.index} (${broken.path || broken.class}, ${broken.class})` : '';
+  const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}${where}`;
+  throw new GlobalPercError(
+    `step ${step}: ${what}; weights and optimiser are those of step ${step - 1}. A lower lr or clipGradNorm may help`,
+  );
+}
+
+function recipeOf(student: Module, loss: Objective, optimizer: Optimizer, options: TrainerOptions): Recipe {
+  const { batch, dtype = 'float32', target, accumulate = 1, ema, session = {} } = options;
+  const positive = { accumulate, clipGradNorm: options.clipGradNorm, clipGradValue: options.clipGradValue };
+  for (const [name, value] of Object.entries(positive)) {
+    if (value !== undefined && !(value > 0))
+      throw new GlobalPercError(`Trainer: ${name} should be positive, got ${value}`);
+  }
+  if (!Number.isInteger(accumulate))
+    throw new GlobalPercError(`Trainer: accumulate should be an integer, got ${accumulate}`);
+  if (ema !== undefined && !(ema >= 0 && ema < 1))
+    throw new GlobalPercError(`Trainer: ema should lie in [0, 1), got ${ema}`);
+  if (!Array.isArray(batch) || !batch.every((dim) => Number.isInteger(dim) && dim > 0)) {
+    throw new GlobalPercError(
+      `Trainer: batch should be the input's shape, e.g. [8, 3, 128, 128], got ${JSON.stringify(batch)}`,
+    );
+  }
+  return {
+    student,
+    loss,
+    optimizer,
+    batch,
+    dtype,
+    target,
+    clipGradNorm: options.clipGradNorm,
+    clipGradValue: options.clipGradValue,
+    accumulate,
+    ema,
+    session,
+  };
+}

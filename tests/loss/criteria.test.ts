@@ -1,0 +1,85 @@
+/** Pixel and classification losses against stored PyTorch results. */
+import { describe, expect, it } from 'vitest';
+import { numbersOf } from '../../src/graph/index.js';
+import {
+  BCEWithLogitsLoss,
+  CrossEntropyLoss,
+  HuberLoss,
+  L1Loss,
+  type Loss,
+  MSELoss,
+  SmoothL1Loss,
+  WeightedLoss,
+} from '../../src/loss/index.js';
+import { expectClose } from '../support/run.js';
+import { hostOf, readFixture } from '../support/safetensors.js';
+
+interface Case {
+  name: string;
+  loss: { class: string; options: Record<string, unknown> };
+  input: string;
+  target: string;
+  output: string;
+  gradient: string;
+}
+
+const fixture = readFixture<Case>('layers/criteria.safetensors');
+const CLASSES = { L1Loss, MSELoss, SmoothL1Loss, HuberLoss, BCEWithLogitsLoss, CrossEntropyLoss } as unknown as Record<
+  string,
+  new (
+    options: object,
+  ) => Loss
+>;
+/** A nested list, as the fixtures hold tensors among options. */
+const tensorOf = (value: unknown): unknown => {
+  if (!Array.isArray(value) || !Array.isArray(value[0])) return value;
+  const dims: number[] = [];
+  for (let level: unknown = value; Array.isArray(level); level = level[0]) dims.push(level.length);
+  return { dims, data: value.flat(8) };
+};
+
+describe('criteria against PyTorch', () => {
+  it.each(fixture.cases.map((test) => ({ label: test.name, test })))('$label', async ({ test }) => {
+    const Class = CLASSES[test.loss.class] as new (options: object) => Loss;
+    await using loss = new Class(
+      Object.fromEntries(Object.entries(test.loss.options).map(([name, value]) => [name, tensorOf(value)])),
+    );
+    const [input, target] = [hostOf(fixture.tensor(test.input)), hostOf(fixture.tensor(test.target))];
+    const { value, grad } = await loss.valueAndGrad(input, target);
+    expectClose([value], fixture.tensor(test.output), 1e-5, 'loss');
+    expectClose(grad.data as Float32Array, fixture.tensor(test.gradient), 1e-4, 'gradient');
+    expect(numbersOf(fixture.tensor(test.gradient)).some((entry) => entry !== 0)).toBe(true);
+  });
+});
+
+describe('WeightedLoss', () => {
+  const pred = { dims: [1, 1, 2, 2], data: [0.1, 0.4, 0.7, 0.2] };
+  const target = { dims: [1, 1, 2, 2], data: [0.3, 0.3, 0.1, 0.9] };
+
+  it('is the weighted sum of its terms, in value and gradient', async () => {
+    const [l1, mse] = [new L1Loss(), new MSELoss()];
+    await using both = new WeightedLoss([
+      [l1, 0.5],
+      [mse, 2],
+    ]);
+    const [a, b, c] = await Promise.all([l1, mse, both].map((loss) => loss.valueAndGrad(pred, target)));
+    expect(c?.value).toBeCloseTo(0.5 * (a?.value as number) + 2 * (b?.value as number), 6);
+    expectClose(
+      c?.grad.data as Float32Array,
+      Array.from(a?.grad.data as Float32Array, (entry, i) => 0.5 * entry + 2 * Number(b?.grad.data[i])),
+      1e-6,
+      'gradient',
+    );
+    expect(c?.hooks.map(({ class: name, weight }) => [name, weight])).toEqual([
+      ['L1Loss', 0.5],
+      ['MSELoss', 2],
+    ]);
+    await using encoded = await both.encode(target);
+    expect(await both.evaluate(pred, encoded)).toBeCloseTo(c?.value as number, 6);
+  });
+
+  it('needs terms with finite weights', () => {
+    expect(() => new WeightedLoss([])).toThrow(/at least one/);
+    expect(() => new WeightedLoss([[new L1Loss(), Number.NaN]])).toThrow(/finite/);
+  });
+});

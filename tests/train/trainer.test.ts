@@ -1,0 +1,291 @@
+/** What a Trainer promises beside its numbers: exact resumption, frozen weights, clear refusals, imported students. */
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Tensor } from '../../src/graph/index.js';
+import {
+  GlobalPercConfig,
+  GlobalPercLoss,
+  L1Loss,
+  MSELoss,
+  TeacherStudentLoss,
+  WeightedLoss,
+} from '../../src/loss/index.js';
+import { loadModel } from '../../src/model/index.js';
+import { BatchNorm2d, Conv2d, Dropout, Linear, Module, manualSeed, ReLU, Sequential } from '../../src/nn/index.js';
+import { AdamW, SGD } from '../../src/optim/index.js';
+import { Generator } from '../../src/random/index.js';
+import { Trainer, toOnnx } from '../../src/train/index.js';
+import { RandomCrop } from '../../src/transforms/index.js';
+
+const vgg = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
+const BATCH = [2, 3, 16, 16];
+
+const image = (seed: number, dims: readonly number[] = BATCH) => {
+  const generator = new Generator(seed);
+  const data = new Float32Array(dims.reduce((product, dim) => product * dim, 1)).map(() => generator.uniform());
+  return { dims: [...dims], data };
+};
+
+function smallNet(seed = 1): Sequential {
+  manualSeed(seed);
+  return new Sequential(
+    new Conv2d(3, 6, 3, { padding: 1 }),
+    new BatchNorm2d(6),
+    new ReLU(),
+    new Dropout(0.3),
+    new Conv2d(6, 3, 3, { padding: 1 }),
+  );
+}
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'globalperc-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('a run', () => {
+  const options = { batch: BATCH, seed: 3, ema: 0.9, accumulate: 2 };
+  const losses = async (trainer: Trainer, from: number, to: number): Promise<number[]> => {
+    const taken: number[] = [];
+    for (let i = from; i < to; i += 1) taken.push((await trainer.step(image(i), image(100 + i))).loss);
+    return taken;
+  };
+
+  it('goes on from a checkpoint exactly as if it had not stopped, dropout and random crops included', async () => {
+    const crop = new GlobalPercConfig({ printData: false, transformNormalization: new RandomCrop(8) });
+    const loss = new GlobalPercLoss(await loadModel(vgg), crop);
+    await using whole = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
+    const expected = await losses(whole, 0, 9);
+
+    await using first = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
+    const before = await losses(first, 0, 5);
+    await first.save(join(folder, 'run'));
+    await using second = await Trainer.create(smallNet(2), loss, new AdamW({ lr: 1e-2 }), options);
+    await second.load(join(folder, 'run'));
+    expect(second.steps).toBe(5);
+    expect([...before, ...(await losses(second, 5, 9))]).toEqual(expected);
+    expect(await second.emaStateDict()).toEqual(await whole.emaStateDict());
+  });
+
+  it('draws other dropout masks for another seed', async () => {
+    const of = async (seed: number): Promise<number> => {
+      await using trainer = await Trainer.create(smallNet(), new L1Loss(), new SGD(), { batch: BATCH, seed });
+      return (await trainer.step(image(1), image(2))).loss;
+    };
+    expect(await of(1)).toBe(await of(1));
+    expect(await of(1)).not.toBe(await of(2));
+  });
+
+  it('keeps only the last checkpoint', async () => {
+    await using trainer = await Trainer.create(smallNet(), new L1Loss(), new SGD(), { batch: BATCH });
+    const run = join(folder, 'last');
+    await trainer.save(run);
+    await trainer.step(image(1), image(2));
+    await trainer.save(run);
+    await trainer.save(run);
+    expect(await readdir(run)).toHaveLength(1);
+  });
+
+  it('refuses a checkpoint of another model, lists the keys, and changes nothing', async () => {
+    const run = join(folder, 'other');
+    await using other = await Trainer.create(new Sequential(new Conv2d(3, 3, 1)), new L1Loss(), new SGD(), {
+      batch: BATCH,
+    });
+    await other.save(run);
+    await using trainer = await Trainer.create(smallNet(), new L1Loss(), new SGD(), { batch: BATCH });
+    const before = (await trainer.evaluate(image(1), image(2))).loss;
+    await expect(trainer.load(run)).rejects.toThrow(
+      /another model or optimiser; missing: .*1\.weight.*of another shape: .*0\.weight/,
+    );
+    expect((await trainer.evaluate(image(1), image(2))).loss).toBe(before);
+    await expect(trainer.load(join(folder, 'none'))).rejects.toThrow(/there is no such folder/);
+  });
+
+  it('refuses a damaged checkpoint', async () => {
+    const run = join(folder, 'damaged');
+    await using trainer = await Trainer.create(smallNet(), new L1Loss(), new SGD(), { batch: BATCH });
+    await trainer.save(run);
+    const [name] = await readdir(run);
+    await writeFile(join(run, name as string, 'model.safetensors'), 'not a checkpoint');
+    await expect(trainer.load(run)).rejects.toThrow(/model\.safetensors/);
+  });
+});
+
+describe('weights', () => {
+  it('that are frozen stay, the others move', async () => {
+    const student = smallNet().freeze(/^0\./);
+    const before = student.stateDict();
+    await using trainer = await Trainer.create(student, new MSELoss(), new SGD({ lr: 0.1 }), { batch: BATCH });
+    await trainer.step(image(1), image(2));
+    await trainer.synchronize();
+    const after = student.stateDict();
+    expect(after['0.weight']).toEqual(before['0.weight']);
+    expect(after['4.weight']).not.toEqual(before['4.weight']);
+    expect(() => student.freeze(/nothing/)).toThrow(/no parameter matches/);
+  });
+
+  it('all frozen are refused', async () => {
+    const trainer = Trainer.create(smallNet().freeze(), new L1Loss(), new SGD(), { batch: BATCH });
+    await expect(trainer).rejects.toThrow(/no parameter to train/);
+  });
+
+  it('an optimiser group that matches nothing is refused', async () => {
+    const optimizer = new AdamW({ groups: [{ parameters: /norm/, weightDecay: 0 }] });
+    await expect(Trainer.create(smallNet(), new L1Loss(), optimizer, { batch: BATCH })).rejects.toThrow(
+      /\/norm\/ matches no/,
+    );
+  });
+});
+
+describe('a loss that breaks', () => {
+  it('names step and hook, and leaves the weights as they were', async () => {
+    const student = new Sequential(new Conv2d(3, 3, 1));
+    const loss = new GlobalPercLoss(await loadModel(vgg), new GlobalPercConfig({ printData: false }));
+    await using trainer = await Trainer.create(student, loss, new SGD({ lr: 1e25 }), { batch: BATCH });
+    await trainer.step(image(1), image(2));
+    const poisoned = async (): Promise<unknown> => {
+      for (let i = 0; i < 4; i += 1) await trainer.step(image(1), image(2));
+      return undefined;
+    };
+    await expect(poisoned()).rejects.toThrow(/step \d: the (loss|gradient).*(hook \d+ \(|norm)/);
+    await trainer.synchronize();
+    expect(student.parameters().every(({ data }) => data.every(Number.isFinite))).toBe(true);
+  });
+});
+
+describe('what does not fit', () => {
+  const cases: [string, () => Promise<unknown>, RegExp][] = [
+    [
+      'an input of another shape',
+      async () => step(image(1, [1, 3, 16, 16]), image(2)),
+      /input has shape \[1,3,16,16\]/,
+    ],
+    ['a target of another shape', async () => step(image(1), image(2, [2, 3, 8, 8])), /target has shape \[2,3,8,8\]/],
+    ['a student for other channels', () => create([2, 4, 16, 16]), /4/],
+    ['a batch that is no shape', () => create([0, 3]), /batch should be/],
+    ['a NaN', async () => step({ ...image(1), data: new Float32Array(2 * 3 * 256).fill(Number.NaN) }, image(2)), /NaN/],
+  ];
+  const create = (batch: number[]): Promise<Trainer> => Trainer.create(smallNet(), new L1Loss(), new SGD(), { batch });
+  const step = async (input: ReturnType<typeof image>, target: ReturnType<typeof image>): Promise<unknown> => {
+    await using trainer = await create(BATCH);
+    return await trainer.step(input, target);
+  };
+  it.each(cases)('%s is refused', async (_, attempt, message) => {
+    await expect(attempt()).rejects.toThrow(message);
+  });
+
+  it('a disposed trainer is refused', async () => {
+    const trainer = await create(BATCH);
+    await trainer.dispose();
+    await expect(trainer.step(image(1), image(2))).rejects.toThrow(/disposed/);
+  });
+});
+
+describe('an imported student', () => {
+  it('trains, and is exported with its weights, names and open dimensions', async () => {
+    const student = await loadModel(vgg, { trainable: true });
+    const before = await loadModel(vgg);
+    const shape = [2, 3, 16, 16];
+    await student.prepare(shape);
+    await using trainer = await Trainer.create(student, new MSELoss(), new AdamW({ lr: 1e-3 }), { batch: shape });
+    const { dims } = await trainer.predict(image(1, shape));
+    const target = image(9, dims);
+    const first = (await trainer.step(image(1, shape), target)).loss;
+    let last = first;
+    for (let i = 0; i < 20; i += 1) last = (await trainer.step(image(1, shape), target)).loss;
+    expect(last).toBeLessThan(0.9 * first);
+
+    const exported = await loadModel(await toOnnx(student));
+    expect(exported.calls.map(({ path, class: name }) => [path, name])).toEqual(
+      before.calls.map(({ path, class: name }) => [path, name]),
+    );
+    expect(exported.input.declaredShape).toEqual(before.input.declaredShape);
+    const again = await loadModel(await toOnnx(student), { trainable: true });
+    await using check = await Trainer.create(again, new MSELoss(), new AdamW(), { batch: shape });
+    expect((await check.evaluate(image(1, shape), target)).loss).toBeCloseTo(
+      (await trainer.evaluate(image(1, shape), target)).loss,
+      5,
+    );
+  });
+});
+
+describe('an exported student', () => {
+  it('computes what the trainer predicts, can be hooked by name, and takes any batch and size', async () => {
+    const student = smallNet();
+    await using trainer = await Trainer.create(student, new L1Loss(), new AdamW(), { batch: BATCH });
+    await trainer.step(image(1), image(2));
+    const file = await toOnnx(student);
+    const model = await loadModel(file);
+    expect(model.input.declaredShape).toEqual(['batch', 3, 'height', 'width']);
+    expect(model.calls.map(({ path, class: name }) => `${path} ${name}`)).toEqual([
+      '0 Conv2d',
+      '1 BatchNorm2d',
+      '2 ReLU',
+      '4 Conv2d',
+    ]);
+    const again = await loadModel(file, { trainable: true });
+    const other = [1, 3, 24, 8];
+    await using check = await Trainer.create(again, new L1Loss(), new SGD(), { batch: other });
+    const [ours, theirs] = [await trainer.predict(image(5, other)), await check.predict(image(5, other))];
+    expect(ours.dims).toEqual(other);
+    ours.data.forEach((value, i) => {
+      expect(theirs.data[i]).toBeCloseTo(value, 5);
+    });
+  });
+
+  it('asks for the shape where none is known', async () => {
+    await expect(toOnnx(smallNet())).rejects.toThrow(/tell the shape/);
+  });
+
+  it('keeps a fixed size where the graph depends on it', async () => {
+    class Fixed extends Module {
+      readonly linear = new Linear(3 * 16 * 16, 4);
+      override forward(x: Tensor): Tensor {
+        return this.linear.call(x.reshape([x.dim(0), -1]));
+      }
+    }
+    const model = await loadModel(await toOnnx(new Fixed(), { input: BATCH }));
+    expect(model.input.declaredShape).toEqual(BATCH);
+  });
+});
+
+describe('distillation', () => {
+  it('draws a student with batch norm to a teacher of more channels, and groups the channels', async () => {
+    const teacher = await loadModel(vgg);
+    manualSeed(4);
+    const student = new Sequential(
+      ...[new Conv2d(3, 4, 3, { padding: 1 }), new BatchNorm2d(4), new ReLU()],
+      ...[new Conv2d(4, 8, 3, { padding: 1 }), new BatchNorm2d(8), new ReLU()],
+    );
+    const config = new GlobalPercConfig({ modulesToHook: ['ReLU'], printData: false });
+    const first = teacher.calls
+      .filter((call) => call.class === 'ReLU')
+      .slice(0, 2)
+      .map((call) => call.path);
+    const hooks = new GlobalPercConfig({
+      modulesToHook: first.map((path) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
+      printData: false,
+    });
+    const loss = new TeacherStudentLoss(teacher, student, hooks, { studentModulesToHook: ['ReLU'] });
+    await using trainer = await Trainer.create(student, loss, new AdamW({ lr: 1e-2 }), { batch: BATCH });
+    const target = image(3, (await trainer.predict(image(1))).dims);
+    const start = await trainer.step(image(1), target);
+    let end = start;
+    for (let i = 0; i < 30; i += 1) end = await trainer.step(image(1), target);
+    expect(start.hooks).toHaveLength(2);
+    expect(end.loss).toBeLessThan(0.5 * start.loss);
+    const mismatched = Trainer.create(student, new TeacherStudentLoss(teacher, student, config), new AdamW(), {
+      batch: BATCH,
+    });
+    await expect(mismatched).rejects.toThrow(/2 hooks in the student .* in the teacher/s);
+    const weighted = new WeightedLoss([
+      [loss, 1],
+      [new L1Loss(), 0.1],
+    ]);
+    const other = new Sequential(new Conv2d(3, 8, 3, { padding: 1 }));
+    await expect(Trainer.create(other, weighted, new AdamW(), { batch: BATCH })).rejects.toThrow(/another student/);
+  });
+});
