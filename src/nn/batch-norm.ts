@@ -3,7 +3,7 @@ import { constantOf, float, GlobalPercError, type Tensor } from '../graph/index.
 import { ones } from './init.js';
 import { Module } from './module.js';
 import { Buffer, Parameter } from './parameter.js';
-import { requireCount, requireShape } from './sizes.js';
+import { imagePattern, requireCount, requireShape } from './sizes.js';
 
 /** Statistics of each channel. */
 export interface ChannelStatistics {
@@ -85,8 +85,7 @@ export abstract class RunningNorm extends Module {
 
   /** @throws GlobalPercError on another rank or number of channels, and without running statistics on a single value each. */
   override forward(x: Tensor): Tensor {
-    const shapes = this.ranks.map((rank) => ['B', this.numFeatures, ...['D', 'H', 'W'].slice(5 - rank)]);
-    requireShape(this.className, x, ...shapes);
+    requireShape(this.className, x, ...this.ranks.map((rank) => imagePattern(rank - 2, this.numFeatures)));
     const [scale, shift] = [this.weight, this.bias].map((held) => held && this.read(held, x));
     const { running_mean: mean, running_var: variance } = this;
     if (this.training || !mean || !variance) return this.byOwnStatistics(x, scale, shift);

@@ -4,7 +4,7 @@ import { fanInUniform } from './fan-in.js';
 import { Module } from './module.js';
 import { type PadMode, pad } from './padding.js';
 import { Parameter } from './parameter.js';
-import { type PerAxis, perAxis, requireCount, requireShape } from './sizes.js';
+import { imagePattern, type PerAxis, perAxis, requireCount, requireShape } from './sizes.js';
 
 /** Options of the functional convolutions. */
 export interface ConvolveOptions {
@@ -112,7 +112,7 @@ const requirePadding = (padding: PerAxis | 'same' | 'valid', axes: number, what:
   typeof padding === 'string' ? oneOf(padding, ['same', 'valid'], what) : perAxis(padding, axes, what, 0);
 
 const requireChannels = (name: string, x: Tensor, channels: number, axes: number): void =>
-  requireShape(name, x, ['B', channels, ...['D', 'H', 'W'].slice(-axes)]);
+  requireShape(name, x, imagePattern(axes, channels));
 
 /** What the convolution layers share. */
 abstract class Convolution extends Module {

@@ -1,6 +1,7 @@
 /** Borders around the last axes. */
 import { GlobalPercError, oneOf, string, type Tensor } from '../graph/index.js';
 import { Module } from './module.js';
+import { imagePattern, requireShape } from './sizes.js';
 
 /** What a border is filled with: a value, or the input mirrored, its edge repeated, or continued from the other side. */
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
@@ -67,9 +68,7 @@ abstract class Padding extends Module {
 
   /** @throws GlobalPercError on another rank, or an axis too short for the border. */
   override forward(x: Tensor): Tensor {
-    if (x.rank !== this.axes + 2) {
-      throw new GlobalPercError(`${this.className} takes inputs of rank ${this.axes + 2}, got shape [${x.shape}]`);
-    }
+    requireShape(this.className, x, imagePattern(this.axes));
     return pad(x, this.padding, this.options);
   }
 }

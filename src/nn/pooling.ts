@@ -1,7 +1,7 @@
 /** Pooling over windows, or into as many parts as the output has elements. */
 import { type Attributes, constantOf, GlobalPercError, int, ints, sizeOf, type Tensor } from '../graph/index.js';
 import { Module } from './module.js';
-import { type PerAxis, perAxis, requireShape } from './sizes.js';
+import { imagePattern, type PerAxis, perAxis, requireShape } from './sizes.js';
 
 /** Options of every pool. */
 export interface PoolOptions {
@@ -159,7 +159,7 @@ abstract class Pool<Options extends PoolOptions> extends Module {
 
   /** @throws GlobalPercError on another rank, and where a window does not fit. */
   override forward(x: Tensor): Tensor {
-    requireShape(this.className, x, ['B', 'C', ...['D', 'H', 'W'].slice(-this.kernelSize.length)]);
+    requireShape(this.className, x, imagePattern(this.kernelSize.length));
     return this.pooled(x);
   }
 
@@ -241,7 +241,7 @@ export class AdaptiveAvgPool2d extends Module {
 
   /** @throws GlobalPercError on another rank, and unless both sizes are positive integers. */
   override forward(x: Tensor): Tensor {
-    requireShape(this.className, x, ['B', 'C', 'H', 'W']);
+    requireShape(this.className, x, imagePattern(2));
     return adaptiveAvgPool2d(x, this.outputSize);
   }
 }

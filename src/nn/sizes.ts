@@ -20,6 +20,15 @@ type ShapePattern = readonly (number | string)[];
 
 const ANY = '…';
 
+const SPATIAL: readonly (readonly string[])[] = [[], ['L'], ['H', 'W'], ['D', 'H', 'W']];
+
+/** `[B, channels, …]` with 0 to 3 spatial axes. */
+export const imagePattern = (axes: number, channels: number | string = 'C'): ShapePattern => [
+  'B',
+  channels,
+  ...(SPATIAL[axes] as readonly string[]),
+];
+
 /** @throws GlobalPercError naming the layer and the shapes when x has none of them. */
 export function requireShape(className: string, x: Tensor, ...patterns: readonly ShapePattern[]): void {
   if (patterns.some((pattern) => fits(x.shape, pattern))) return;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeAtomically } from '../../src/files/index.js';
 import { GlobalPercError } from '../../src/graph/index.js';
-import { put, temporaryFolder } from './images.js';
+import { put, temporaryFolder } from '../data/images.js';
 
 vi.mock('node:fs/promises', async (original) => {
   const actual = await original<typeof import('node:fs/promises')>();
