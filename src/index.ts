@@ -1,5 +1,7 @@
 /** globalperc: any pretrained model as a training loss. */
-export { GlobalPercError, Tensor } from './graph/index.js';
+export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
+export { type Batch, DataLoader, type DataLoaderOptions } from './data/loader.js';
+export { concat, GlobalPercError, Tensor } from './graph/index.js';
 export {
   type Comparison,
   CosineLoss,

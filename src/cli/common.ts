@@ -12,11 +12,19 @@ export function parseShape(text: string): number[] {
   return dims;
 }
 
-/** A number of an option. @throws GlobalPercError when it is none. */
-export function parseNumber(text: string): number {
+/** The number that an option is given. @throws GlobalPercError when it is none. */
+export function parseNumber(text: string, option: string): number {
   const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value)) throw new GlobalPercError(`'${text}' is not a number`);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new GlobalPercError(`${option} should be a number, got '${text}'`);
   return value;
+}
+
+/** The integer that an option is given. @throws GlobalPercError when it is none, or below `least`. */
+export function parseInteger(text: string, option: string, least: number): number {
+  const value = parseNumber(text, option);
+  if (Number.isInteger(value) && value >= least) return value;
+  throw new GlobalPercError(`${option} should be an integer from ${least} on, got '${text}'`);
 }
 
 /** Reads the configuration file, if one is named. @throws GlobalPercError when it is missing or not JSON. */

@@ -1,7 +1,7 @@
 /** `globalperc curve`: the weight curve as a picture. */
 import type { Command } from 'commander';
 import { GlobalPercError, weightCurve } from '../index.js';
-import { parseNumber } from './common.js';
+import { parseInteger, parseNumber } from './common.js';
 import { LOOK, toSvg, writePlot } from './plot.js';
 
 interface Options {
@@ -25,16 +25,12 @@ export function addCurve(program: Command): void {
 }
 
 async function run(options: Options): Promise<void> {
-  const count = parseNumber(options.hooks);
-  if (!Number.isInteger(count) || count < 1)
-    throw new GlobalPercError(`--hooks should be a positive integer, got ${options.hooks}`);
+  const count = parseInteger(options.hooks, '--hooks', 1);
   if (!/\.(png|svg)$/.test(options.out))
     throw new GlobalPercError(`--out should end in .png or .svg, got '${options.out}'`);
-  const [startWeight, endWeight, curveForce] = [options.start, options.end, options.force].map(parseNumber) as [
-    number,
-    number,
-    number,
-  ];
+  const startWeight = parseNumber(options.start, '--start');
+  const endWeight = parseNumber(options.end, '--end');
+  const curveForce = parseNumber(options.force, '--force');
   const weights = weightCurve({ startWeight, endWeight, curveForce }, count);
   const svg = await plot(weights, `Weight of each hook: start ${startWeight}, end ${endWeight}, force ${curveForce}`);
   await writePlot(options.out, svg);

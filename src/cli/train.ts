@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { Batch } from '../data/index.js';
 import { exportOnnx, GlobalPercError, Trainer } from '../index.js';
-import { parseNumber, withProgress } from './common.js';
+import { parseInteger, withProgress } from './common.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
 import { readTrainConfig, type TrainConfig } from './train-config.js';
 import { readLog, takeSteps } from './training-run.js';
@@ -39,8 +39,8 @@ export function addTrain(program: Command): void {
 }
 
 async function run(path: string, options: Options): Promise<void> {
-  const seed = integer(options.seed, '--seed', 0);
-  const threads = options.threads === undefined ? undefined : integer(options.threads, '--threads', 1);
+  const seed = parseInteger(options.seed, '--seed', 0);
+  const threads = options.threads === undefined ? undefined : parseInteger(options.threads, '--threads', 1);
   const config = await readTrainConfig(path, { seed, threads });
   await requireFreshFolder(options);
   const first = await firstBatch(config);
@@ -106,10 +106,4 @@ async function samples(
     columns.flatMap((images) => images[i] ?? []),
   );
   await writeSamples(out, ['input', 'output', 'target'], rows);
-}
-
-function integer(text: string, option: string, least: number): number {
-  const value = parseNumber(text);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new GlobalPercError(`${option} should be an integer from ${least} on, got '${text}'`);
 }

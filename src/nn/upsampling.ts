@@ -6,13 +6,13 @@ import { type PerAxis, requireCount } from './sizes.js';
 /** How new elements come from old ones; all but nearest are for one number of spatial axes each. */
 export type InterpolationMode = 'nearest' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic';
 
-/** ONNX's names of the modes, and the number of spatial axes; nearest takes any. */
-const MODES: Readonly<Record<InterpolationMode, { readonly onnx: string; readonly axes?: number }>> = {
-  nearest: { onnx: 'nearest' },
-  linear: { onnx: 'linear', axes: 1 },
-  bilinear: { onnx: 'linear', axes: 2 },
-  trilinear: { onnx: 'linear', axes: 3 },
-  bicubic: { onnx: 'cubic', axes: 2 },
+/** Number of spatial axes a mode is for; nearest takes any. */
+const AXES: Readonly<Record<InterpolationMode, number | undefined>> = {
+  nearest: undefined,
+  linear: 1,
+  bilinear: 2,
+  trilinear: 3,
+  bicubic: 2,
 };
 
 /** Options of interpolate and Upsample; one of size and scaleFactor is needed. */
@@ -34,30 +34,22 @@ export interface UpsampleOptions {
  */
 export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
-  const { onnx, axes = x.rank - 2 } = MODES[oneOf(mode, Object.keys(MODES) as InterpolationMode[], 'mode')];
+  const axes = AXES[oneOf(mode, Object.keys(AXES) as InterpolationMode[], 'interpolate: mode')] ?? x.rank - 2;
   if (x.rank !== axes + 2 || axes < 1) {
     throw new GlobalPercError(`interpolate: mode '${mode}' does not go with an input of shape [${x.shape}]`);
   }
   if (alignCorners && mode === 'nearest') throw new GlobalPercError("interpolate: mode 'nearest' has no alignCorners");
-  const coordinates = mode === 'nearest' ? 'asymmetric' : alignCorners ? 'align_corners' : 'half_pixel';
-  return x.graph.emit('Resize', [x, undefined, ...target(x, size, scaleFactor)], {
-    mode: string(onnx),
-    coordinate_transformation_mode: string(coordinates),
-    nearest_mode: string('floor'),
-    cubic_coeff_a: float(-0.75),
-  })[0] as Tensor;
-}
-
-/** Resize's inputs `scales` and `sizes`, one of which is left out. */
-function target({ graph, shape }: Tensor, size?: PerAxis, scaleFactor?: PerAxis): (Tensor | undefined)[] {
-  if (size !== undefined && scaleFactor === undefined) {
-    return [undefined, graph.ints([...shape.slice(0, 2), ...spread(size, shape, 'size')])];
-  }
-  if (size !== undefined || scaleFactor === undefined) {
+  if ((size === undefined) === (scaleFactor === undefined)) {
     throw new GlobalPercError('interpolate: one of size and scaleFactor should be given');
   }
-  const scales = [1, 1, ...spread(scaleFactor, shape, 'scaleFactor')];
-  return [graph.constant(constantOf('float32', [scales.length], scales))];
+  const sizes = size === undefined ? undefined : spread(size, x.shape, 'size');
+  const scales = scaleFactor === undefined ? undefined : spread(scaleFactor, x.shape, 'scaleFactor');
+  if (mode === 'nearest') return nearest(x, sizes, scales);
+  return resize(x, sizes, scales, {
+    mode: string(mode === 'bicubic' ? 'cubic' : 'linear'),
+    coordinate_transformation_mode: string(alignCorners ? 'align_corners' : 'half_pixel'),
+    ...(mode === 'bicubic' && { cubic_coeff_a: float(-0.75) }),
+  });
 }
 
 /** One positive number per spatial axis. */
@@ -65,6 +57,38 @@ function spread(value: PerAxis, shape: Shape, what: string): readonly number[] {
   const values = typeof value === 'number' ? shape.slice(2).map(() => value) : value;
   if (values.length === shape.length - 2 && values.every((entry) => entry > 0)) return values;
   throw new GlobalPercError(`interpolate: ${what} ${JSON.stringify(value)} does not go with shape [${shape}]`);
+}
+
+/** Emits Resize for the spatial axes. */
+function resize(x: Tensor, sizes: Wanted, scales: Wanted, attributes: Attributes): Tensor {
+  const { graph, shape } = x;
+  const factors = scales && graph.constant(constantOf('float32', [x.rank], [1, 1, ...scales]));
+  const target = sizes && graph.ints([...shape.slice(0, 2), ...sizes]);
+  return graph.emit('Resize', [x, undefined, factors, target], attributes)[0] as Tensor;
+}
+
+/** Sizes or scales of the spatial axes. */
+type Wanted = readonly number[] | undefined;
+
+/**
+ * Output o shows input ⌊o·step⌋, step being in/out or 1/scale. Resize does that for whole scales; for others its
+ * rounding differs from PyTorch's, and the elements are picked one by one.
+ */
+function nearest(x: Tensor, sizes: Wanted, scales: Wanted): Tensor {
+  const factors = scales ?? x.shape.slice(2).map((inSize, i) => ((sizes as readonly number[])[i] as number) / inSize);
+  if (factors.every(Number.isInteger)) {
+    const attributes = { mode: string('nearest'), coordinate_transformation_mode: string('asymmetric') };
+    return resize(x, undefined, factors, { ...attributes, nearest_mode: string('floor') });
+  }
+  return factors.reduce((image, factor, i) => {
+    const inSize = x.dim(i + 2);
+    const outSize = sizes?.[i] ?? Math.floor(inSize * factor);
+    const step = Math.fround(sizes ? inSize / outSize : 1 / factor);
+    const shown = (o: number): number => Math.min(Math.floor(Math.fround(o * step)), inSize - 1);
+    return factor === 1
+      ? image
+      : image.gather(x.graph.ints(Array.from({ length: outSize }, (_, o) => shown(o))), i + 2);
+  }, x);
 }
 
 /** Resizes the spatial axes of `[B, C, …]` (https://pytorch.org/docs/stable/generated/torch.nn.Upsample.html). */

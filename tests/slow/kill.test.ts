@@ -67,13 +67,14 @@ const losses = async (out: string): Promise<number[]> =>
 it(`survives ${KILLS} kills`, async () => {
   const [whole, killed] = [join(folder, 'whole'), join(folder, 'killed')];
   expect(await train(whole, false)).toBe(0);
-  let kills = 0;
-  while (kills < KILLS) {
-    const started = (await readdir(killed).catch(() => [])).some((name) => name.startsWith('checkpoint-'));
-    const code = await train(killed, started, 700 + 900 * Math.random());
+  const checkpoints = new Set<string>();
+  for (let kills = 0; kills < KILLS; kills += 1) {
+    const code = await train(killed, checkpoints.size > 0, 700 + 900 * Math.random());
     expect(code, 'the run was over before it could be killed').toBeNull();
-    kills += 1;
+    const last = (await readdir(killed).catch(() => [])).filter((name) => name.startsWith('checkpoint-')).sort();
+    for (const name of last.slice(-1)) checkpoints.add(name);
   }
+  expect(checkpoints.size, 'kills hit the run while it took steps').toBeGreaterThan(KILLS / 2);
   expect(await train(killed, true)).toBe(0);
   expect(await losses(killed)).toEqual(await losses(whole));
 }, 300_000);

@@ -1,0 +1,180 @@
+/** `globalperc train` as a user calls it: files, resumption, Ctrl-C, one line per mistake. */
+import { spawn } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/model/index.js';
+import { Generator } from '../../src/random/index.js';
+
+const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const teacher = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
+
+let folder = '';
+const at = (name: string): string => join(folder, name);
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command; with `interrupt` Ctrl-C is pressed as soon as that run has saved its first checkpoint. */
+function start(args: readonly string[], interrupt?: string): Promise<Ended> {
+  const child = spawn(process.execPath, [command, ...args], { cwd: folder });
+  let [stdout, stderr] = ['', ''];
+  child.stdout.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  const watch = setInterval(async () => {
+    if (interrupt && (await readdir(at(interrupt)).catch(() => [])).some((name) => name.startsWith('checkpoint-'))) {
+      clearInterval(watch);
+      child.kill('SIGINT');
+    }
+  }, 20);
+  return new Promise((resolve) => {
+    child.on('close', (code) => {
+      clearInterval(watch);
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+const BASE = {
+  student: { unet: { width: 4, depth: 1 } },
+  loss: { l1: {} },
+  optimizer: { adamW: { lr: 1e-3, schedule: { cosineAnnealing: { tMax: 6 } } } },
+  data: {
+    folder: 'photos',
+    augment: [{ randomCrop: 16 }, 'randomHorizontalFlip'],
+    degradation: 'autoencode',
+    batchSize: 2,
+  },
+  steps: 6,
+};
+
+async function config(name: string, changes: object = {}): Promise<string> {
+  await writeFile(at(name), JSON.stringify({ ...BASE, ...changes }));
+  return name;
+}
+
+const losses = async (out: string): Promise<number[]> =>
+  (await readFile(join(at(out), 'log.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line).loss);
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'globalperc-train-'));
+  const generator = new Generator(5);
+  await mkdir(at('photos'));
+  await mkdir(at('empty'));
+  for (let i = 0; i < 3; i += 1) {
+    const pixels = Uint8Array.from({ length: 24 * 20 * 3 }, () => generator.integer(256));
+    await sharp(pixels, { raw: { width: 24, height: 20, channels: 3 } })
+      .png()
+      .toFile(join(at('photos'), `${i}.png`));
+  }
+  await writeFile(join(at('photos'), 'broken.png'), 'no image');
+  await copyFile(teacher, at('vgg.onnx'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+describe('a run', () => {
+  it('writes log, checkpoint, pictures and a student that can be loaded; names what it skipped', async () => {
+    const { code, stdout, stderr } = await start(['train', await config('whole.json'), '--out', 'whole', '--json']);
+    expect(stderr).toContain('broken.png');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ out: 'whole', steps: 6 });
+    expect((await readdir(at('whole'))).sort()).toEqual(
+      ['checkpoint-00000006', 'curves.png', 'curves.svg', 'log.jsonl', 'samples.png', 'student.onnx'].sort(),
+    );
+    const model = await loadModel(join(at('whole'), 'student.onnx'));
+    expect(model.input.declaredShape).toEqual(['batch', 3, 'height', 'width']);
+  });
+
+  it('that is interrupted saves, ends with 130, and goes on exactly with --resume', async () => {
+    const long = await config('long.json', { steps: 400, checkpointEvery: 7 });
+    expect((await start(['train', long, '--out', 'uninterrupted'])).code).toBe(0);
+    const interrupted = await start(['train', long, '--out', 'stopped'], 'stopped');
+    expect(interrupted.code).toBe(130);
+    expect(interrupted.stderr).toMatch(/stopped and saved at step \d+; go on with --resume/);
+    expect((await start(['train', long, '--out', 'stopped', '--resume'])).code).toBe(0);
+    expect(await losses('stopped')).toEqual(await losses('uninterrupted'));
+  });
+
+  it('takes a module that builds the objects itself, and a perceptual loss', async () => {
+    const index = fileURLToPath(new URL('../../dist/index.js', import.meta.url));
+    const data = fileURLToPath(new URL('../../dist/data/index.js', import.meta.url));
+    const text = `
+      import { GlobalPercConfig, GlobalPercLoss, loadModel, models, nn, optim } from ${JSON.stringify(index)};
+      import { CenterCrop, DataLoader, ImageFolder } from ${JSON.stringify(data)};
+      export default async ({ seed }: { seed: number }) => ({
+        student: new models.UNet(3, 4, 3, { depth: 1 }),
+        loss: new nn.WeightedLoss([
+          [new GlobalPercLoss(await loadModel('vgg.onnx'), new GlobalPercConfig({ printData: false })), 1],
+          [new nn.L1Loss(), 0.5],
+        ]),
+        optimizer: new optim.SGD({ lr: 0.01, momentum: 0.9 }),
+        data: new DataLoader(await ImageFolder.open('photos', { transform: new CenterCrop(16) }), { batchSize: 2, seed }),
+        steps: 3,
+      });`;
+    await writeFile(at('config.ts'), text);
+    const { code, stderr } = await start(['train', 'config.ts', '--out', 'module']);
+    expect(stderr.replace(/.*broken.*\n/, '')).toBe('');
+    expect(code).toBe(0);
+    expect(await losses('module')).toHaveLength(3);
+  });
+});
+
+describe('mistakes end with one line and exit code 2', () => {
+  const cases: [string, object | string, RegExp, string[]?][] = [
+    ['a missing file', 'absent.json', /cannot read 'absent.json': there is no such file/],
+    ['no JSON', 'text.json', /text.json is not JSON/],
+    ['a missing key', { optimizer: undefined }, /the key 'optimizer' is missing/],
+    ['an unknown key', { stepz: 1 }, /the key 'stepz' is not known/],
+    ['an unknown loss', { loss: { l3: {} } }, /loss should have one key of l1, mse/],
+    ['an unknown optimiser', { optimizer: { lion: {} } }, /one key of sgd, adam, adamW/],
+    ['a learning rate below 0', { optimizer: { sgd: { lr: -1 } } }, /SGD: lr should be/],
+    ['steps that are no count', { steps: 0.5 }, /'steps' should be a positive integer, got 0.5/],
+    ['a missing folder', { data: { ...BASE.data, folder: 'nowhere' } }, /nowhere/],
+    ['an empty folder', { data: { ...BASE.data, folder: 'empty' } }, /empty/],
+    ['an unknown degradation', { data: { ...BASE.data, degradation: { rain: {} } } }, /rain/],
+    ['a crop that does not fit', { data: { ...BASE.data, augment: [{ randomCrop: 99 }] } }, /99/],
+    ['sizes that the student refuses', { student: { unet: { depth: 6, width: 4 } } }, /multiples of 64/],
+    ['a teacher that is missing', { loss: { perceptual: { teacher: 'dino.onnx' } } }, /dino.onnx/],
+    [
+      'an output that does not fit',
+      { student: { unet: { outChannels: 4, width: 4, depth: 1 } } },
+      /target has shape \[2,3,16,16\].*\[2,4,16,16\]/,
+    ],
+    ['a second run in one folder', {}, /holds a run already; go on with --resume/, ['--out', 'whole']],
+    ['nothing to resume', {}, /there is no such folder/, ['--out', 'fresh', '--resume']],
+    [
+      'a checkpoint of another model',
+      { student: { unet: { width: 6, depth: 1 } } },
+      /another model.*of another shape/,
+      ['--out', 'whole', '--resume'],
+    ],
+    ['a seed that is none', {}, /--seed/, ['--seed', 'x']],
+    ['a loss that explodes', { optimizer: { sgd: { lr: 1e30 } } }, /step \d+: the (loss|gradient)/],
+  ];
+
+  it.each(cases)('%s', async (name, changes, message, args = ['--out', `out-${name.replaceAll(' ', '-')}`]) => {
+    await writeFile(at('text.json'), 'steps: 3');
+    const path = typeof changes === 'string' ? changes : await config('wrong.json', changes);
+    const { code, stderr } = await start(['train', path, ...args]);
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .filter((line) => !line.includes('broken.png'));
+    expect(lines, stderr).toHaveLength(1);
+    expect(lines[0]).toMatch(message);
+    expect(code).toBe(2);
+  });
+});
