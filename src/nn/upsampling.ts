@@ -1,7 +1,17 @@
 /** Resizing, and moving channels into space. */
-import { constantOf, float, GlobalPercError, int, oneOf, type Shape, string, type Tensor } from '../graph/index.js';
+import {
+  type Attributes,
+  constantOf,
+  float,
+  GlobalPercError,
+  int,
+  oneOf,
+  type Shape,
+  string,
+  type Tensor,
+} from '../graph/index.js';
 import { Module } from './module.js';
-import { type PerAxis, requireCount } from './sizes.js';
+import { type PerAxis, perAxis, requireCount } from './sizes.js';
 
 /** How new elements come from old ones; all but nearest are for one number of spatial axes each. */
 export type InterpolationMode = 'nearest' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic';
@@ -42,8 +52,8 @@ export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   if ((size === undefined) === (scaleFactor === undefined)) {
     throw new GlobalPercError('interpolate: one of size and scaleFactor should be given');
   }
-  const sizes = size === undefined ? undefined : spread(size, x.shape, 'size');
-  const scales = scaleFactor === undefined ? undefined : spread(scaleFactor, x.shape, 'scaleFactor');
+  const sizes = size === undefined ? undefined : perAxis(size, axes, 'interpolate: size');
+  const scales = scaleFactor === undefined ? undefined : scalesOf(scaleFactor, x.shape);
   if (mode === 'nearest') return nearest(x, sizes, scales);
   return resize(x, sizes, scales, {
     mode: string(mode === 'bicubic' ? 'cubic' : 'linear'),
@@ -52,12 +62,18 @@ export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   });
 }
 
-/** One positive number per spatial axis. */
-function spread(value: PerAxis, shape: Shape, what: string): readonly number[] {
-  const values = typeof value === 'number' ? shape.slice(2).map(() => value) : value;
-  if (values.length === shape.length - 2 && values.every((entry) => entry > 0)) return values;
-  throw new GlobalPercError(`interpolate: ${what} ${JSON.stringify(value)} does not go with shape [${shape}]`);
+/** One scale per spatial axis, that leaves an element at least. */
+function scalesOf(scaleFactor: PerAxis, shape: Shape): readonly number[] {
+  const sizes = shape.slice(2);
+  const scales = typeof scaleFactor === 'number' ? sizes.map(() => scaleFactor) : scaleFactor;
+  if (scales.length === sizes.length && sizes.every((size, i) => size * (scales[i] as number) >= 1)) return scales;
+  throw new GlobalPercError(
+    `interpolate: scaleFactor ${JSON.stringify(scaleFactor)} does not go with an input of shape [${shape}]`,
+  );
 }
+
+/** Sizes or scales of the spatial axes. */
+type Wanted = readonly number[] | undefined;
 
 /** Emits Resize for the spatial axes. */
 function resize(x: Tensor, sizes: Wanted, scales: Wanted, attributes: Attributes): Tensor {
@@ -66,9 +82,6 @@ function resize(x: Tensor, sizes: Wanted, scales: Wanted, attributes: Attributes
   const target = sizes && graph.ints([...shape.slice(0, 2), ...sizes]);
   return graph.emit('Resize', [x, undefined, factors, target], attributes)[0] as Tensor;
 }
-
-/** Sizes or scales of the spatial axes. */
-type Wanted = readonly number[] | undefined;
 
 /**
  * Output o shows input ⌊o·step⌋, step being in/out or 1/scale. Resize does that for whole scales; for others its

@@ -1,3 +1,5 @@
 export type { Checkpoint } from './checkpoint.js';
 export { type ExportOptions, exportOnnx, toOnnx } from './export.js';
-export { type BatchTensor, type StepResult, Trainer, type TrainerOptions } from './trainer.js';
+export type { TrainerOptions } from './options.js';
+export type { StepResult } from './result.js';
+export { Trainer } from './trainer.js';

@@ -1,11 +1,13 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
 import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
-import { type HookLoss, type Objective, type StepOptions, type TensorLike, toFloat32 } from '../loss/index.js';
+import { type Objective, type TensorLike, toFloat32 } from '../loss/index.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
-import { download, type HostTensor, platform, release, type SessionOptions, upload } from '../runtime/index.js';
+import { download, type HostTensor, platform, release, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
+import { described, requireFinite, type StepResult, scalar } from './result.js';
 import {
   averageName,
   openEvaluation,
@@ -15,44 +17,6 @@ import {
   type Recipe,
   weightName,
 } from './step.js';
-
-/** Options of `Trainer.create`. */
-export interface TrainerOptions extends StepOptions {
-  /** Shape of the input of every step, e.g. `[8, 3, 128, 128]`. */
-  readonly batch: Shape;
-  /** Element type of the input. Default `float32`; `int64` for a student that begins with an Embedding. */
-  readonly dtype?: 'float32' | 'int64';
-  /** Type of the target, where the loss allows several; default: that of the student's output, for CrossEntropyLoss class indices. */
-  readonly target?: TensorType;
-  /** Limit of the norm of all gradients together. */
-  readonly clipGradNorm?: number;
-  /** Limit of each element of the gradients. */
-  readonly clipGradValue?: number;
-  /** Steps whose gradients are averaged before the optimiser acts. Default 1. */
-  readonly accumulate?: number;
-  /** Decay of an exponential moving average of the weights, e.g. 0.999; none by default. */
-  readonly ema?: number;
-  /** Names the random draws of dropout and random crops. Default 0. */
-  readonly seed?: number;
-  /** Passed on to ONNX Runtime. */
-  readonly session?: SessionOptions;
-}
-
-/** What a step gives back. */
-export interface StepResult {
-  /** Steps taken, with this one. */
-  readonly step: number;
-  readonly loss: number;
-  /** Losses of the single hooks; empty for losses without hooks. */
-  readonly hooks: readonly HookLoss[];
-  /** Norm of all gradients together, before clipping. */
-  readonly gradNorm: number;
-  /** Learning rate of this step, of parameters without a group of their own. */
-  readonly lr: number;
-}
-
-/** A batch's tensor: float32, or class indices. */
-export type BatchTensor = TensorLike;
 
 /**
  * Trains a student: each step is one run of one graph that holds the student, the loss, the gradient and the optimiser.
@@ -117,7 +81,7 @@ export class Trainer implements AsyncDisposable {
    * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
    * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
    */
-  step(input: BatchTensor, target: BatchTensor): Promise<StepResult> {
+  step(input: TensorLike, target: TensorLike): Promise<StepResult> {
     return this.next(async () => {
       const { program } = this;
       const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, this.taken) };
@@ -138,7 +102,7 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Loss of one batch, with the student in evaluation mode; nothing changes. */
-  evaluate(input: BatchTensor, target: BatchTensor): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+  evaluate(input: TensorLike, target: TensorLike): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
     return this.next(async () => {
       const program = await this.other('evaluate', () => openEvaluation(this.recipe, {}));
       const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, 0) };
@@ -147,7 +111,7 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
-  predict(input: BatchTensor, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+  predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
     return this.next(async () => {
       const feed = this.checked('input', input, this.recipe.dtype);
       const type = { dtype: feed.dtype, shape: feed.dims };
@@ -160,9 +124,10 @@ export class Trainer implements AsyncDisposable {
     });
   }
 
-  /** Brings the present weights and buffers into the student. */
-  synchronize(): Promise<void> {
-    return this.next(async () => {
+  /** Brings the present weights and buffers into the student; `dispose` has done so for the last time. */
+  async synchronize(): Promise<void> {
+    if (this.carried.size === 0) return;
+    await this.next(async () => {
       if (this.synchronized === this.taken) return;
       for (const [path, held] of this.student.namedState()) {
         const kept = this.carried.get(weightName(path));
@@ -264,7 +229,7 @@ export class Trainer implements AsyncDisposable {
     return Object.fromEntries(reads.map((name) => [name, averaged(name) ?? present(name)]));
   }
 
-  private feeds(program: Program, input: BatchTensor, target: BatchTensor): Record<string, HostTensor> {
+  private feeds(program: Program, input: TensorLike, target: TensorLike): Record<string, HostTensor> {
     const { batch, dtype, loss } = this.recipe;
     const feeds = {
       input: this.checked('input', input, dtype, batch),
@@ -274,7 +239,7 @@ export class Trainer implements AsyncDisposable {
     return { ...feeds, ...this.weights(program) };
   }
 
-  private checked(name: string, tensor: BatchTensor, dtype: DataType, shape?: Shape): HostTensor {
+  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape): HostTensor {
     const converted = toFloat32(tensor, name);
     if (shape && !sameShape(converted.dims, shape)) {
       throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]`);
@@ -287,55 +252,4 @@ export class Trainer implements AsyncDisposable {
     if (this.recipe.ema === undefined)
       throw new GlobalPercError('there are no averaged weights: create the Trainer with ema');
   }
-}
-
-const scalar = (tensor: HostTensor | undefined): number => Number(tensor?.data?.[0]);
-
-function described(
-  { hooks }: Program,
-  outputs: Readonly<Record<string, HostTensor>>,
-): Pick<StepResult, 'loss' | 'hooks'> {
-  const losses = outputs.hook_losses?.data ?? [];
-  return { loss: scalar(outputs.loss), hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(losses[i]) })) };
-}
-
-function requireFinite({ step, loss, hooks, gradNorm }: StepResult): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
-  const broken = hooks.find((hook) => !Number.isFinite(hook.loss));
-  const where = broken ? `, first at hook ${broken.index} (${broken.path || broken.class}, ${broken.class})` : '';
-  const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}${where}`;
-  throw new GlobalPercError(
-    `step ${step}: ${what}; weights and optimiser are those of step ${step - 1}. A lower lr or clipGradNorm may help`,
-  );
-}
-
-function recipeOf(student: Module, loss: Objective, optimizer: Optimizer, options: TrainerOptions): Recipe {
-  const { batch, dtype = 'float32', target, accumulate = 1, ema, session = {} } = options;
-  const positive = { accumulate, clipGradNorm: options.clipGradNorm, clipGradValue: options.clipGradValue };
-  for (const [name, value] of Object.entries(positive)) {
-    if (value !== undefined && !(value > 0))
-      throw new GlobalPercError(`Trainer: ${name} should be positive, got ${value}`);
-  }
-  if (!Number.isInteger(accumulate))
-    throw new GlobalPercError(`Trainer: accumulate should be an integer, got ${accumulate}`);
-  if (ema !== undefined && !(ema >= 0 && ema < 1))
-    throw new GlobalPercError(`Trainer: ema should lie in [0, 1), got ${ema}`);
-  if (!Array.isArray(batch) || !batch.every((dim) => Number.isInteger(dim) && dim > 0)) {
-    throw new GlobalPercError(
-      `Trainer: batch should be the input's shape, e.g. [8, 3, 128, 128], got ${JSON.stringify(batch)}`,
-    );
-  }
-  return {
-    student,
-    loss,
-    optimizer,
-    batch,
-    dtype,
-    target,
-    clipGradNorm: options.clipGradNorm,
-    clipGradValue: options.clipGradValue,
-    accumulate,
-    ema,
-    session,
-  };
 }

@@ -64,7 +64,11 @@ describe('inputs', () => {
       [2, 4, 5],
       /mode 'bilinear' does not go with .*\[2,4,5\]/,
     ],
-    [() => new nn.Upsample({ scaleFactor: [2, 2, 2] }), [2, 4, 5, 5], /scaleFactor \[2,2,2\] does not go with shape/],
+    [
+      () => new nn.Upsample({ scaleFactor: [2, 2, 2] }),
+      [2, 4, 5, 5],
+      /scaleFactor \[2,2,2\] does not go with an input of shape \[2,4,5,5\]/,
+    ],
     [() => new nn.Upsample({}), [2, 4, 5, 5], /one of size and scaleFactor/],
     [() => new nn.Upsample({ size: 3, alignCorners: true }), [2, 4, 5, 5], /'nearest' has no alignCorners/],
     [

@@ -177,9 +177,10 @@ describe('what does not fit', () => {
     await expect(attempt()).rejects.toThrow(message);
   });
 
-  it('a disposed trainer is refused', async () => {
+  it('a disposed trainer is refused, but its student can still be exported', async () => {
     const trainer = await create(BATCH);
     await trainer.dispose();
+    expect((await toOnnx(trainer.student)).length).toBeGreaterThan(0);
     await expect(trainer.step(image(1), image(2))).rejects.toThrow(/disposed/);
   });
 });
