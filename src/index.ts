@@ -29,6 +29,7 @@ export { formatTree, type HookSelector, type ModuleCall, type ModuleTree, module
 export * as models from './nn/models.js';
 export * as nn from './nn.js';
 export * as optim from './optim/index.js';
+export { Generator } from './random/index.js';
 export type { SessionOptions } from './runtime/index.js';
 export {
   type Checkpoint,

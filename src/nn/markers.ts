@@ -26,3 +26,6 @@ export const AdaptiveMaxPool2d = moduleClass('AdaptiveMaxPool2d');
 export const AdaptiveMaxPool1d = moduleClass('AdaptiveMaxPool1d');
 export const AdaptiveMaxPool3d = moduleClass('AdaptiveMaxPool3d');
 export const ChannelShuffle = moduleClass('ChannelShuffle');
+export const AdaptiveAvgPool1d = moduleClass('AdaptiveAvgPool1d');
+export const AdaptiveAvgPool3d = moduleClass('AdaptiveAvgPool3d');
+export const Unflatten = moduleClass('Unflatten');
