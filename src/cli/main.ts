@@ -5,6 +5,7 @@ import { Command, CommanderError } from 'commander';
 import { GlobalPercError } from '../index.js';
 import { addCompile } from './compile.js';
 import { addCurve } from './curve.js';
+import { addDemo } from './demo.js';
 import { addInspect } from './inspect.js';
 import { addLoss } from './loss.js';
 import { addTrain } from './train.js';
@@ -16,7 +17,7 @@ const program = new Command('globalperc')
   .version(version)
   .exitOverride()
   .showHelpAfterError('(--help shows the options)');
-for (const add of [addTrain, addInspect, addLoss, addCompile, addCurve]) add(program);
+for (const add of [addDemo, addTrain, addInspect, addLoss, addCompile, addCurve]) add(program);
 for (const command of program.commands) command.exitOverride();
 
 try {

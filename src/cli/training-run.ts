@@ -29,6 +29,8 @@ export interface TrainingRun {
   readonly checkpointEvery: number;
   /** Shown in front of the progress bar. */
   readonly label: string;
+  /** Called after every step. */
+  readonly afterStep?: (step: number) => Promise<void>;
 }
 
 const LOG = 'log.jsonl';
@@ -77,6 +79,7 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
         const seconds = (performance.now() - start) / 1000;
         await log.add(entryOf(result, seconds));
         progress.show(result, input.dims[0] as number);
+        await run.afterStep?.(result.step);
         const done = trainer.steps >= steps || interrupt.requested;
         if (done || trainer.steps % checkpointEvery === 0) {
           await log.flush();

@@ -137,8 +137,8 @@ export class MultiheadAttention extends Module {
     if (this.out_proj.bias) zeros(this.out_proj.bias);
   }
 
-  /** @throws GlobalPercError on inputs of another rank or number of features. */
-  override forward(query: Tensor, key: Tensor, value: Tensor): Tensor[] {
+  /** Keys default to the queries, values to the keys. @throws GlobalPercError on another rank or number of features. */
+  override forward(query: Tensor, key = query, value = key): Tensor[] {
     return this.compute(query, key, value, {});
   }
 

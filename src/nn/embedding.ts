@@ -6,9 +6,9 @@ import { Parameter } from './parameter.js';
 import { requireCount } from './sizes.js';
 
 /**
- * Rows of the weight `[count, width]` by int64 index: `[…]` → `[…, width]`; row `paddingIdx` gets no gradient
- * (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html).
- * @throws GlobalPercError when the indices are not int64.
+ * Rows of the weight `[count, width]` by int64 index: `[…]` → `[…, width]`; row `paddingIdx` gets no gradient, a
+ * negative one counts from the end (https://pytorch.org/docs/stable/generated/torch.nn.functional.embedding.html).
+ * @throws GlobalPercError when the indices are not int64, or there is no row `paddingIdx`.
  */
 export function embedding(indices: Tensor, weight: Tensor, paddingIdx?: number): Tensor {
   if (indices.dtype !== 'int64') {
@@ -16,7 +16,10 @@ export function embedding(indices: Tensor, weight: Tensor, paddingIdx?: number):
   }
   const rows = weight.gather(indices, 0);
   if (paddingIdx === undefined) return rows;
-  return indices.equal(paddingIdx).unsqueeze([-1]).where(rows.detach(), rows);
+  return indices
+    .equal(rowOf(paddingIdx, weight.dim(0)))
+    .unsqueeze([-1])
+    .where(rows.detach(), rows);
 }
 
 /** Options of Embedding. */

@@ -6,13 +6,22 @@ import { imagePattern, requireShape } from './sizes.js';
 /** What a border is filled with: a value, or the input mirrored, its edge repeated, or continued from the other side. */
 export type PadMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
-/** ONNX's names of the modes, and how many elements each can add to an axis. */
-const MODES: Readonly<Record<PadMode, { readonly onnx: string; readonly limit: (size: number) => number }>> = {
+interface Filling {
+  /** ONNX's name of the mode. */
+  readonly onnx: string;
+  /** How many elements it can add to an axis, given its size and how many are removed from it. */
+  readonly limit: (size: number, removed: number) => number;
+}
+
+const MODES: Readonly<Record<PadMode, Filling>> = {
   constant: { onnx: 'constant', limit: () => Number.POSITIVE_INFINITY },
   reflect: { onnx: 'reflect', limit: (size) => size - 1 },
   replicate: { onnx: 'edge', limit: () => Number.POSITIVE_INFINITY },
-  circular: { onnx: 'wrap', limit: (size) => size },
+  circular: { onnx: 'wrap', limit: (size, removed) => size - removed },
 };
+
+const added = (counts: readonly number[]): number[] => counts.map((count) => Math.max(count, 0));
+const removed = (counts: readonly number[]): number[] => counts.map((count) => Math.min(count, 0));
 
 /** Options of pad. */
 export interface PadOptions {
@@ -36,13 +45,20 @@ export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', 
   const [before, after] = [counts(0), counts(1)];
   for (const [axis, size] of x.shape.entries()) {
     const [first, last] = [before[axis] as number, after[axis] as number];
-    if (Math.max(first, last) > limit(size) || size + first + last < 1) {
+    const lost = Math.max(-first, 0) + Math.max(-last, 0);
+    if (Math.max(first, last) > limit(size, lost) || size + first + last < 1) {
       throw new GlobalPercError(`pad: '${mode}' cannot add ${first} and ${last} to axis ${axis} of [${x.shape}]`);
     }
   }
   if (mode === 'constant') return x.pad(before, after, value);
-  const pads = x.graph.ints([...before, ...after]);
-  return x.graph.emit('Pad', [x, pads], { mode: string(onnx) })[0] as Tensor;
+  const cropped = (image: Tensor): Tensor => image.pad(removed(before), removed(after));
+  const filled = (image: Tensor): Tensor => {
+    const pads = [...added(before), ...added(after)];
+    if (pads.every((count) => count === 0)) return image;
+    return image.graph.emit('Pad', [image, image.graph.ints(pads)], { mode: string(onnx) })[0] as Tensor;
+  };
+  // PyTorch continues what is left of the input, but mirrors and repeats all of it.
+  return mode === 'circular' ? filled(cropped(x)) : cropped(filled(x));
 }
 
 /** Padding of a layer: one count for all sides, or left, right, top, bottom, front, back. */

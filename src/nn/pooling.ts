@@ -106,6 +106,7 @@ export function maxPool(x: Tensor, kernelSize: PerAxis, options: MaxPoolOptions 
 export function avgPool(x: Tensor, kernelSize: PerAxis, options: AvgPoolOptions = {}): Tensor {
   const { countIncludePad = true, divisorOverride, ...pool } = options;
   const windows = windowsOf('avgPool', x, kernelSize, pool);
+  if (divisorOverride === 0) throw new GlobalPercError('avgPool: divisorOverride should not be 0');
   if (divisorOverride !== undefined) {
     return emitPool('AveragePool', ...enclosed(x, windows, 0)).mul(sizeOf(windows.kernel) / divisorOverride);
   }

@@ -55,7 +55,9 @@ export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   const sizes = size === undefined ? undefined : perAxis(size, axes, 'interpolate: size');
   const scales = scaleFactor === undefined ? undefined : scalesOf(scaleFactor, x.shape);
   if (mode === 'nearest') return nearest(x, sizes, scales);
-  return resize(x, sizes, scales, {
+  // Along an axis that keeps its size PyTorch copies the elements, whatever the scale; its bicubic does not.
+  const kept = mode === 'bicubic' ? scales : scales?.map((scale, i) => (keepsSize(x.dim(i + 2), scale) ? 1 : scale));
+  return resize(x, sizes, kept, {
     mode: string(mode === 'bicubic' ? 'cubic' : 'linear'),
     coordinate_transformation_mode: string(alignCorners ? 'align_corners' : 'half_pixel'),
     ...(mode === 'bicubic' && { cubic_coeff_a: float(-0.75) }),
@@ -71,6 +73,8 @@ function scalesOf(scaleFactor: PerAxis, shape: Shape): readonly number[] {
     `interpolate: scaleFactor ${JSON.stringify(scaleFactor)} does not go with an input of shape [${shape}]`,
   );
 }
+
+const keepsSize = (size: number, scale: number): boolean => Math.floor(size * scale) === size;
 
 /** Sizes or scales of the spatial axes. */
 type Wanted = readonly number[] | undefined;

