@@ -1,7 +1,7 @@
 /**
  * Distortions of an image `[3, H, W]` in [0, 1], by a strength from 0 (hardly visible) to 1 (strong).
  *
- * @typedef {import('globalperc').Generator} Generator
+ * @typedef {Pick<import('globalperc').Generator, 'uniform' | 'normal' | 'integer'>} Generator
  * @typedef {import('./textures.mjs').Image} Image
  */
 import sharp from 'sharp';

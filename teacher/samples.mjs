@@ -2,6 +2,7 @@
  * What the teacher learns from: photographs and generated textures, distorted, with the answers it has to give – which
  * picture or texture it is, how it was distorted, and how strongly.
  *
+ * @typedef {import('globalperc').Dataset} Dataset
  * @typedef {import('globalperc').Generator} Generator
  * @typedef {import('./textures.mjs').Image} Image
  */
@@ -11,7 +12,13 @@ import { DISTORTIONS, distort } from './distortions.mjs';
 import { between, SIZE, TEXTURES, texture } from './textures.mjs';
 
 /** The photographs it may see; the demo keeps two others for itself. */
-const PHOTOS = ['french-alpine-landscape', 'black-canyon', 'dust-bowl-home', 'locomotion-house-cat', 'allium-oreophilum'];
+const PHOTOS = [
+  'french-alpine-landscape',
+  'black-canyon',
+  'dust-bowl-home',
+  'locomotion-house-cat',
+  'allium-oreophilum',
+];
 /** Each photograph is seen at these fractions of its size. */
 const SCALES = [2, 3, 4];
 /** Parts of a photograph that count as pictures of their own. */
@@ -41,7 +48,7 @@ async function readPhoto(name, scale) {
 function jittered(image, random) {
   if (random.uniform() < 0.5) return image;
   const area = SIZE * SIZE;
-  const saturation = between(random, 0, 2);
+  const saturation = between(random, 0.7, 1.3);
   const gammas = [0, 1, 2].map(() => between(random, 0.7, 1.4));
   const gains = [0, 1, 2].map(() => between(random, 0.8, 1.2));
   const offset = between(random, -0.1, 0.1);
@@ -71,7 +78,7 @@ function cropIn(photo, part, random) {
   return { dims: [3, SIZE, SIZE], data };
 }
 
-/** Endless samples: input `[3, SIZE, SIZE]`, target `[source, distortion, strength]`. @implements {import('globalperc').Dataset} */
+/** Endless samples: input `[3, SIZE, SIZE]`, target `[source, distortion, strength]`. @implements {Dataset} */
 export class PretextSamples {
   length = 1 << 20;
 
@@ -81,7 +88,9 @@ export class PretextSamples {
   }
 
   static async open() {
-    return new PretextSamples(await Promise.all(PHOTOS.map((name) => Promise.all(SCALES.map((scale) => readPhoto(name, scale))))));
+    return new PretextSamples(
+      await Promise.all(PHOTOS.map((name) => Promise.all(SCALES.map((scale) => readPhoto(name, scale))))),
+    );
   }
 
   /** @param {number} _index @param {Generator} random */

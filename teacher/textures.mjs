@@ -2,8 +2,8 @@
  * Generated textures: grey maps of `SIZE`×`SIZE` values from 0 to 1, and coloured images made of them. Each is drawn from a
  * generator; together they cover noise, periodic patterns, cells, lines and overlapping shapes.
  *
- * @typedef {import('globalperc').Generator} Generator
- * @typedef {{ dims: number[], data: Float32Array }} Image
+ * @typedef {Pick<import('globalperc').Generator, 'uniform' | 'normal' | 'integer'>} Generator
+ * @typedef {import('globalperc/data').ImageTensor} Image
  * @typedef {(x: number, y: number) => number} Field
  */
 
@@ -97,7 +97,8 @@ const GREY = {
   checks(random) {
     const { u, v } = turned(random);
     const period = between(random, 4, 14);
-    return (x, y) => soft((Math.sin((u(x, y) * Math.PI) / period) * Math.sin((v(x, y) * Math.PI) / period) * period) / 2);
+    return (x, y) =>
+      soft((Math.sin((u(x, y) * Math.PI) / period) * Math.sin((v(x, y) * Math.PI) / period) * period) / 2);
   },
   dots(random) {
     const { u, v } = turned(random);

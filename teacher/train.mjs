@@ -10,12 +10,16 @@ import { DISTORTIONS } from './distortions.mjs';
 import { PretextSamples, SOURCES } from './samples.mjs';
 import { SIZE } from './textures.mjs';
 
-const [STEPS, BATCH, RATE, SEED] = [Number(process.env.STEPS ?? 1000), 32, Number(process.env.RATE ?? 2e-3), 0];
-const OUT = process.env.OUT ?? 'assets/teacher.onnx';
+const [STEPS, BATCH, RATE, SEED] = [350, 32, 3e-4, 0];
+const OUT = 'assets/teacher.onnx';
 /** Channels of the convolutions; the image is halved after every second one. */
 const CHANNELS = [24, 24, 48, 48, 96, 96, 128];
 
-/** @typedef {import('globalperc').Tensor} Tensor */
+/**
+ * @typedef {import('globalperc').Objective} Objective
+ * @typedef {import('globalperc').Scene} Scene
+ * @typedef {import('globalperc').Tensor} Tensor
+ */
 
 /** Images in [0, 1] as the convolutions like them. @param {Tensor} image */
 const centred = (image) => image.sub(0.5).mul(4);
@@ -53,7 +57,7 @@ class Pretext extends nn.Module {
   }
 }
 
-/** Cross-entropy of source and of distortion, and twice the squared error of the strength. @implements {import('globalperc').Objective} */
+/** Cross-entropy of source and of distortion, and twice the squared error of the strength. @implements {Objective} */
 class PretextLoss {
   classes = new nn.CrossEntropyLoss();
   strength = new nn.MSELoss();
@@ -63,7 +67,7 @@ class PretextLoss {
     return { dtype: 'float32', shape: [shape[0] ?? 0, 3] };
   }
 
-  /** @param {import('globalperc').Scene} scene */
+  /** @param {Scene} scene */
   async objective({ output, target }) {
     /** @param {Tensor} tensor @param {number} from @param {number} to */
     const columns = (tensor, from, to) => tensor.slice([1], [from], [to]);

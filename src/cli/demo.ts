@@ -92,13 +92,12 @@ async function run(options: Options): Promise<void> {
   report(results, options);
 }
 
-/** The embedded teacher's activations after each ReLU, the deep ones weighing most: they hardly see a small shift. */
+/** The embedded teacher's activations after each ReLU, all weighing the same. */
 async function perceptualLoss(): Promise<GlobalPercLoss> {
   const config = new GlobalPercConfig({
     modulesToHook: [nn.ReLU],
-    startWeight: 0,
+    startWeight: 1,
     endWeight: 1,
-    curveForce: 4,
     lossFunc: new NormalizedTensorLoss('l1', 'mean', 'none'),
     printData: false,
   });

@@ -146,7 +146,7 @@ interface Entry {
 
 function checkedEntry(name: string, entry: unknown, source: string): Entry {
   const { dtype: type, shape, data_offsets: offsets } = isRecord(entry) ? entry : {};
-  const dtype = Object.hasOwn(DTYPES, String(type)) ? DTYPES[String(type)] : undefined;
+  const dtype = typeof type === 'string' && Object.hasOwn(DTYPES, type) ? DTYPES[type] : undefined;
   if (dtype === undefined) {
     throw malformed(
       source,

@@ -6,11 +6,16 @@ import { GlobalPercError } from '../graph/index.js';
 /** `checkpoint-00000120`, and `checkpoint-00000120-1` for a second one of the same step. */
 const NAME = /^checkpoint-(\d+)(?:-(\d+))?$/;
 
+/** What is being written or removed, by the process with this id. */
+const UNFINISHED = /^\.unfinished-(\d+)$/;
+
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EISDIR: 'it is a folder; name a file',
+  ENOTDIR: 'its path leads through a file',
   ENOSPC: 'the disk is full; free some space and try again',
   EACCES: 'permission denied',
+  EPERM: 'permission denied',
   EROFS: 'the disk is read-only',
 };
 
@@ -63,8 +68,10 @@ async function writeToDisk(path: string, content: Uint8Array | string): Promise<
   }
 }
 
-/** Makes what was written survive a loss of power. */
-async function sync(path: string): Promise<void> {
+/** Makes the entries of a folder survive a loss of power. */
+async function syncFolder(path: string): Promise<void> {
+  // Windows keeps them by itself and refuses to sync a folder.
+  if (process.platform === 'win32') return;
   const handle = await open(path, 'r');
   try {
     await handle.sync();
@@ -76,36 +83,70 @@ async function sync(path: string): Promise<void> {
 /** Names of the whole checkpoints in a folder, the oldest first. */
 async function checkpointsIn(folder: string): Promise<string[]> {
   const numbers = (name: string): number[] => (NAME.exec(name) ?? []).slice(1).map((digits) => Number(digits ?? 0));
-  const names = (await readdir(folder)).filter((name) => NAME.test(name));
+  const entries = await readdir(folder, { withFileTypes: true });
+  const names = entries.filter((entry) => entry.isDirectory() && NAME.test(entry.name)).map(({ name }) => name);
   return names.sort((a, b) => {
     const [first, second] = [numbers(a), numbers(b)];
     return (first[0] as number) - (second[0] as number) || (first[1] as number) - (second[1] as number);
   });
 }
 
+/** The write under way: one at a time, so that none takes another's temporary folder or removes what it has written. */
+let writing: Promise<unknown> = Promise.resolve();
+
 /**
- * Writes files as one checkpoint, then removes the older ones. A kill at any moment leaves the last whole one.
+ * Writes files as one checkpoint, then removes the older ones, and what killed processes left unfinished. A kill at any
+ * moment leaves a whole one. Calls that overlap write one after the other.
  * @throws GlobalPercError when the folder cannot be written or the disk is full; then the older ones are still there.
  */
-export async function writeSnapshot(
+export function writeSnapshot(
   folder: string,
   step: number,
   files: Readonly<Record<string, Uint8Array>>,
 ): Promise<void> {
+  const result = writing.then(() => writeNext(folder, step, files));
+  writing = result.catch(() => undefined);
+  return result;
+}
+
+async function writeNext(folder: string, step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
   const temporary = join(folder, `.unfinished-${process.pid}`);
+  let older: readonly string[];
   try {
     await mkdir(folder, { recursive: true });
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary);
     for (const [name, bytes] of Object.entries(files)) await writeToDisk(join(temporary, name), bytes);
-    await sync(temporary);
-    const older = await checkpointsIn(folder);
+    await syncFolder(temporary);
+    older = await checkpointsIn(folder);
     await rename(temporary, join(folder, freeName(step, older)));
-    await sync(folder);
-    for (const name of older) await rm(join(folder, name), { recursive: true });
+    await syncFolder(folder);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     throw new GlobalPercError(`cannot write a checkpoint to '${folder}': ${folderReason(error)}`);
+  }
+  // The new one is safe: what cannot be removed now is tried again after the next.
+  await clear(folder, older, temporary).catch(() => undefined);
+}
+
+/** Removes checkpoints. Each is renamed first, as one removed in part would still look like a whole one. */
+async function clear(folder: string, names: readonly string[], temporary: string): Promise<void> {
+  for (const name of names) {
+    await rename(join(folder, name), temporary);
+    await rm(temporary, { recursive: true });
+  }
+  for (const name of await readdir(folder)) {
+    const [, id] = UNFINISHED.exec(name) ?? [];
+    if (id !== undefined && !isRunning(Number(id))) await rm(join(folder, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(id: number): boolean {
+  try {
+    // Signal 0 is not sent: it only asks.
+    return process.kill(id, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 
@@ -116,16 +157,16 @@ function freeName(step: number, taken: readonly string[]): string {
   return name;
 }
 
-/** The files of the last whole checkpoint. @throws GlobalPercError when there is none. */
+/** The files of the last whole checkpoint. @throws GlobalPercError when there is none, or it cannot be read. */
 export async function readSnapshot(folder: string): Promise<Record<string, Uint8Array>> {
-  const names = await checkpointsIn(folder).catch((error: unknown) => {
+  const refused = (error: unknown): never => {
     throw new GlobalPercError(`cannot read checkpoints from '${folder}': ${folderReason(error)}`);
-  });
-  const last = names.at(-1);
+  };
+  const last = (await checkpointsIn(folder).catch(refused)).at(-1);
   if (last === undefined) throw new GlobalPercError(`'${folder}' holds no checkpoint`);
-  const files = await readdir(join(folder, last));
-  const contents = await Promise.all(files.map((file) => readFile(join(folder, last, file))));
-  return Object.fromEntries(files.map((file, i) => [file, contents[i] as Uint8Array]));
+  const names = await readdir(join(folder, last)).catch(refused);
+  const contents = await Promise.all(names.map((name) => readBytes(join(folder, last, name))));
+  return Object.fromEntries(names.map((name, i) => [name, contents[i] as Uint8Array]));
 }
 
 function folderReason(error: unknown): string {

@@ -77,7 +77,7 @@ export function largeGradient(small: Tensor, w: Tensor, { axes, group }: Convolu
 }
 
 /** Shifted images of at most this many elements are multiplied at once: large products are fast, small ones save memory. */
-const STACK_LIMIT = 2 ** 23;
+const STACK_LIMIT = 2 ** 21;
 
 /**
  * Gradient of the weight: dw[m, c, k] = Σₙₒ small[n, m, o]·large[n, c, o·stride + k·dilation − before]. Each kernel element k

@@ -56,9 +56,20 @@ function border(dy: Tensor, { before, after }: Padding): Tensor {
 function foldBorder(dy: Tensor, size: number, axis: number, { before, after }: Padding, mode: string): Tensor {
   const [start, end] = [before[axis] as number, after[axis] as number];
   if (start === 0 && end === 0) return dy;
-  if (start >= 0 && end >= 0 && Math.max(start, end) < size) return foldNarrow(dy, size, axis, start, end, mode);
+  if (start < 0 || end < 0) return foldCropped(dy, size, axis, { before, after }, mode);
+  if (Math.max(start, end) < size) return foldNarrow(dy, size, axis, start, end, mode);
   const shown = Array.from({ length: dy.dim(axis) }, (_, i) => shownElement(i - start, size, mode));
   return gatherGradient(dy, dy.graph.ints(shown), axis, size);
+}
+
+/** What is cropped takes no part in the copying: the rest is folded alone, with zeros around it. */
+function foldCropped(dy: Tensor, size: number, axis: number, { before, after }: Padding, mode: string): Tensor {
+  const [start, end] = [before[axis] as number, after[axis] as number];
+  const cropped = [Math.max(0, -start), Math.max(0, -end)] as const;
+  const border = { before: before.with(axis, Math.max(0, start)), after: after.with(axis, Math.max(0, end)) };
+  const folded = foldBorder(dy, size - cropped[0] - cropped[1], axis, border, mode);
+  const at = (count: number): number[] => dy.shape.map((_, i) => (i === axis ? count : 0));
+  return folded.pad(at(cropped[0]), at(cropped[1]));
 }
 
 interface Fold {

@@ -62,6 +62,10 @@ export function parseCheckpoint(
   return { weights, carried: found, steps, seed };
 }
 
+/** The step a checkpoint was made at. */
+export const stepsOf = (files: Checkpoint): number =>
+  parseRest(files[REST] ?? new Uint8Array(), 'the checkpoint').steps;
+
 function parseRest(bytes: Uint8Array, source: string): { steps: number; seed: number } {
   const broken = (): GlobalPercError => new GlobalPercError(`${source}/${REST} is damaged`);
   try {

@@ -4,7 +4,7 @@ import { type Objective, type TensorLike, toFloat32 } from '../loss/index.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { download, type HostTensor, platform, release, upload } from '../runtime/index.js';
-import { type Checkpoint, formatCheckpoint, parseCheckpoint } from './checkpoint.js';
+import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './checkpoint.js';
 import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { described, requireFinite, type StepResult, scalar } from './result.js';
@@ -184,7 +184,8 @@ export class Trainer implements AsyncDisposable {
 
   /** Writes a checkpoint into a folder, whole or not at all; the one before it is removed afterwards. Node only. */
   async save(folder: string): Promise<void> {
-    await platform.writeSnapshot(folder, this.taken, await this.checkpoint());
+    const checkpoint = await this.checkpoint();
+    await platform.writeSnapshot(folder, stepsOf(checkpoint), checkpoint);
   }
 
   /** Goes on from the last checkpoint of a folder. @throws GlobalPercError as `restore`, and when there is none. */

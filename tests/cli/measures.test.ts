@@ -22,7 +22,12 @@ describe('psnr', () => {
 describe('gmsd', () => {
   it('is 0 for equal pictures, and for one that is only lighter', () => {
     expect(gmsd(edge, edge)).toBe(0);
-    expect(gmsd(picture((x) => (x < 15 ? 0.25 : 0.85)), edge)).toBeCloseTo(0, 5);
+    expect(
+      gmsd(
+        picture((x) => (x < 15 ? 0.25 : 0.85)),
+        edge,
+      ),
+    ).toBeCloseTo(0, 5);
   });
 
   it('follows the formula for an edge that has lost half of its contrast', () => {
@@ -42,7 +47,10 @@ describe('gmsd', () => {
   it('grows with noise', () => {
     const generator = new Generator(1);
     const noise = Float32Array.from({ length: edge.data.length }, () => generator.normal());
-    const noisy = (sigma: number) => ({ dims: edge.dims, data: edge.data.map((value, i) => value + sigma * (noise[i] as number)) });
+    const noisy = (sigma: number) => ({
+      dims: edge.dims,
+      data: edge.data.map((value, i) => value + sigma * (noise[i] as number)),
+    });
     const values = [0.01, 0.03, 0.1].map((sigma) => gmsd(noisy(sigma), edge));
     expect(values).toEqual(values.toSorted((a, b) => a - b));
   });

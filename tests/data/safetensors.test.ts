@@ -111,6 +111,7 @@ describe('a malformed file', () => {
     ['metadata that are a list', file({ __metadata__: ['a'] }), /__metadata__ should map names to text/],
     ['an entry that is null', file({ a: null }), /tensor 'a' has the dtype undefined/],
     ['an unknown dtype', file({ a: entry(0, 1, { dtype: 'F8_E4M3' }) }, 1), /the dtype "F8_E4M3"; known are F64, F32/],
+    ['a list of dtypes', file({ a: entry(0, 1, { dtype: ['U8'] }) }, 1), /the dtype \["U8"\]; known/],
     ['a dtype of every object', file({ a: entry(0, 1, { dtype: 'toString' }) }, 1), /the dtype "toString"/],
     ['a negative shape', file({ a: entry(0, 1, { shape: [-1] }) }, 1), /'a' has the shape \[-1\]/],
     ['a shape that is a number', file({ a: entry(0, 1, { shape: 1 }) }, 1), /'a' has the shape 1;/],
