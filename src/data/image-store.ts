@@ -124,7 +124,7 @@ export class ImageStore {
     if (this.broken.has(path)) return;
     const reason = message.trim().split('\n')[0] as string;
     this.broken.set(path, reason);
-    this.logger(`skipping the image '${path}', which cannot be read: ${reason}`);
+    this.logger(`skipping the image '${path}', which cannot be read: ${reason} (${this.broken.size} skipped)`);
   }
 }
 
