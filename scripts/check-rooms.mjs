@@ -20,7 +20,7 @@ const ROOMS = {
   transforms: ['graph', 'ops'],
   model: ['graph', 'onnx', 'ops', 'passes', 'modules', 'nn', 'runtime'],
   loss: ['graph', 'onnx', 'ops', 'autodiff', 'runtime', 'passes', 'modules', 'nn', 'transforms', 'model', 'random'],
-  data: ['graph', 'random', 'files'],
+  data: ['graph', 'random', 'files', 'transforms/size.ts'],
   files: ['graph'],
   train: [
     ...[

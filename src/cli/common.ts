@@ -27,12 +27,11 @@ export function parseInteger(text: string, option: string, least: number): numbe
   throw new GlobalPercError(`${option} should be an integer from ${least} on, got '${text}'`);
 }
 
-/** Reads the configuration file, if one is named. @throws GlobalPercError when it is missing or not JSON. */
-async function readConfig(path: string | undefined): Promise<unknown> {
-  if (path === undefined) return {};
+/** A parsed JSON file. @param name how messages name it. @throws GlobalPercError when it is missing or not JSON. */
+export async function readJson(path: string, name = `'${path}'`): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
     const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message;
-    throw new GlobalPercError(`cannot read the configuration '${path}': ${reason}`);
+    throw new GlobalPercError(`cannot read ${name}: ${reason}`);
   });
   try {
     return JSON.parse(text);
@@ -47,7 +46,8 @@ export async function openLoss(
   options: { readonly config?: string | undefined; readonly hooks?: readonly string[] | undefined },
   step: StepOptions,
 ): Promise<GlobalPercLoss> {
-  const json = await readConfig(options.config);
+  const { config: path } = options;
+  const json = path === undefined ? {} : await readJson(path, `the configuration '${path}'`);
   const config = GlobalPercConfig.fromJSON(json, {
     // printData goes to stderr and only where asked for: stdout belongs to the result.
     printData: (json as { printData?: boolean } | null)?.printData ?? false,

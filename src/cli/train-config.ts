@@ -1,5 +1,4 @@
 /** The configuration of `globalperc train`: JSON by names, or a module that builds the objects itself. */
-import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
@@ -24,6 +23,7 @@ import {
   optim,
   type TrainerOptions,
 } from '../index.js';
+import { readJson } from './common.js';
 import { Section } from './section.js';
 
 /** Everything a run needs; what a `.ts` or `.js` configuration exports as its default. */
@@ -51,23 +51,7 @@ type Exported = TrainConfig | ((options: RunOptions) => TrainConfig | Promise<Tr
 export async function readTrainConfig(path: string, options: RunOptions): Promise<TrainConfig> {
   nn.manualSeed(options.seed);
   if (/\.[cm]?[jt]s$/.test(path)) return fromModule(path, options);
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new GlobalPercError(
-      `cannot read '${path}': ${error.code === 'ENOENT' ? 'there is no such file' : error.message}`,
-    );
-  });
-  return fromJSON(parse(text, path), path, options);
-}
-
-function parse(text: string, path: string): Record<string, unknown> {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new GlobalPercError(`${path} is not JSON: ${(error as Error).message}`);
-  }
-  if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
-  throw new GlobalPercError(`${path} should be a JSON object`);
+  return fromJSON(await readJson(path), path, options);
 }
 
 async function fromModule(path: string, options: RunOptions): Promise<TrainConfig> {
@@ -92,11 +76,7 @@ async function fromModule(path: string, options: RunOptions): Promise<TrainConfi
  * "optimizer": { "adamW": { "lr": 1e-3 } }, "data": { "folder": "photos", "augment": [{ "randomCrop": 64 }],
  * "degradation": { "superResolution": { "scale": 4 } }, "batchSize": 8 }, "steps": 1000 }`; paths are relative to the file.
  */
-async function fromJSON(
-  json: Record<string, unknown>,
-  path: string,
-  { seed, threads }: RunOptions,
-): Promise<TrainConfig> {
+async function fromJSON(json: unknown, path: string, { seed, threads }: RunOptions): Promise<TrainConfig> {
   const section = new Section(json, path);
   const beside = (file: string): string => resolve(dirname(path), file);
   const trainer: Record<string, unknown> = threads === undefined ? {} : { session: { intraOpNumThreads: threads } };

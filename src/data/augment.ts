@@ -1,7 +1,7 @@
 /** Random changes of images that do the same to input and target. Images are [C, H, W] in float32. */
 import { GlobalPercError } from '../graph/index.js';
 import type { Generator } from '../random/index.js';
-import { type Size, sizeOfSides } from './size.js';
+import { type Size, sizeOfSides } from '../transforms/size.js';
 import type { ImageTensor } from './tensor.js';
 import { type Box, Uint8Image } from './uint8-image.js';
 
@@ -127,7 +127,8 @@ export function scaleBetween(small: readonly [number, number], large: readonly [
   );
 }
 
-function crop(image: ImageTensor, box: Box): ImageTensor {
+/** A part of an image. It should lie inside. */
+export function crop(image: ImageTensor, box: Box): ImageTensor {
   if (image instanceof Uint8Image) return image.crop(box);
   const { top, left, height, width } = box;
   const [channels, fullHeight, fullWidth] = sidesOf(image);

@@ -1,12 +1,12 @@
 /** Data sets of image files; Node only. */
 import { GlobalPercError } from '../graph/index.js';
 import type { Generator } from '../random/index.js';
+import { type Size, sizeOfSides } from '../transforms/size.js';
 import { type PairedTransform, scaleBetween } from './augment.js';
 import { type Dataset, requireIndex, type Sample } from './dataset.js';
 import { Autoencode, type Degradation } from './degradation.js';
 import { imagesIn, requireFiles, stemOf } from './image-files.js';
 import { ImageStore, type SkippedImage } from './image-store.js';
-import { type Size, sizeOfSides } from './size.js';
 import type { ImageTensor } from './tensor.js';
 
 /** Options of PairedImageFolder. */

@@ -1,9 +1,11 @@
 /** Data sets, images and arrays in files; Node only. */
 
 export { writeAtomically } from '../files/index.js';
+export type { Size } from '../transforms/size.js';
 export {
   CenterCrop,
   Compose,
+  crop,
   type PairedTransform,
   RandomCrop,
   RandomHorizontalFlip,
@@ -28,5 +30,4 @@ export { type Batch, DataLoader, type DataLoaderOptions } from './loader.js';
 export { formatNpy, parseNpy } from './npy.js';
 export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from './picture.js';
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
-export type { Size } from './size.js';
 export type { ImageTensor } from './tensor.js';

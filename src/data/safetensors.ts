@@ -1,5 +1,6 @@
 /** Tensors in files, as PyTorch reads and writes them (https://huggingface.co/docs/safetensors). */
 import {
+  bytesOf,
   bytesPerElement,
   type DataType,
   GlobalPercError,
@@ -69,7 +70,7 @@ export function formatSafetensors(
   bytes.set(header, WORD);
   let offset = start;
   for (const [, { data }] of entries) {
-    bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), offset);
+    bytes.set(bytesOf(data), offset);
     offset += data.byteLength;
   }
   return bytes;

@@ -6,6 +6,38 @@ export class GlobalPercError extends Error {
   override readonly name = 'GlobalPercError';
 }
 
+/** The first names of a list, and how many more there are. */
+export function listed(names: readonly string[]): string {
+  const more = names.length - 8;
+  return more > 0 ? `${names.slice(0, 8).join(', ')} and ${more} more` : names.join(', ');
+}
+
+/**
+ * How named tensors differ from the expected ones, for a message; empty when they have the same keys and shapes.
+ * @param owner whose the expected ones are, e.g. `the model`.
+ */
+export function differences(
+  found: ReadonlyMap<string, readonly number[]>,
+  expected: ReadonlyMap<string, readonly number[]>,
+  owner: string,
+): string {
+  const kinds = [
+    ['missing', [...expected.keys()].filter((key) => !found.has(key))],
+    [`not in ${owner}`, [...found.keys()].filter((key) => !expected.has(key))],
+    [
+      'of another shape',
+      [...expected].flatMap(([key, shape]) => {
+        const other = found.get(key);
+        return other && other.join() !== shape.join() ? [`${key} [${other}] instead of [${shape}]`] : [];
+      }),
+    ],
+  ] as const;
+  return kinds
+    .filter(([, names]) => names.length > 0)
+    .map(([what, names]) => `${what}: ${listed(names)}`)
+    .join('; ');
+}
+
 /** Checks an option against its allowed values. @throws GlobalPercError naming them. */
 export function oneOf<T extends string>(value: T, allowed: readonly T[], name: string): T {
   if (allowed.includes(value)) return value;

@@ -85,6 +85,10 @@ export function typedArray(dtype: DataType, bytes: Uint8Array): TypedArray {
   return new ARRAYS[dtype](aligned.buffer as ArrayBuffer, aligned.byteOffset, aligned.byteLength / width);
 }
 
+/** The bytes of an array, shared with it. */
+export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+
 /** The elements of a constant as JavaScript numbers (64-bit integers are narrowed). */
 export const numbersOf = (constant: ConstantData): number[] =>
   Array.from(typedArray(constant.dtype, constant.bytes) as ArrayLike<number | bigint>, Number);
@@ -103,7 +107,7 @@ export function constantOf(dtype: DataType, shape: Shape, values: ArrayLike<numb
     Ctor === BigInt64Array || Ctor === BigUint64Array
       ? Ctor.from(Array.from(values, (value) => BigInt(value)))
       : (Ctor as Float32ArrayConstructor).from(values);
-  return { dtype, shape: [...shape], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  return { dtype, shape: [...shape], bytes: bytesOf(data) };
 }
 
 /**

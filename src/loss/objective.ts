@@ -1,5 +1,5 @@
 /** What a training step asks of a loss, and what every loss gives back. */
-import type { Shape, Tensor, TensorType } from '../graph/index.js';
+import { concat, constantOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import type { ModuleCall } from '../modules/index.js';
 import type { Draws } from '../transforms/index.js';
 
@@ -30,6 +30,32 @@ export interface Comparison {
   readonly hookLosses?: Tensor;
   readonly hooks: readonly Hook[];
 }
+
+/** Σ weight · loss over the hooks of some calls. @param losses one element each, in the order of the calls. */
+export function weightedHooks(
+  calls: readonly ModuleCall[],
+  activations: readonly Tensor[],
+  losses: readonly Tensor[],
+  weights: readonly number[],
+): Comparison {
+  const hookLosses = concat(losses, 0);
+  const factors = hookLosses.graph.constant(constantOf('float32', [weights.length], weights));
+  return { loss: hookLosses.mul(factors).sum([0]), hookLosses, hooks: describeHooks(calls, activations, weights) };
+}
+
+/** Hooked calls as a caller sees them. */
+export const describeHooks = (
+  calls: readonly ModuleCall[],
+  activations: readonly Tensor[],
+  weights: readonly number[],
+): Hook[] =>
+  calls.map(({ path, class: className }, index) => ({
+    index,
+    path,
+    class: className,
+    shape: (activations[index] as Tensor).shape,
+    weight: weights[index] as number,
+  }));
 
 /** What a loss sees of a training step. */
 export interface Scene {

@@ -1,5 +1,5 @@
 /** The perceptual loss: distances between a pretrained model's activations for prediction and target. */
-import { concat, constantOf, GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
+import { GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { createGraph } from '../ops/index.js';
@@ -9,7 +9,7 @@ import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
 import { Loss, type LossOptions } from './loss.js';
 import { normalPairs } from './noise.js';
-import { begin, type Comparison, type Hook, type StepOptions } from './objective.js';
+import { begin, type Comparison, describeHooks, type Hook, type StepOptions, weightedHooks } from './objective.js';
 
 /** Pairs of random inputs whose losses set the scale of each hook under `dynamicNormalization`. */
 const CALIBRATION_PAIRS = 10;
@@ -56,17 +56,7 @@ export class GlobalPercLoss extends Loss {
   async hooksFor(shape: Shape, options: StepOptions = {}): Promise<Hook[]> {
     await this.prepare(shape, options);
     const features = await this.features(createGraph().input('pred', 'float32', shape), new Draws(), options);
-    return this.describe(features);
-  }
-
-  private describe(activations: readonly Tensor[]): Hook[] {
-    return this.hooks.map(({ path, class: className }, index) => ({
-      index,
-      path,
-      class: className,
-      shape: (activations[index] as Tensor).shape,
-      weight: this.weights[index] as number,
-    }));
+    return describeHooks(this.hooks, features, this.weights);
   }
 
   override get encodable(): boolean {
@@ -103,17 +93,14 @@ export class GlobalPercLoss extends Loss {
   }
 
   override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
-    const hooks = this.describe(prediction);
     const losses = prediction.map((activation, i) => {
       const distance = this.config.lossFunc.forward(activation, target[i] as Tensor);
       if (distance.size === 1) return distance.reshape([1]);
       throw new GlobalPercError(
-        `hook ${hooks[i]?.path}: lossFunc gives shape [${distance.shape}], one number is needed: use reduction 'mean' or 'sum'`,
+        `hook ${this.hooks[i]?.path}: lossFunc gives shape [${distance.shape}], one number is needed: use reduction 'mean' or 'sum'`,
       );
     });
-    const hookLosses = concat(losses, 0);
-    const weights = hookLosses.graph.constant(constantOf('float32', [this.weights.length], this.weights));
-    return { loss: hookLosses.mul(weights).sum([0]), hookLosses, hooks };
+    return weightedHooks(this.hooks, prediction, losses, this.weights);
   }
 
   /** Measures the scale of every hook once, on seeded noise of the first input's shape. */

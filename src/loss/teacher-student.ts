@@ -1,12 +1,12 @@
 /** Distillation: a student's own activations are drawn to those of a teacher that sees the same input. */
-import { concat, constantOf, GlobalPercError, sameShape, Tensor, type TensorType } from '../graph/index.js';
+import { GlobalPercError, sameShape, Tensor, type TensorType } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
 import { CosineLoss, type Distance } from './distances.js';
 import type { LossOptions } from './loss.js';
-import type { Comparison, Hook, Objective, Scene, StepOptions } from './objective.js';
+import { type Comparison, type Objective, type Scene, type StepOptions, weightedHooks } from './objective.js';
 import { GlobalPercLoss } from './perceptual.js';
 
 /** How TeacherStudentLoss differs from the perceptual loss. */
@@ -69,23 +69,12 @@ export class TeacherStudentLoss implements Objective {
     }
     const wanted = await this.teacher.features(input, draws, options);
     const weights = weightCurve(this.config, hooked.length);
-    const losses = hooked.map((call, i) => {
-      const activation = new Tensor(input.graph, call.output);
-      const target = matched(wanted[i] as Tensor, activation, call, teacherHooks[i] as ModuleCall);
+    const activations = hooked.map(({ output }) => new Tensor(input.graph, output));
+    const losses = activations.map((activation, i) => {
+      const target = matched(wanted[i] as Tensor, activation, hooked[i] as ModuleCall, teacherHooks[i] as ModuleCall);
       return DISTANCE.forward(activation, target.detach()).reshape([1]);
     });
-    const hookLosses = concat(losses, 0);
-    const hooks = hooked.map(
-      ({ path, class: className, output }, index): Hook => ({
-        index,
-        path,
-        class: className,
-        shape: output.shape ?? [],
-        weight: weights[index] as number,
-      }),
-    );
-    const factors = hookLosses.graph.constant(constantOf('float32', [weights.length], weights));
-    return { loss: hookLosses.mul(factors).sum(), hookLosses, hooks };
+    return weightedHooks(hooked, activations, losses, weights);
   }
 
   /** Frees the sessions. */

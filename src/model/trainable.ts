@@ -1,6 +1,6 @@
 /** An imported ONNX model as a module: its weights train, its graph stays as it is. */
 import { GlobalPercError, type Graph, type Shape, type Tensor, type Value } from '../graph/index.js';
-import { Module, Parameter, Trace } from '../nn/index.js';
+import { constantOfHeld, Module, Parameter, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
@@ -87,13 +87,7 @@ export class TrainableModel extends Module {
 
   /** The file with the present weights: same inputs, outputs and open dimensions. */
   toOnnx(): Uint8Array {
-    for (const [value, { data, shape }] of this.weights) {
-      value.constant = {
-        dtype: 'float32',
-        shape,
-        bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
-      };
-    }
+    for (const [value, parameter] of this.weights) value.constant = constantOfHeld(parameter);
     const { graph } = this.model;
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
   }

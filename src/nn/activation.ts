@@ -1,5 +1,6 @@
 /** Elementwise functions, softmax, and their layers. */
 import { float, int, normalizeAxis, oneOf, string, type Tensor } from '../graph/index.js';
+import { perChannel } from '../ops/index.js';
 import { constant } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -16,8 +17,8 @@ export const relu6 = (x: Tensor): Tensor =>
 export const leakyRelu = (x: Tensor, negativeSlope = 0.01): Tensor => x.unary('LeakyRelu', negativeSlope);
 /** x, or weight·x below 0; one weight for all or one per channel (dimension 1) */
 export function prelu(x: Tensor, weight: Tensor): Tensor {
-  const perChannel = weight.size === 1 ? weight : weight.reshape([weight.size, ...x.shape.slice(2).map(() => 1)]);
-  return x.graph.emit('PRelu', [x, perChannel])[0] as Tensor;
+  const slopes = weight.size === 1 ? weight : perChannel(weight, x.rank);
+  return x.graph.emit('PRelu', [x, slopes])[0] as Tensor;
 }
 /** x, or α·(eˣ − 1) below 0 */
 export const elu = (x: Tensor, alpha = 1): Tensor => x.unary('Elu', alpha);

@@ -1,7 +1,9 @@
 /** Batch normalisation (Ioffe and Szegedy 2015). */
-import { constantOf, float, GlobalPercError, type Tensor } from '../graph/index.js';
+import { float, GlobalPercError, type Tensor } from '../graph/index.js';
+import { perChannel } from '../ops/index.js';
 import { ones } from './init.js';
 import { Module } from './module.js';
+import { filled } from './normalization.js';
 import { Buffer, Parameter } from './parameter.js';
 import { imagePattern, requireCount, requireShape } from './sizes.js';
 
@@ -28,9 +30,6 @@ const channelMean = (x: Tensor): Tensor =>
     .mean([2])
     .mean([0]);
 
-const perChannel = (vector: Tensor, rank: number): Tensor =>
-  vector.reshape([vector.size, ...Array.from({ length: rank - 2 }, () => 1)]);
-
 /** scale·(x − mean)/√(variance + ε) + shift per channel; scale and shift are 1 and 0 where left out. */
 export function batchNorm(
   x: Tensor,
@@ -39,9 +38,7 @@ export function batchNorm(
   shift?: Tensor,
   eps = 1e-5,
 ): Tensor {
-  const filled = (value: number): Tensor =>
-    x.graph.constant(constantOf('float32', [x.dim(1)], new Float32Array(x.dim(1)).fill(value)));
-  const inputs = [x, scale ?? filled(1), shift ?? filled(0), mean, variance];
+  const inputs = [x, scale ?? filled(x, [x.dim(1)], 1), shift ?? filled(x, [x.dim(1)], 0), mean, variance];
   return x.graph.emit('BatchNormalization', inputs, { epsilon: float(eps) })[0] as Tensor;
 }
 

@@ -70,7 +70,7 @@ export {
   ZeroPad2d,
   ZeroPad3d,
 } from './padding.js';
-export { Buffer, Parameter, type StateDict, type StateTensor } from './parameter.js';
+export { Buffer, constantOfHeld, Parameter, type StateDict, type StateTensor } from './parameter.js';
 export {
   AdaptiveAvgPool2d,
   type AdaptiveSize,

@@ -1,5 +1,5 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
-import { GlobalPercError, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { differences, GlobalPercError, listed, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { Trace } from './trace.js';
 
@@ -121,19 +121,12 @@ export abstract class Module {
    */
   loadStateDict(state: StateDict): this {
     const held = new Map(this.namedState());
-    const missing = [...held.keys()].filter((key) => state[key] === undefined);
-    const unknown = Object.keys(state).filter((key) => !held.has(key));
-    const misshapen = [...held].flatMap(([key, { shape }]) => {
-      const dims = state[key]?.dims;
-      return dims && !sameShape(dims, shape) ? [`${key} [${dims}] instead of [${shape}]`] : [];
-    });
-    const complaints = [
-      ...describe('missing', missing),
-      ...describe('not in the model', unknown),
-      ...describe('of another shape', misshapen),
-    ];
-    if (complaints.length > 0)
-      throw new GlobalPercError(`the weights are not those of this model: ${complaints.join('; ')}`);
+    const complaints = differences(
+      new Map(Object.entries(state).map(([key, { dims }]) => [key, dims])),
+      new Map(Array.from(held, ([key, { shape }]) => [key, shape])),
+      'the model',
+    );
+    if (complaints !== '') throw new GlobalPercError(`the weights are not those of this model: ${complaints}`);
     for (const [key, target] of held) target.data = (state[key] as StateDict[string]).data.slice() as Float32Array;
     return this;
   }
@@ -146,6 +139,17 @@ export abstract class Module {
 
   eval(): this {
     return this.train(false);
+  }
+
+  /** Runs a task with all modules in evaluation mode; afterwards each is in its own mode again. */
+  whileEvaluating<Result>(task: () => Result): Result {
+    const modes = Array.from(this.namedModules(), ([, module]) => [module, module.training] as const);
+    this.eval();
+    try {
+      return task();
+    } finally {
+      for (const [module, mode] of modes) module.training = mode;
+    }
   }
 
   /** Keeps the parameters whose path matches from training. @throws GlobalPercError when none does. */
@@ -187,12 +191,3 @@ export abstract class Module {
 const isHeld = (value: unknown): value is Held => value instanceof Parameter || value instanceof Buffer;
 
 const join = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
-
-const describe = (what: string, keys: readonly string[]): string[] =>
-  keys.length > 0 ? [`${what}: ${listed(keys)}`] : [];
-
-/** The first names of a list, and how many more there are. */
-function listed(names: readonly string[]): string {
-  const more = names.length - 8;
-  return more > 0 ? `${names.slice(0, 8).join(', ')} and ${more} more` : names.join(', ');
-}

@@ -1,5 +1,6 @@
 /** Normalisations within each sample. Variances are biased: Σ(x − μ)²/n. */
 import { constantOf, float, GlobalPercError, int, type Shape, sizeOf, type Tensor } from '../graph/index.js';
+import { perChannel } from '../ops/index.js';
 import { ones } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -15,7 +16,8 @@ export interface AffineOptions {
   readonly eps?: number;
 }
 
-const filled = ({ graph, dtype }: Tensor, shape: Shape, value: number): Tensor =>
+/** One value in a given shape. */
+export const filled = ({ graph, dtype }: Tensor, shape: Shape, value: number): Tensor =>
   graph.constant(constantOf(dtype, shape, new Float32Array(sizeOf(shape)).fill(value)));
 
 /**
@@ -36,10 +38,9 @@ export function groupNorm(x: Tensor, numGroups: number, { weight, bias, eps = 1e
   if (x.dim(1) % numGroups !== 0) {
     throw new GlobalPercError(`groupNorm: ${numGroups} groups do not divide the channels of [${x.shape}]`);
   }
-  const perChannel = (vector: Tensor): Tensor => vector.reshape([vector.size, ...x.shape.slice(2).map(() => 1)]);
   const normalized = instanceNorm(x.reshape([x.dim(0), numGroups, -1]), { eps }).reshape(x.shape);
-  const scaled = weight ? normalized.mul(perChannel(weight)) : normalized;
-  return bias ? scaled.add(perChannel(bias)) : scaled;
+  const scaled = weight ? normalized.mul(perChannel(weight, x.rank)) : normalized;
+  return bias ? scaled.add(perChannel(bias, x.rank)) : scaled;
 }
 
 /**

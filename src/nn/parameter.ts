@@ -1,5 +1,5 @@
 /** What a module holds: weights that train, and buffers that do not. */
-import { GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+import { bytesOf, type ConstantData, GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
 
 /** A weight of a module, float32 in row-major order (https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html). */
 export class Parameter {
@@ -31,6 +31,13 @@ export class Buffer {
     this.dtype = data instanceof Float32Array ? 'float32' : 'int64';
   }
 }
+
+/** What is held, as a constant of a graph; the elements are shared. */
+export const constantOfHeld = ({ dtype, shape, data }: Parameter | Buffer): ConstantData => ({
+  dtype,
+  shape,
+  bytes: bytesOf(data),
+});
 
 /** Entry of a state dict. */
 export interface StateTensor {

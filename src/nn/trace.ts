@@ -4,7 +4,7 @@
  */
 import { type Graph, type Node, Tensor, type Value } from '../graph/index.js';
 import type { Module } from './module.js';
-import { Buffer, type Parameter } from './parameter.js';
+import { Buffer, constantOfHeld, type Parameter } from './parameter.js';
 
 /** One call of a module while it was traced; the student's counterpart of a call found in an imported model. */
 export interface TracedCall {
@@ -24,8 +24,7 @@ export interface TracedCall {
 export type Bind = (path: string, held: Parameter | Buffer, graph: Graph) => Tensor;
 
 /** Weights become constants: the module as it is now. */
-export const asConstants: Bind = (path, { dtype, shape, data }, graph) =>
-  graph.constant({ dtype, shape, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }, path);
+export const asConstants: Bind = (path, held, graph) => graph.constant(constantOfHeld(held), path);
 
 export class Trace {
   private static readonly running = new WeakMap<Graph, Trace>();

@@ -1,6 +1,7 @@
 /** TensorProto → constant data, in every encoding the format has. */
 import { TensorProto_DataType as ElementType, type TensorProto } from 'onnx-buf';
 import {
+  bytesOf,
   bytesPerElement,
   type ConstantData,
   type DataType,
@@ -73,6 +74,3 @@ function listedData(proto: TensorProto, dtype: DataType): Uint8Array {
       throw new Error('half precision was refused before');
   }
 }
-
-const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
-  new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);

@@ -1,5 +1,5 @@
 /** What an optimiser is: a rule that takes a parameter, its gradient and its state to the next ones, as a graph. */
-import { GlobalPercError, type Tensor } from '../graph/index.js';
+import { GlobalPercError, listed, type Tensor } from '../graph/index.js';
 import { ConstantLR, type LRScheduler } from './schedule.js';
 
 /** Options all optimisers take. */
@@ -79,7 +79,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     const idle = this.groups.find(({ parameters }) => !paths.some((path) => path.search(parameters) >= 0));
     if (idle === undefined) return;
     throw new GlobalPercError(
-      `${this.constructor.name}: the group ${idle.parameters} matches no trainable parameter; there are ${paths.slice(0, 8).join(', ')}`,
+      `${this.constructor.name}: the group ${idle.parameters} matches no trainable parameter; there are ${listed(paths)}`,
     );
   }
 }

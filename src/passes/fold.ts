@@ -1,5 +1,5 @@
 /** Constant folding: what depends on constants alone is computed once, by ONNX Runtime, when the graph is compiled. */
-import { bytesPerElement, type ConstantData, Graph, type Node, sizeOf, type Value } from '../graph/index.js';
+import { bytesOf, bytesPerElement, type ConstantData, Graph, type Node, sizeOf, type Value } from '../graph/index.js';
 import { operatorOf, requiredOpset } from '../ops/index.js';
 import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
 
@@ -56,5 +56,5 @@ async function evaluate(
 /** A fetched tensor as constant data. */
 export function constantFrom({ dtype, dims, data }: HostTensor): ConstantData {
   if (data === undefined) throw new Error('a kept tensor has no data here');
-  return { dtype, shape: [...dims], bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) };
+  return { dtype, shape: [...dims], bytes: bytesOf(data) };
 }

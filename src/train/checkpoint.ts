@@ -1,8 +1,9 @@
 /** Checkpoints: weights and optimiser state as safetensors, the rest as JSON. */
 import { formatSafetensors, parseSafetensors } from '../data/safetensors.js';
-import { GlobalPercError, sameShape } from '../graph/index.js';
+import { differences, GlobalPercError } from '../graph/index.js';
 import type { StateDict } from '../nn/index.js';
 import type { HostTensor } from '../runtime/index.js';
+import { weightName } from './state.js';
 
 /** Files by name. */
 export type Checkpoint = Readonly<Record<string, Uint8Array>>;
@@ -22,11 +23,8 @@ const CARRIED = 'optimizer.safetensors';
 const REST = 'trainer.json';
 const FORMAT = 1;
 
-/** The prefix of the carried tensors that the weights' file holds. */
-const MODEL = 'model:';
-
 export function formatCheckpoint({ weights, carried, steps, seed }: Snapshot): Checkpoint {
-  const others = [...carried].filter(([name]) => !name.startsWith(MODEL));
+  const others = [...carried].filter(([name]) => !name.startsWith(weightName('')));
   const state = Object.fromEntries(
     others.map(([name, { dtype, dims, data }]) => [name, { dtype, dims, data: data as Float32Array }]),
   );
@@ -56,9 +54,12 @@ export function parseCheckpoint(
   const weights = Object.fromEntries(parseSafetensors(file(WEIGHTS), `${source}/${WEIGHTS}`).tensors) as StateDict;
   const found = new Map<string, HostTensor>(parseSafetensors(file(CARRIED), `${source}/${CARRIED}`).tensors);
   for (const [path, tensor] of Object.entries(weights)) {
-    if (expected.has(MODEL + path)) found.set(MODEL + path, tensor);
+    if (expected.has(weightName(path))) found.set(weightName(path), tensor);
   }
-  requireSame(found, expected, source);
+  const complaints = differences(shapesOf(found), shapesOf(expected), 'this trainer');
+  if (complaints !== '') {
+    throw new GlobalPercError(`${source} is a checkpoint of another model or optimiser; ${complaints}`);
+  }
   return { weights, carried: found, steps, seed };
 }
 
@@ -77,29 +78,5 @@ function parseRest(bytes: Uint8Array, source: string): { steps: number; seed: nu
   }
 }
 
-function requireSame(
-  found: ReadonlyMap<string, HostTensor>,
-  expected: ReadonlyMap<string, HostTensor>,
-  source: string,
-): void {
-  const missing = [...expected.keys()].filter((name) => !found.has(name));
-  const unknown = [...found.keys()].filter((name) => !expected.has(name));
-  const misshapen = [...expected].filter(([name, { dims }]) => {
-    const tensor = found.get(name);
-    return tensor && !sameShape(tensor.dims, dims);
-  });
-  const complaints = [
-    missing.length > 0 && `missing: ${listed(missing)}`,
-    unknown.length > 0 && `not in this trainer: ${listed(unknown)}`,
-    misshapen.length > 0 && `of another shape: ${listed(misshapen.map(([name]) => name))}`,
-  ].filter(Boolean);
-  if (complaints.length > 0) {
-    throw new GlobalPercError(`${source} is a checkpoint of another model or optimiser; ${complaints.join('; ')}`);
-  }
-}
-
-/** The first names of a list, and how many more there are. */
-function listed(names: readonly string[]): string {
-  const more = names.length - 8;
-  return more > 0 ? `${names.slice(0, 8).join(', ')} and ${more} more` : names.join(', ');
-}
+const shapesOf = (tensors: ReadonlyMap<string, HostTensor>): Map<string, readonly number[]> =>
+  new Map(Array.from(tensors, ([name, { dims }]) => [name, dims]));

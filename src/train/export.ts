@@ -55,16 +55,13 @@ export async function exportOnnx(student: Module, path: string, options: ExportO
 
 /** The student's graph in evaluation mode, its weights being constants. */
 function traced(student: Module, { dtype, shape }: TensorType): Graph {
-  const modes = new Map(Array.from(student.namedModules(), ([, module]) => [module, module.training]));
   const graph = createGraph();
   const input = graph.input('input', dtype, shape);
   const trace = new Trace(graph, student);
-  try {
-    student.eval();
-    graph.output('output', student.call(input));
-  } finally {
-    for (const [module, mode] of modes) module.training = mode;
-  }
+  graph.output(
+    'output',
+    student.whileEvaluating(() => student.call(input)),
+  );
   const simplified = simplify(graph);
   const classes = new Map(trace.calls.map((call) => [call.path, call.class]));
   for (const node of simplified.nodes) node.metadata = scopesOf(node.modulePath ?? '', classes);

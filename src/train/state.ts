@@ -2,6 +2,15 @@
 import { type DataType, type Graph, type Shape, sizeOf, type Tensor } from '../graph/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
+/** Optimiser steps, and steps since the last of them. */
+export const STEP = 'step';
+export const MICRO_STEP = 'micro_step';
+/** What is carried for a parameter or buffer, by its path in the student. */
+export const weightName = (path: string): string => `model:${path}`;
+export const averageName = (path: string): string => `ema:${path}`;
+export const optimizerName = (kind: string, path: string): string => `optimizer:${kind}:${path}`;
+export const accumulatorName = (path: string): string => `accumulated:${path}`;
+
 /** One carried tensor: a graph input, and the output that takes its place in the next step. */
 interface Slot {
   readonly tensor: Tensor;

@@ -19,7 +19,16 @@ import { fold, simplify } from '../passes/index.js';
 import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { feedRandomness } from './random.js';
-import { Carried, hostTensor } from './state.js';
+import {
+  accumulatorName,
+  averageName,
+  Carried,
+  hostTensor,
+  MICRO_STEP,
+  optimizerName,
+  STEP,
+  weightName,
+} from './state.js';
 
 /** What a step is built from. */
 export interface Recipe {
@@ -48,14 +57,6 @@ export interface Program {
   readonly replaces: ReadonlyMap<string, string>;
 }
 
-/** Names of what is carried. */
-export const STEP = 'step';
-export const MICRO_STEP = 'micro_step';
-export const weightName = (path: string): string => `model:${path}`;
-export const averageName = (path: string): string => `ema:${path}`;
-export const optimizerName = (kind: string, path: string): string => `optimizer:${kind}:${path}`;
-const accumulatorName = (path: string): string => `accumulated:${path}`;
-
 /** The student traced on a fresh graph, its weights being inputs. */
 interface Scenery {
   readonly graph: Graph;
@@ -77,14 +78,10 @@ async function stage(student: Module, input: TensorType, training: boolean): Pro
     if (held instanceof Parameter) weights.set(path, { parameter: held, tensor });
     return tensor;
   };
-  const modes = new Map(Array.from(student.namedModules(), ([, module]) => [module, module.training]));
   const trace = new Trace(graph, student, bind);
-  try {
-    if (!training) student.eval();
-    return { graph, carried, trace, input: image, output: student.call(image), weights };
-  } finally {
-    for (const [module, mode] of modes) module.training = mode;
-  }
+  const run = (): Tensor => student.call(image);
+  const output = training ? run() : student.whileEvaluating(run);
+  return { graph, carried, trace, input: image, output, weights };
 }
 
 /** The student alone, in evaluation mode. */

@@ -8,15 +8,8 @@ import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './c
 import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { described, requireFinite, type StepResult, scalar } from './result.js';
-import {
-  averageName,
-  openEvaluation,
-  openPrediction,
-  openStep,
-  type Program,
-  type Recipe,
-  weightName,
-} from './step.js';
+import { averageName, weightName } from './state.js';
+import { openEvaluation, openPrediction, openStep, type Program, type Recipe } from './step.js';
 
 /**
  * Trains a student: each step is one run of one graph that holds the student, the loss, the gradient and the optimiser.

@@ -1,6 +1,7 @@
 /** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
 import { float, GlobalPercError, int, ints, oneOf, string, type Tensor } from '../graph/index.js';
-import { type Draws, requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
+import { type Size, sizeOfSides } from './size.js';
+import { type Draws, requireImage, type Transform } from './transform.js';
 
 /** Rounds to the nearest integer, halves to the even one, as Python does. */
 const roundHalfEven = (x: number): number => {

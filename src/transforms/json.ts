@@ -3,7 +3,8 @@ import { GlobalPercError } from '../graph/index.js';
 import { Compose, Normalize, type NormalizeOptions } from './basic.js';
 import { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 import { Resize, type ResizeOptions } from './resize.js';
-import type { Size, Transform } from './transform.js';
+import type { Size } from './size.js';
+import type { Transform } from './transform.js';
 
 type WithOptions<Argument, Options> = Argument | ({ readonly size: Argument } & Options);
 

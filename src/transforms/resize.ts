@@ -1,7 +1,8 @@
 /** Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html). */
 import { constantOf, oneOf, type Tensor } from '../graph/index.js';
 import { type Interpolation, interpolationMatrix } from '../ops/index.js';
-import { requireImage, type Size, sizeOfSides, type Transform } from './transform.js';
+import { type Size, sizeOfSides } from './size.js';
+import { requireImage, type Transform } from './transform.js';
 
 /** Options of Resize. */
 export interface ResizeOptions {

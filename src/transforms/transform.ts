@@ -22,20 +22,6 @@ export interface Transform {
   readonly normalizes?: boolean;
 }
 
-/** One size for both sides, or [height, width]. */
-export type Size = number | readonly [number, number];
-
-/** @throws GlobalPercError when the size is not one or two positive integers. */
-export function sizeOfSides(size: Size, name: string): readonly [number, number] {
-  const [height, width, ...more] = typeof size === 'number' ? [size, size] : [...size];
-  const valid = [height, width].every((side) => Number.isInteger(side) && (side as number) > 0) && more.length === 0;
-  if (!valid)
-    throw new GlobalPercError(
-      `${name}: size should be a positive integer or [height, width], got ${JSON.stringify(size)}`,
-    );
-  return [height as number, width as number];
-}
-
 /** @throws GlobalPercError when the tensor is not [B, C, H, W]. */
 export function requireImage(image: Tensor, name: string): void {
   if (image.rank !== 4) throw new GlobalPercError(`${name} expects images [B, C, H, W], got shape [${image.shape}]`);
