@@ -3,6 +3,7 @@ export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './d
 export { type Batch, DataLoader, type DataLoaderOptions } from './data/loader.js';
 export { concat, GlobalPercError, Tensor } from './graph/index.js';
 export {
+  type CallOptions,
   type Comparison,
   CosineLoss,
   type Distance,
@@ -20,11 +21,10 @@ export {
   type Scene,
   type StepOptions,
   TeacherStudentLoss,
-  type TensorLike,
   type ValueAndGrad,
   weightCurve,
 } from './loss/index.js';
-export { type LoadOptions, loadModel, Model, TrainableModel } from './model/index.js';
+export { type InputValue, type LoadOptions, loadModel, Model, type TensorLike, TrainableModel } from './model/index.js';
 export { formatTree, type HookSelector, type ModuleCall, type ModuleTree, moduleTree } from './modules/index.js';
 export * as models from './nn/models.js';
 export * as nn from './nn.js';

@@ -1,8 +1,8 @@
 /** Losses of logits against classes or probabilities, with PyTorch's formulas. */
 import { constantOf, GlobalPercError, int, type Tensor, type TensorType } from '../graph/index.js';
+import type { TensorLike } from '../model/index.js';
 import { reduce } from './distances.js';
 import { PixelLoss, type PixelLossOptions } from './pixel.js';
-import type { TensorLike } from './tensor-like.js';
 
 /** Options of BCEWithLogitsLoss. */
 export interface BCEWithLogitsLossOptions extends PixelLossOptions {

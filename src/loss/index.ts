@@ -11,6 +11,7 @@ export { EncodedTarget } from './encoded-target.js';
 export { Loss, type LossOptions, type ValueAndGrad } from './loss.js';
 export {
   begin,
+  type CallOptions,
   type Comparison,
   type Hook,
   type HookLoss,
@@ -30,5 +31,4 @@ export {
   type SmoothL1LossOptions,
 } from './pixel.js';
 export { TeacherStudentLoss } from './teacher-student.js';
-export { type TensorLike, toFloat32 } from './tensor-like.js';
 export { WeightedLoss } from './weighted.js';

@@ -5,6 +5,7 @@
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { gradient } from '../autodiff/index.js';
 import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { type TensorLike, toFloat32 } from '../model/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { fold, simplify } from '../passes/index.js';
@@ -13,14 +14,13 @@ import { Draws } from '../transforms/index.js';
 import { EncodedTarget } from './encoded-target.js';
 import {
   begin,
+  type CallOptions,
   type Comparison,
   type Hook,
   type HookLoss,
   type Objective,
   type Scene,
-  type StepOptions,
 } from './objective.js';
-import { type TensorLike, toFloat32 } from './tensor-like.js';
 
 /** What `valueAndGrad` returns. */
 export interface ValueAndGrad {
@@ -66,16 +66,21 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** What is compared: the image itself, or activations of a model that sees it. */
-  abstract features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]>;
+  abstract features(image: Tensor, draws: Draws, options: CallOptions): Promise<Tensor[]>;
 
   /** The loss of the prediction's features against the target's. */
   abstract compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison;
 
   /** Called before the first program for a shape is built. */
-  async prepare(_shape: Shape, _options: StepOptions): Promise<void> {}
+  async prepare(_shape: Shape, _options: CallOptions): Promise<void> {}
 
   /** Called with every concrete input, to warn about unlikely values. */
   inspect(_name: string, _data: Float32Array): void {}
+
+  /** Concrete further inputs of the programs, by name. */
+  protected furtherInputs(_options: CallOptions): Readonly<Record<string, HostTensor>> {
+    return {};
+  }
 
   /** False when two applications of the loss see different random draws, so a target cannot be encoded once. */
   get encodable(): boolean {
@@ -88,7 +93,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** The loss of a student's output against the target, as part of a training step. */
-  async objective({ output, target, draws }: Scene, options: StepOptions = {}): Promise<Comparison> {
+  async objective({ output, target, draws }: Scene, options: CallOptions = {}): Promise<Comparison> {
     await this.prepare(output.shape, options);
     const prediction = await this.features(output, draws, options);
     const wanted = await this.features(target, draws, options);
@@ -113,7 +118,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * target encoded before.
    * @throws GlobalPercError on shapes that differ or do not fit the model, and on NaN or infinite input.
    */
-  async evaluate(pred: TensorLike, target: TensorLike | EncodedTarget, options: StepOptions = {}): Promise<number> {
+  async evaluate(pred: TensorLike, target: TensorLike | EncodedTarget, options: CallOptions = {}): Promise<number> {
     return (await this.valueAndHooks(pred, target, options)).value;
   }
 
@@ -121,7 +126,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   async valueAndGrad(
     pred: TensorLike,
     target: TensorLike | EncodedTarget,
-    options: StepOptions = {},
+    options: CallOptions = {},
   ): Promise<ValueAndGrad> {
     const input = this.input('pred', pred);
     await this.prepare(input.dims, options);
@@ -134,7 +139,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   async valueAndHooks(
     pred: TensorLike,
     target: TensorLike | EncodedTarget,
-    options: StepOptions = {},
+    options: CallOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
     const input = this.input('pred', pred);
     await this.prepare(input.dims, options);
@@ -143,7 +148,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** Computes the target's features once; the result stands in for the target in later calls. */
-  async encode(target: TensorLike, options: StepOptions = {}): Promise<EncodedTarget> {
+  async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
     if (!this.encodable) {
       throw new GlobalPercError(
         'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
@@ -152,15 +157,16 @@ export abstract class Loss implements Objective, AsyncDisposable {
     const input = this.input('target', target);
     await this.prepare(input.dims, options);
     const { session } = await this.program('encode', { pred: input.dims, target: input.dims }, options);
-    const features = await session.runKept({ target: input });
+    const features = await session.runKept({ target: input, ...this.furtherInputs(options) });
     return new EncodedTarget(this, input.dims, features, () => release(Object.values(features)));
   }
 
   /**
    * The compiled loss for predictions of one shape, as an ONNX model of standard operators.
-   * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses` (`[hooks]`).
+   * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses` (`[hooks]`). Inputs that the model leaves open
+   * are inputs of the same name.
    */
-  async compile(shape: Shape, options: StepOptions = {}): Promise<Uint8Array> {
+  async compile(shape: Shape, options: CallOptions = {}): Promise<Uint8Array> {
     await this.prepare(shape, options);
     const { graph } = await this.draft('gradient', { pred: shape, target: shape }, options);
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
@@ -192,7 +198,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** The losses of the single hooks, without preparation: what a preparation itself may call. */
-  protected async measure(pred: TensorLike, target: TensorLike, options: StepOptions): Promise<readonly HookLoss[]> {
+  protected async measure(pred: TensorLike, target: TensorLike, options: CallOptions): Promise<readonly HookLoss[]> {
     return (await this.run('evaluate', toFloat32(pred, 'pred'), target, options)).hooks;
   }
 
@@ -200,14 +206,15 @@ export abstract class Loss implements Objective, AsyncDisposable {
     kind: 'evaluate' | 'gradient',
     input: HostTensor,
     target: TensorLike | EncodedTarget,
-    options: StepOptions,
+    options: CallOptions,
   ): Promise<{ value: number; hooks: HookLoss[]; grad: HostTensor | undefined }> {
     const encoded = target instanceof EncodedTarget;
     const targetFeeds = encoded ? target.feeds(this) : { target: this.input('target', target) };
     const targetShape = encoded ? target.shape : (targetFeeds.target as HostTensor).dims;
+    const further = this.furtherInputs(options);
     const purpose: Purpose = encoded ? `${kind} encoded` : kind;
     const { session, hooks } = await this.program(purpose, { pred: input.dims, target: targetShape }, options);
-    const { loss, hook_losses: hookLosses, grad } = await session.run({ pred: input, ...targetFeeds });
+    const { loss, hook_losses: hookLosses, grad } = await session.run({ pred: input, ...targetFeeds, ...further });
     const losses = hookLosses?.data ?? [];
     return {
       value: Number(loss?.data?.[0]),
@@ -216,8 +223,9 @@ export abstract class Loss implements Objective, AsyncDisposable {
     };
   }
 
-  private async program(purpose: Purpose, shapes: ImageShapes, options: StepOptions): Promise<Program> {
-    const key = `${purpose} ${shapes.pred.join('x')} ${shapes.target.join('x')}`;
+  private async program(purpose: Purpose, shapes: ImageShapes, options: CallOptions): Promise<Program> {
+    const further = Object.values(this.furtherInputs(options)).map(({ dims }) => dims);
+    const key = [purpose, ...[shapes.pred, shapes.target, ...further].map((shape) => shape.join('x'))].join(' ');
     const known = this.programs.get(key);
     if (known) return known;
     const program = this.open(purpose, shapes, options);
@@ -226,14 +234,14 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return program;
   }
 
-  private async open(purpose: Purpose, shapes: ImageShapes, options: StepOptions): Promise<Program> {
+  private async open(purpose: Purpose, shapes: ImageShapes, options: CallOptions): Promise<Program> {
     const { graph, hooks } = await this.draft(purpose, shapes, options);
     begin('open', options);
     return { session: await Session.open(graph, requiredOpset(graph), this.session), hooks };
   }
 
   /** The finished graph for one purpose and pair of shapes. */
-  private async draft(purpose: Purpose, shapes: ImageShapes, options: StepOptions): Promise<Draft> {
+  private async draft(purpose: Purpose, shapes: ImageShapes, options: CallOptions): Promise<Draft> {
     const graph = createGraph();
     const draws = new Draws();
     if (purpose === 'encode') {
@@ -256,7 +264,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return { graph: await this.finish(graph, options), hooks };
   }
 
-  private async finish(graph: Graph, options: StepOptions): Promise<Graph> {
+  private async finish(graph: Graph, options: CallOptions): Promise<Graph> {
     begin('fold', options);
     const simplified = simplify(graph);
     await fold(simplified, this.session);

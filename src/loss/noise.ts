@@ -1,7 +1,7 @@
 /** Seeded noise for calibration. */
 import { type Shape, sizeOf } from '../graph/index.js';
+import type { TensorLike } from '../model/index.js';
 import { Generator } from '../random/index.js';
-import type { TensorLike } from './tensor-like.js';
 
 const SEED = 7;
 

@@ -1,5 +1,6 @@
 /** What a training step asks of a loss, and what every loss gives back. */
 import { concat, constantOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import type { InputValue } from '../model/index.js';
 import type { ModuleCall } from '../modules/index.js';
 import type { Draws } from '../transforms/index.js';
 
@@ -91,6 +92,12 @@ export interface StepOptions {
   /** Stops between two steps; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
+}
+
+/** Options of what runs a loss. */
+export interface CallOptions extends StepOptions {
+  /** Values of the model's further inputs that `loadModel` left open, by name; a number fills the input. */
+  readonly inputs?: Readonly<Record<string, InputValue>>;
 }
 
 /** Marks the beginning of a step: stops if the caller has aborted, and reports progress. */

@@ -1,15 +1,16 @@
 /** The perceptual loss: distances between a pretrained model's activations for prediction and target. */
-import { GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
-import type { Model } from '../model/index.js';
+import { GlobalPercError, type Graph, type Shape, Tensor, type TensorType, type Value } from '../graph/index.js';
+import { declaredType, describeInput, type Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { createGraph } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
+import type { HostTensor } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
 import { Loss, type LossOptions } from './loss.js';
 import { normalPairs } from './noise.js';
-import { begin, type Comparison, describeHooks, type Hook, type StepOptions, weightedHooks } from './objective.js';
+import { begin, type CallOptions, type Comparison, describeHooks, type Hook, weightedHooks } from './objective.js';
 
 /** Pairs of random inputs whose losses set the scale of each hook under `dynamicNormalization`. */
 const CALIBRATION_PAIRS = 10;
@@ -29,6 +30,8 @@ export class GlobalPercLoss extends Loss {
   readonly config: GlobalPercConfig;
   /** The hooked module calls in execution order. */
   readonly hooks: readonly ModuleCall[];
+  /** The inputs that the hooks depend on and that have no value in the model. */
+  private readonly openInputs: readonly Value[];
   /** Weight of each hook: the curve's, divided by the hook's scale under `dynamicNormalization`. */
   weights: readonly number[];
   private readonly specialized = new Map<string, Promise<Specialized>>();
@@ -41,6 +44,13 @@ export class GlobalPercLoss extends Loss {
     this.model = model;
     this.config = config;
     this.hooks = selectHooks(model.calls, config.modulesToHook);
+    this.openInputs = model.openInputsOf(this.hooks.map(({ output }) => output));
+    const clash = this.openInputs.find(({ name }) => name === 'pred' || name === 'target');
+    if (clash) {
+      throw new GlobalPercError(
+        `${model.source}: input '${clash.name}' has the name of one of the loss's own: give it to loadModel(source, { inputs })`,
+      );
+    }
     this.weights = weightCurve(config, this.hooks.length);
     if (config.printData) this.print();
   }
@@ -53,7 +63,7 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** The hooks as they are for inputs of one shape `[B, C, H, W]`. Throws as `evaluate` does. */
-  async hooksFor(shape: Shape, options: StepOptions = {}): Promise<Hook[]> {
+  async hooksFor(shape: Shape, options: CallOptions = {}): Promise<Hook[]> {
     await this.prepare(shape, options);
     const features = await this.features(createGraph().input('pred', 'float32', shape), new Draws(), options);
     return describeHooks(this.hooks, features, this.weights);
@@ -63,25 +73,54 @@ export class GlobalPercLoss extends Loss {
     return !this.config.transformNormalization?.random;
   }
 
-  override async features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]> {
+  /** The open inputs that the hooks depend on, as far as they are given. */
+  protected override furtherInputs({ inputs = {} }: CallOptions): Readonly<Record<string, HostTensor>> {
+    const given = Object.entries(inputs).map(([name, value]) => [name, this.model.inputTensor(name, value)] as const);
+    return Object.fromEntries(given.filter(([name]) => this.openInputs.some((input) => input.name === name)));
+  }
+
+  /** Types of the open inputs: as given, or as declared. @throws GlobalPercError naming one that is missing. */
+  private openTypes(options: CallOptions): Map<Value, TensorType> {
+    const given = this.furtherInputs(options);
+    return new Map(
+      this.openInputs.map((input) => {
+        const tensor = given[input.name];
+        const type = tensor ? { dtype: tensor.dtype, shape: tensor.dims } : declaredType(input);
+        if (type) return [input, type];
+        throw new GlobalPercError(
+          `${this.model.source}: input ${describeInput(input)} has no value: give it to loadModel(source, { inputs }), ` +
+            'or with every call, valueAndGrad(pred, target, { inputs })',
+        );
+      }),
+    );
+  }
+
+  override async features(image: Tensor, draws: Draws, options: CallOptions): Promise<Tensor[]> {
     if (image.rank < 2)
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
     const input = this.config.transformNormalization?.apply(image, draws) ?? image;
-    const body = await this.specialize(input.shape, options);
+    const types = new Map<Value, TensorType>([
+      [this.model.input, { dtype: input.dtype, shape: input.shape }],
+      ...this.openTypes(options),
+    ]);
+    const body = await this.specialize(types, options);
     const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
-    return transcribe(body.graph, image.graph, new Map([[body.input, input]]), wanted);
+    const bindings = Array.from(types, ([value, type]) => {
+      const tensor = value === this.model.input ? input : sharedInput(image.graph, value.name, type);
+      return [body.valueOf(value), tensor] as const;
+    });
+    return transcribe(body.graph, image.graph, new Map(bindings), wanted);
   }
 
-  /** The model's graph for one input shape; kept, since prediction and target share it. */
-  private specialize(shape: Shape, options: StepOptions): Promise<Specialized> {
-    const key = shape.join('x');
+  /** The model's graph for inputs of some types; kept, since prediction and target share it. */
+  private specialize(types: ReadonlyMap<Value, TensorType>, options: CallOptions): Promise<Specialized> {
+    const key = Array.from(types.values(), ({ shape }) => shape.join('x')).join(' ');
     const known = this.specialized.get(key);
     if (known) return known;
-    this.model.checkInputShape(shape);
+    this.model.checkInputShape((types.get(this.model.input) as TensorType).shape);
     begin('specialize', options);
-    const { graph, input } = this.model;
     const outputs = this.hooks.map((hook) => hook.output);
-    const made = specialize(graph, input, { dtype: 'float32', shape }, outputs, this.session).catch((error: Error) => {
+    const made = specialize(this.model.graph, types, outputs, this.session).catch((error: Error) => {
       this.specialized.delete(key);
       if (error instanceof GlobalPercError) {
         throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`);
@@ -104,7 +143,7 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** Measures the scale of every hook once, on seeded noise of the first input's shape. */
-  override async prepare(shape: Shape, options: StepOptions): Promise<void> {
+  override async prepare(shape: Shape, options: CallOptions): Promise<void> {
     if (!this.config.dynamicNormalization) return;
     this.calibration ??= this.calibrate(shape, options).catch((error) => {
       this.calibration = undefined;
@@ -118,7 +157,7 @@ export class GlobalPercLoss extends Loss {
     return normalPairs(shape, CALIBRATION_PAIRS);
   }
 
-  private async calibrate(shape: Shape, options: StepOptions): Promise<void> {
+  private async calibrate(shape: Shape, options: CallOptions): Promise<void> {
     const sums = this.hooks.map(() => 0);
     const pairs = this.calibrationPairs(shape);
     for (const [first, second] of pairs) {
@@ -145,4 +184,10 @@ export class GlobalPercLoss extends Loss {
       `warning: ${name} holds values from ${low.toFixed(2)} to ${high.toFixed(2)}; Normalize expects images in [0, 1]: ${remedy}`,
     );
   }
+}
+
+/** An input that prediction and target share: the second body finds what the first has declared. */
+function sharedInput(graph: Graph, name: string, { dtype, shape }: TensorType): Tensor {
+  const known = graph.inputs.find((input) => input.name === name);
+  return known ? new Tensor(graph, known) : graph.input(name, dtype, shape);
 }

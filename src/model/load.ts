@@ -3,6 +3,7 @@ import { GlobalPercError } from '../graph/index.js';
 import { readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
+import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
 import { TrainableModel } from './trainable.js';
 
@@ -13,6 +14,13 @@ export interface LoadOptions {
   readonly onProgress?: (progress: { readonly step: 'read' | 'parse' }) => void;
   /** Gives a module whose weights a Trainer can train, instead of a frozen model. Default false. */
   readonly trainable?: boolean;
+  /** Name of the input that receives the image. Default: the only float32 input, or the only one of rank 4. */
+  readonly input?: string;
+  /**
+   * Constant values of other inputs by name, e.g. `{ timestep: 10, encoder_hidden_states: { data, dims } }`; a number
+   * fills the input. Those left out are given with every call of the loss.
+   */
+  readonly inputs?: Readonly<Record<string, InputValue>>;
 }
 
 type Source = string | URL | Uint8Array | ArrayBuffer;
@@ -43,6 +51,6 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
     });
   await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
   signal?.throwIfAborted();
-  const model = new Model(name, graph);
+  const model = new Model(name, graph, options);
   return options.trainable ? new TrainableModel(model) : model;
 }

@@ -1,6 +1,15 @@
-/** A pretrained model as it was read: its graph, its modules, and the one input an image goes into. */
+/** A pretrained model as it was read: its graph, its modules, and the input an image goes into. */
 import { attributesOf, GlobalPercError, type Graph, type Shape, type Value } from '../graph/index.js';
 import { type ModuleCall, recoverModules } from '../modules/index.js';
+import { neededNodes } from '../passes/index.js';
+import type { HostTensor } from '../runtime/index.js';
+import { bindInputs, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
+
+/** Options of `Model`: see `LoadOptions`. */
+interface ModelOptions {
+  readonly input?: string;
+  readonly inputs?: Readonly<Record<string, InputValue>>;
+}
 
 export class Model {
   /** Path, URL or given name it was read from. */
@@ -12,12 +21,30 @@ export class Model {
   /** The input that receives the image. */
   readonly input: Value;
 
-  /** @throws GlobalPercError when the model has no, or more than one, float32 input. */
-  constructor(source: string, graph: Graph) {
+  /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
+  constructor(source: string, graph: Graph, { input, inputs = {} }: ModelOptions = {}) {
     this.source = source;
     this.graph = graph;
-    this.input = singleInput(source, graph);
+    this.input = imageInput(source, graph, input);
+    // Before other inputs become constants: a module that sees them alone was still called.
     this.calls = recoverModules(graph);
+    bindInputs(source, graph, this.input, inputs);
+  }
+
+  /** The inputs besides the image that have no value yet. */
+  get openInputs(): readonly Value[] {
+    return this.graph.inputs.filter((input) => input !== this.input);
+  }
+
+  /** The open inputs that some values depend on. */
+  openInputsOf(values: readonly Value[]): readonly Value[] {
+    const read = new Set(neededNodes(this.graph, values, new Map()).flatMap((node) => node.inputs));
+    return this.openInputs.filter((input) => read.has(input));
+  }
+
+  /** A value given for one of the open inputs. @throws GlobalPercError when there is no such input, or it does not fit. */
+  inputTensor(name: string, given: InputValue): HostTensor {
+    return inputTensor(this.source, namedInput(this.source, this.graph, this.input, name), given);
   }
 
   /** How messages state the accepted input, e.g. `[batch, 3, 224, 224]`. */
@@ -62,21 +89,6 @@ export class Model {
     const stride = attributes.ints('strides')?.[0] ?? 1;
     return kernel !== undefined && kernel === stride && kernel >= 8 ? kernel : undefined;
   }
-}
-
-function singleInput(source: string, graph: Graph): Value {
-  const [input, ...others] = graph.inputs;
-  if (input === undefined) throw new GlobalPercError(`${source}: the model has no input`);
-  if (others.length > 0) {
-    const names = graph.inputs.map((value) => `'${value.name}'`).join(', ');
-    throw new GlobalPercError(
-      `${source}: the model has ${graph.inputs.length} inputs (${names}); models with one image input are supported`,
-    );
-  }
-  if (input.dtype !== 'float32') {
-    throw new GlobalPercError(`${source}: input '${input.name}' is ${input.dtype}; a float32 model is needed`);
-  }
-  return input;
 }
 
 const nearestMultiples = (side: number, patch: number): number[] => {

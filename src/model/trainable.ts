@@ -26,9 +26,15 @@ export class TrainableModel extends Module {
   /** The graph for each input shape seen by `prepare`. */
   private readonly bodies = new Map<string, Specialized>();
 
-  /** Made by `loadModel`. @throws GlobalPercError when the model has no weights. */
+  /** Made by `loadModel`. @throws GlobalPercError when the model has no weights, or an input without value. */
   constructor(model: Model) {
     super();
+    const [open] = model.openInputs;
+    if (open) {
+      throw new GlobalPercError(
+        `${model.source}: input '${open.name}' needs a value to train the model: loadModel(source, { trainable: true, inputs: { … } })`,
+      );
+    }
     this.model = model;
     this.weights = new Map(Array.from(weightsOf(model.graph), (value) => [value, parameterOf(value)]));
     if (this.weights.size === 0) throw new GlobalPercError(`${model.source}: the model has no weights to train`);
@@ -46,7 +52,7 @@ export class TrainableModel extends Module {
     this.model.checkInputShape(shape);
     const wanted = [...graph.outputs, ...calls.map((call) => call.output)];
     const type = { dtype: 'float32', shape } as const;
-    this.bodies.set(key, await specialize(graph, input, type, wanted, {}, [...this.weights.keys()]));
+    this.bodies.set(key, await specialize(graph, new Map([[input, type]]), wanted, {}, [...this.weights.keys()]));
   }
 
   /** @throws GlobalPercError for a shape that `prepare` has not seen. */
@@ -57,13 +63,14 @@ export class TrainableModel extends Module {
         `${this.model.source}: call await model.prepare([${x.shape}]) before it is used inside another module`,
       );
     }
-    const { outputs } = this.model.graph;
+    const { graph, input } = this.model;
+    const { outputs } = graph;
     const weights = Array.from(
       this.weights,
       ([value, parameter]) => [body.valueOf(value), this.read(parameter, x)] as const,
     );
     const wanted = [...outputs, ...this.model.calls.map((call) => call.output)].map((value) => body.valueOf(value));
-    const tensors = transcribe(body.graph, x.graph, new Map([[body.input, x], ...weights]), wanted);
+    const tensors = transcribe(body.graph, x.graph, new Map([[body.valueOf(input), x], ...weights]), wanted);
     this.recordCalls(x, tensors.slice(outputs.length));
     return tensors.slice(0, outputs.length);
   }

@@ -5,9 +5,11 @@
  */
 import {
   type ConstantData,
+  constantOf,
   type DataType,
   GlobalPercError,
   Graph,
+  isDifferentiable,
   type Node,
   numbersOf,
   readsOnlyShape,
@@ -15,6 +17,7 @@ import {
   sizeOf,
   type Tensor,
   type TensorType,
+  typedArray,
   type Value,
 } from '../graph/index.js';
 import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
@@ -25,28 +28,27 @@ import { neededNodes } from './transcribe.js';
 /** A static copy of a model. */
 export interface Specialized {
   readonly graph: Graph;
-  readonly input: Value;
-  /** The static counterpart of a value of the imported graph. */
+  /** The static counterpart of a value of the imported graph, its inputs included. */
   valueOf(original: Value): Value;
 }
 
 /**
- * Specialises `graph` for an input of the given type, as far as `wanted` needs it.
+ * Specialises `graph` for inputs of the given types, as far as `wanted` needs it.
+ * @param inputs Every input that `wanted` depends on.
  * @param variables constants that may change later: nothing computed from them is folded.
- * @throws GlobalPercError when ONNX Runtime cannot run the model on that shape.
+ * @throws GlobalPercError when ONNX Runtime cannot run the model on those shapes.
  */
 export async function specialize(
   graph: Graph,
-  input: Value,
-  type: TensorType,
+  inputs: ReadonlyMap<Value, TensorType>,
   wanted: readonly Value[],
   options: SessionOptions = {},
   variables: readonly Value[] = [],
 ): Promise<Specialized> {
   const nodes = neededNodes(graph, wanted, new Map());
-  const dependent = dataDependent(nodes, [input, ...variables]);
-  const probed = await probe(graph, nodes, { input, type, dependent, wanted, options });
-  return rebuild(nodes, input, type, dependent, probed);
+  const dependent = dataDependent(nodes, [...inputs.keys(), ...variables]);
+  const probed = await probe(graph, nodes, { inputs, dependent, wanted, options });
+  return rebuild(nodes, inputs, dependent, probed);
 }
 
 /** Values that change with the data of `sources`; a Shape of them does not. */
@@ -61,8 +63,7 @@ function dataDependent(nodes: readonly Node[], sources: readonly Value[]): Reado
 }
 
 interface Probe {
-  readonly input: Value;
-  readonly type: TensorType;
+  readonly inputs: ReadonlyMap<Value, TensorType>;
   readonly dependent: ReadonlySet<Value>;
   readonly wanted: readonly Value[];
   readonly options: SessionOptions;
@@ -76,7 +77,7 @@ interface Probed {
 }
 
 /** Runs the model once, with a Shape node behind every data-dependent value. */
-async function probe(graph: Graph, nodes: Node[], { input, type, dependent, wanted, options }: Probe): Promise<Probed> {
+async function probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, options }: Probe): Promise<Probed> {
   const measured = nodes
     .flatMap((node) => node.outputs)
     .filter((value): value is Value => !!value && dependent.has(value));
@@ -87,11 +88,11 @@ async function probe(graph: Graph, nodes: Node[], { input, type, dependent, want
   const frontier = constantFrontier(nodes, dependent, wanted);
 
   const program = new Graph(() => []);
-  const runInput: Value = { name: input.name, ...type };
-  program.inputs = [runInput];
+  const runInputs = new Map(Array.from(inputs, ([value, type]) => [value, { name: value.name, ...type }]));
+  program.inputs = [...runInputs.values()];
   program.nodes = nodes.map((node) => ({
     ...node,
-    inputs: node.inputs.map((value) => (value === input ? runInput : value)),
+    inputs: node.inputs.map((value) => (value && runInputs.get(value)) ?? value),
   }));
   const shapeOutputs = measured.map((value) => {
     const output: Value = { name: `${value.name}.shape`, dtype: 'int64', shape: [-1] };
@@ -108,7 +109,7 @@ async function probe(graph: Graph, nodes: Node[], { input, type, dependent, want
   const fetched = [...new Set([...frontier, ...(unknown as Value[])])];
   program.outputs = [...shapeOutputs, ...fetched];
 
-  const results = await runProbe(program, input, type, requiredOpset(graph), options);
+  const results = await runProbe(program, requiredOpset(graph), options);
   const tensor = (value: Value): HostTensor => results[value.name] as HostTensor;
   return {
     shapes: new Map(measured.map((value, i) => [value, numbersOf(constantFrom(tensor(shapeOutputs[i] as Value)))])),
@@ -125,33 +126,35 @@ function constantFrontier(nodes: readonly Node[], dependent: ReadonlySet<Value>,
   return computed.filter((value): value is Value => !!value && read.has(value) && !dependent.has(value));
 }
 
-async function runProbe(
-  program: Graph,
-  input: Value,
-  type: TensorType,
-  opset: number,
-  options: SessionOptions,
-): Promise<Record<string, HostTensor>> {
+async function runProbe(program: Graph, opset: number, options: SessionOptions): Promise<Record<string, HostTensor>> {
   try {
-    const data = new Float32Array(sizeOf(type.shape)).fill(0.5);
-    const feeds = { [input.name]: { dtype: type.dtype, dims: type.shape, data } };
+    const feeds = Object.fromEntries(program.inputs.map((input) => [input.name, sampleOf(input as TensorType)]));
     return await Session.runOnce(program, opset, feeds, options);
   } catch (error) {
+    const shapes = program.inputs.map(({ shape }) => `[${shape}]`).join(', ');
     const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
-    throw new GlobalPercError(`the model does not run on an input of shape [${type.shape}]: ${reason}`);
+    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`);
   }
+}
+
+/** Any data will do, since shapes alone are learnt: ones, which are valid indices too; images of medium grey. */
+function sampleOf({ dtype, shape }: TensorType): HostTensor {
+  const sample = isDifferentiable(dtype) ? 0.5 : 1;
+  const { bytes } = constantOf(dtype, shape, new Float32Array(sizeOf(shape)).fill(sample));
+  return { dtype, dims: shape, data: typedArray(dtype, bytes) };
 }
 
 /** Builds the static graph: data-dependent nodes with types, everything else as constants. */
 function rebuild(
   nodes: readonly Node[],
-  input: Value,
-  type: TensorType,
+  inputs: ReadonlyMap<Value, TensorType>,
   dependent: ReadonlySet<Value>,
   probed: Probed,
 ): Specialized {
   const graph = createGraph();
-  const copies = new Map<Value, Tensor>([[input, graph.input(input.name, type.dtype, type.shape)]]);
+  const copies = new Map<Value, Tensor>(
+    Array.from(inputs, ([input, { dtype, shape }]) => [input, graph.input(input.name, dtype, shape)]),
+  );
   const copyOf = (value: Value): Tensor => {
     const known = copies.get(value);
     if (known) return known;
@@ -179,7 +182,7 @@ function rebuild(
       copies.set(value, copy);
     });
   }
-  return { graph, input: (copies.get(input) as Tensor).value, valueOf: (original) => copyOf(original).value };
+  return { graph, valueOf: (original) => copyOf(original).value };
 }
 
 const measuredTypes = (node: Node, probed: Probed): TensorType[] =>

@@ -1,6 +1,7 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
 import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
-import { type Objective, type TensorLike, toFloat32 } from '../loss/index.js';
+import type { Objective } from '../loss/index.js';
+import { type TensorLike, toFloat32 } from '../model/index.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { download, type HostTensor, platform, release, upload } from '../runtime/index.js';

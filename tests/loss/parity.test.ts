@@ -6,8 +6,8 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type ConstantData, numbersOf, sizeOf, typedArray } from '../../src/graph/index.js';
-import { GlobalPercConfig, GlobalPercLoss, type TensorLike } from '../../src/loss/index.js';
-import { loadModel } from '../../src/model/index.js';
+import { GlobalPercConfig, GlobalPercLoss } from '../../src/loss/index.js';
+import { loadModel, type TensorLike } from '../../src/model/index.js';
 import { readFixture } from '../support/safetensors.js';
 
 interface Case {

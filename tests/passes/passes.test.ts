@@ -91,7 +91,7 @@ describe('specialize', () => {
       { types: [{ dtype: 'float32', shape: [1, 1] }] },
     )[0] as Tensor;
     const y = x.add(rows.exp());
-    const specialized = await specialize(graph, x.value, { dtype: 'float32', shape: [2, 4] }, [y.value]);
+    const specialized = await specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 4] }]]), [y.value]);
     expect(opsOf(specialized.graph)).toEqual(['Add']);
     expect(specialized.valueOf(y.value).shape).toEqual([2, 4]);
   });
@@ -100,7 +100,7 @@ describe('specialize', () => {
     const graph = createGraph();
     const x = graph.input('x', 'float32', [2, 3]);
     const y = x.matmul(graph.constant(ramp(3, 2)));
-    const run = specialize(graph, x.value, { dtype: 'float32', shape: [2, 5] }, [y.value]);
+    const run = specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 5] }]]), [y.value]);
     await expect(run).rejects.toThrow(/the model does not run on an input of shape \[2,5\]/);
   });
 });
