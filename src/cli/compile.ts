@@ -1,6 +1,5 @@
 /** `globalperc compile`: loss and gradient as one ONNX file. */
 import type { Command } from 'commander';
-import { writeAtomically } from '../data/index.js';
 import { openLoss, parseShape, withProgress } from './common.js';
 
 interface Options {
@@ -22,12 +21,9 @@ export function addCompile(program: Command): void {
 
 async function run(modelPath: string, options: Options): Promise<void> {
   const shape = parseShape(options.input);
-  const bytes = await withProgress(async (step) => {
+  const written = await withProgress(async (step) => {
     await using loss = await openLoss(modelPath, options, step);
-    return await loss.compile(shape, step);
+    return await loss.compileToFile(options.out, shape, step);
   });
-  await writeAtomically(options.out, bytes);
-  process.stdout.write(
-    `${options.out}: ${(bytes.length / 1e6).toFixed(1)} MB, pred and target [${shape.join(', ')}]\n`,
-  );
+  process.stdout.write(`${options.out}: ${(written / 1e6).toFixed(1)} MB, pred and target [${shape.join(', ')}]\n`);
 }

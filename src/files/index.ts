@@ -1,5 +1,6 @@
 /** Files and checkpoints on disk, each there whole or not at all. */
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 
@@ -32,6 +33,51 @@ export async function readBytes(path: string): Promise<Uint8Array> {
   });
 }
 
+/** A file of any size, of which parts are read: those that are asked for, when they are. */
+export interface OpenFile {
+  readonly length: number;
+  /** @throws GlobalPercError when the file has become shorter or unreadable. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** Makes sure that a file can be read, now and later. @throws GlobalPercError when it is missing or cannot be read. */
+export async function openForReading(path: string): Promise<OpenFile> {
+  const failed = (error: unknown): never => {
+    throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`);
+  };
+  const { size } = await stat(path).catch(failed);
+  await access(path, constants.R_OK).catch(failed);
+  return {
+    length: size,
+    read(offset, length) {
+      try {
+        return readPart(path, offset, length);
+      } catch (error) {
+        return failed(error);
+      }
+    },
+  };
+}
+
+function readPart(path: string, offset: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const descriptor = openSync(path, 'r');
+  try {
+    let done = 0;
+    while (done < length) {
+      const count = readSync(descriptor, bytes, done, length - done, offset + done);
+      if (count === 0) throw new Error(`it ends at byte ${offset + done}; it was longer before`);
+      done += count;
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+  return bytes;
+}
+
+/** Bytes, text, or parts that are made one after the other. */
+type Content = Uint8Array | string | Iterable<Uint8Array>;
+
 /** Sets the temporary files of one process apart. */
 let written = 0;
 
@@ -39,7 +85,7 @@ let written = 0;
  * Writes a file whole or not at all, even when the power fails: beside its place first, to the disk, then renamed.
  * @throws GlobalPercError when the disk is full, the folder is missing, or the file cannot be written otherwise.
  */
-export async function writeAtomically(path: string, content: Uint8Array | string): Promise<void> {
+export async function writeAtomically(path: string, content: Content): Promise<void> {
   written += 1;
   const temporary = `${path}.${process.pid}.${written}.tmp`;
   try {
@@ -58,10 +104,11 @@ function writeReason(error: unknown, path: string): string {
   return code === 'ENOTDIR' ? `'${dirname(path)}' is not a folder` : reasonOf(error);
 }
 
-async function writeToDisk(path: string, content: Uint8Array | string): Promise<void> {
+async function writeToDisk(path: string, content: Content): Promise<void> {
   const file = await open(path, 'w');
   try {
-    await file.writeFile(content);
+    const parts = typeof content === 'string' || content instanceof Uint8Array ? [content] : content;
+    for (const part of parts) await file.writeFile(part);
     await file.sync();
   } finally {
     await file.close();

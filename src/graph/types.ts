@@ -47,6 +47,18 @@ export type TypedArray =
 /** A concrete tensor: little-endian bytes in row-major order, as ONNX's `raw_data`. */
 export interface ConstantData extends TensorType {
   readonly bytes: Uint8Array;
+  /** Where the bytes lie, if in a file: they are not kept in memory then, but read whenever they are asked for. */
+  readonly place?: FilePlace;
+}
+
+/** Part of a file that ONNX Runtime can read by itself. */
+export interface FilePlace {
+  /** Absolute path of the model's folder. */
+  readonly folder: string;
+  /** The file's path from there. */
+  readonly location: string;
+  /** First byte. */
+  readonly offset: number;
 }
 
 const ARRAYS = {
@@ -88,6 +100,23 @@ export function typedArray(dtype: DataType, bytes: Uint8Array): TypedArray {
 /** The bytes of an array, shared with it. */
 export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+
+/** Number of bytes that a tensor takes. */
+export const byteLengthOf = ({ dtype, shape }: TensorType): number => sizeOf(shape) * bytesPerElement(dtype);
+
+/** A constant that stays in its file. @param read reads its bytes. */
+export const constantInFile = (
+  { dtype, shape }: TensorType,
+  place: FilePlace,
+  read: () => Uint8Array,
+): ConstantData => ({
+  dtype,
+  shape,
+  place,
+  get bytes() {
+    return read();
+  },
+});
 
 /** The elements of a constant as JavaScript numbers (64-bit integers are narrowed). */
 export const numbersOf = (constant: ConstantData): number[] =>

@@ -6,11 +6,11 @@ import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { gradient } from '../autodiff/index.js';
 import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
-import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { fold, simplify } from '../passes/index.js';
 import { type HostTensor, release, Session, type SessionOptions } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
+import { modelBytes, writeModelFile } from './compiled-file.js';
 import { EncodedTarget } from './encoded-target.js';
 import {
   begin,
@@ -165,11 +165,24 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * The compiled loss for predictions of one shape, as an ONNX model of standard operators.
    * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses` (`[hooks]`). Inputs that the model leaves open
    * are inputs of the same name.
+   * @throws GlobalPercError when the weights exceed what an ONNX file can hold; `compileToFile` writes them beside it.
    */
   async compile(shape: Shape, options: CallOptions = {}): Promise<Uint8Array> {
+    return modelBytes(await this.compiled(shape, options));
+  }
+
+  /**
+   * Writes what `compile` returns to a file. Weights beyond what an ONNX file can hold (2 GB) go to `path.data` beside it.
+   * @returns the number of bytes written.
+   * @throws GlobalPercError when a file cannot be written.
+   */
+  async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
+    return writeModelFile(await this.compiled(shape, options), path);
+  }
+
+  private async compiled(shape: Shape, options: CallOptions): Promise<Graph> {
     await this.prepare(shape, options);
-    const { graph } = await this.draft('gradient', { pred: shape, target: shape }, options);
-    return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
+    return (await this.draft('gradient', { pred: shape, target: shape }, options)).graph;
   }
 
   /** Frees every session. The loss cannot be used afterwards. */

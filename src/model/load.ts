@@ -1,6 +1,6 @@
 /** Reading a model from a file, a URL or memory. */
 import { GlobalPercError } from '../graph/index.js';
-import { readOnnx } from '../onnx/index.js';
+import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
 import type { InputValue } from './inputs.js';
@@ -43,8 +43,8 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
-  const external = (location: string): Promise<Uint8Array> =>
-    platform.readBytes(platform.beside(name, location)).catch((error: Error) => {
+  const external: ExternalReader = (location) =>
+    platform.openBeside(name, location).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
       );

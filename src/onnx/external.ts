@@ -1,25 +1,50 @@
 /** Weights that a model keeps in files beside itself. */
 import { TensorProto_DataLocation as Location, type TensorProto } from 'onnx-buf';
-import { GlobalPercError } from '../graph/index.js';
+import { type ConstantData, constantInFile, GlobalPercError } from '../graph/index.js';
+import { typeOfProto } from './tensors.js';
 
-/** Returns the bytes of a file that lies beside the model, by the path the model gives. */
-export type ExternalReader = (location: string) => Promise<Uint8Array> | Uint8Array;
+/** A file beside the model. */
+export interface ExternalFile {
+  readonly length: number;
+  /** Absolute path of the model's folder, where ONNX Runtime can read the file by itself. */
+  readonly folder?: string;
+  /** @throws GlobalPercError when the file has become unreadable. */
+  read(offset: number, length: number): Uint8Array;
+}
+
+/** A file whose bytes are all in memory. */
+export const fileInMemory = (bytes: Uint8Array): ExternalFile => ({
+  length: bytes.length,
+  read: (offset, length) => bytes.subarray(offset, offset + length),
+});
+
+/** Opens a file that lies beside the model, by the path the model gives. */
+export type ExternalReader = (location: string) => Promise<ExternalFile> | ExternalFile;
+
+/** The widest element's size; the runtime reads a tensor where it lies. */
+const ALIGNMENT = 8;
+
+/** Smaller tensors are read at once: shape arithmetic looks at them often. */
+const STAYS_IN_FILE_FROM = 64 * 1024;
 
 /**
- * Gives every external tensor its bytes, as if they had been in the model. Each file is read once and not copied.
+ * Gives external tensors their bytes, as if they had been in the model. Large ones stay in their files, where ONNX
+ * Runtime can read them.
+ * @returns the constants of the tensors that stay.
  * @throws GlobalPercError naming the file that is missing or too short.
  */
 export async function loadExternal(
   tensors: readonly TensorProto[],
   source: string,
   read: ExternalReader | undefined,
-): Promise<void> {
-  const files = new Map<string, Uint8Array>();
+): Promise<ReadonlyMap<TensorProto, ConstantData>> {
+  const files = new Map<string, ExternalFile>();
+  const inFile = new Map<TensorProto, ConstantData>();
   for (const tensor of tensors) {
     if (tensor.dataLocation !== Location.EXTERNAL) continue;
     const where = `${source}: tensor '${tensor.name}'`;
     const { location, offset, length } = placeOf(tensor, where);
-    const file = files.get(location) ?? (await readFile(location, where, read));
+    const file = files.get(location) ?? (await openFile(location, where, read));
     files.set(location, file);
     const end = length === undefined ? file.length : offset + length;
     if (end > file.length || offset > end) {
@@ -27,9 +52,14 @@ export async function loadExternal(
         `${where} lies at bytes ${offset} to ${end} of '${location}', which has ${file.length}; download it again`,
       );
     }
-    tensor.rawData = file.subarray(offset, end) as Uint8Array<ArrayBuffer>;
+    const bytes = (): Uint8Array => file.read(offset, end - offset);
+    if (file.folder !== undefined && end - offset >= STAYS_IN_FILE_FROM && offset % ALIGNMENT === 0) {
+      const type = typeOfProto(tensor, end - offset, where);
+      inFile.set(tensor, constantInFile(type, { folder: file.folder, location, offset }, bytes));
+    } else tensor.rawData = bytes() as Uint8Array<ArrayBuffer>;
     tensor.dataLocation = Location.DEFAULT;
   }
+  return inFile;
 }
 
 interface Place {
@@ -57,7 +87,7 @@ function placeOf(tensor: TensorProto, where: string): Place {
 
 const isCount = (number: number): boolean => Number.isSafeInteger(number) && number >= 0;
 
-async function readFile(location: string, where: string, read: ExternalReader | undefined): Promise<Uint8Array> {
+async function openFile(location: string, where: string, read: ExternalReader | undefined): Promise<ExternalFile> {
   const missing = `${where} is kept in the file '${location}' beside the model`;
   if (read === undefined)
     throw new GlobalPercError(`${missing}; load the model by path or URL, so that it can be found`);

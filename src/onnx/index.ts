@@ -1,3 +1,3 @@
-export type { ExternalReader } from './external.js';
+export { type ExternalFile, type ExternalReader, fileInMemory } from './external.js';
 export { type ReadOptions, readOnnx } from './read.js';
-export { type OnnxModel, type WriteOptions, writeOnnx } from './write.js';
+export { type ExternalConstant, type OnnxModel, type WriteOptions, weightBytes, writeOnnx } from './write.js';

@@ -1,6 +1,6 @@
 /** Reads an ONNX model into a graph. */
 import type { GraphProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
-import { GlobalPercError, type Graph, type Node, type Value } from '../graph/index.js';
+import { type ConstantData, GlobalPercError, type Graph, type Node, type Value } from '../graph/index.js';
 import { attributesOfProto, constantOfAttributes } from './attributes.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
@@ -14,7 +14,7 @@ import { constantOfProto, dtypeOf } from './tensors.js';
 export interface ReadOptions {
   /** Path or name of the file, for messages. */
   readonly source: string;
-  /** Reads a weight file beside the model. */
+  /** Opens a weight file beside the model. */
   readonly external?: ExternalReader;
 }
 
@@ -28,8 +28,8 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   const nodes = inlineFunctions(model, proto.node, source);
   for (const node of nodes) refuseNode(node, source);
   const initializers = usedInitializers(proto, nodes, source);
-  await loadExternal([...initializers, ...attributeTensors(nodes)], source, external);
-  new GraphReader(graph, source).read(proto, nodes, initializers);
+  const inFile = await loadExternal([...initializers, ...attributeTensors(nodes)], source, external);
+  new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
   graph.nodes = inExecutionOrder(graph.nodes, source);
   normalizeOpset(graph, opset, source);
   return graph;
@@ -54,12 +54,15 @@ const attributeTensors = (nodes: readonly NodeProto[]): TensorProto[] =>
 class GraphReader {
   private readonly graph: Graph;
   private readonly source: string;
+  private readonly inFile: ReadonlyMap<TensorProto, ConstantData>;
   private readonly values = new Map<string, Value>();
   private readonly nodeNames = new Set<string>();
 
-  constructor(graph: Graph, source: string) {
+  /** @param inFile Constants of the initializers that stay in their files. */
+  constructor(graph: Graph, source: string, inFile: ReadonlyMap<TensorProto, ConstantData>) {
     this.graph = graph;
     this.source = source;
+    this.inFile = inFile;
   }
 
   read(proto: GraphProto, nodes: readonly NodeProto[], initializers: readonly TensorProto[]): void {
@@ -84,7 +87,7 @@ class GraphReader {
   }
 
   private addInitializer(tensor: TensorProto): void {
-    const constant = constantOfProto(tensor, `${this.source}: initializer '${tensor.name}'`);
+    const constant = this.inFile.get(tensor) ?? constantOfProto(tensor, `${this.source}: initializer '${tensor.name}'`);
     this.add({ name: tensor.name, dtype: constant.dtype, shape: constant.shape, constant });
   }
 

@@ -1,13 +1,13 @@
 /** TensorProto → constant data, in every encoding the format has. */
 import { TensorProto_DataType as ElementType, type TensorProto } from 'onnx-buf';
 import {
+  byteLengthOf,
   bytesOf,
-  bytesPerElement,
   type ConstantData,
   type DataType,
   GlobalPercError,
   ONNX_DTYPE,
-  sizeOf,
+  type TensorType,
 } from '../graph/index.js';
 import { refuseElementType } from './refuse.js';
 
@@ -27,21 +27,26 @@ export const dimensions = (dims: readonly bigint[]): number[] => dims.map(Number
  * @throws GlobalPercError when type, shape and data do not fit together.
  */
 export function constantOfProto(proto: TensorProto, where: string): ConstantData {
+  const dtype = requiredDtype(proto, where);
+  const bytes = proto.rawData.length > 0 ? proto.rawData : listedData(proto, dtype);
+  return { ...typeOfProto(proto, bytes.length, where), bytes };
+}
+
+/** The type of a tensor that holds so many bytes. @throws GlobalPercError when type, shape and size do not fit together. */
+export function typeOfProto(proto: TensorProto, byteLength: number, where: string): TensorType {
+  const type = { dtype: requiredDtype(proto, where), shape: dimensions(proto.dims) };
+  if (type.shape.every((dim) => dim >= 0) && byteLength === byteLengthOf(type)) return type;
+  throw new GlobalPercError(
+    `${where}: ${type.dtype}[${type.shape}] takes ${byteLengthOf(type)} bytes, the file holds ${byteLength}; it is damaged, export it again`,
+  );
+}
+
+function requiredDtype(proto: TensorProto, where: string): DataType {
   refuseElementType(proto.dataType, where);
   const dtype = dtypeOf(proto.dataType);
-  if (dtype === undefined) {
-    const name = ElementType[proto.dataType] ?? `number ${proto.dataType}`;
-    throw new GlobalPercError(`${where} has element type ${name}; numbers and booleans are supported`);
-  }
-  const shape = dimensions(proto.dims);
-  const bytes = proto.rawData.length > 0 ? proto.rawData : listedData(proto, dtype);
-  const expected = sizeOf(shape) * bytesPerElement(dtype);
-  if (shape.some((dim) => dim < 0) || bytes.length !== expected) {
-    throw new GlobalPercError(
-      `${where}: ${dtype}[${shape}] takes ${expected} bytes, the file holds ${bytes.length}; it is damaged, export it again`,
-    );
-  }
-  return { dtype, shape, bytes };
+  if (dtype !== undefined) return dtype;
+  const name = ElementType[proto.dataType] ?? `number ${proto.dataType}`;
+  throw new GlobalPercError(`${where} has element type ${name}; numbers and booleans are supported`);
 }
 
 /** Data in one of the typed lists; small types share `int32_data`. */

@@ -21,13 +21,32 @@ import {
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from 'onnx-buf';
-import { type Attribute, type ConstantData, type Graph, type Node, ONNX_DTYPE, type Value } from '../graph/index.js';
+import {
+  type Attribute,
+  byteLengthOf,
+  type ConstantData,
+  type Graph,
+  type Node,
+  ONNX_DTYPE,
+  type TensorType,
+  type Value,
+} from '../graph/index.js';
 
 /** Model bytes, and the weights that were kept out of them. */
 export interface OnnxModel {
   readonly model: Uint8Array;
   /** Weights by the path under which the model refers to them; empty when all are embedded. */
-  readonly external: readonly { readonly path: string; readonly data: Uint8Array }[];
+  readonly external: readonly ExternalConstant[];
+  /** The weights that the model refers to where they lie: their folder, and how many bytes they are. */
+  readonly inPlace: { readonly folder: string; readonly bytes: number } | undefined;
+}
+
+/** A weight outside the model. */
+export interface ExternalConstant {
+  readonly path: string;
+  /** First byte in the file of that path. */
+  readonly offset: number;
+  readonly constant: ConstantData;
 }
 
 export interface WriteOptions {
@@ -35,7 +54,14 @@ export interface WriteOptions {
   readonly opset: number;
   /** Constants of at least this many bytes are handed out beside the model instead of being copied into it. */
   readonly externalFrom?: number;
+  /** Hand them out as parts of one file of this path, instead of as files of their own. */
+  readonly externalPath?: string;
+  /** Refer to weights that lie in files where they are, as far as they share a folder. Default false. */
+  readonly inPlace?: boolean;
 }
+
+/** Weights in one file begin at multiples of this: what a cache line or vector register may want. */
+const ALIGNMENT = 64;
 
 /** Oldest file format version that may hold an operator set (https://github.com/onnx/onnx/blob/main/docs/Versioning.md). */
 const irVersion = (opset: number): bigint => (opset >= 23 ? 11n : opset >= 21 ? 10n : 9n);
@@ -43,16 +69,12 @@ const irVersion = (opset: number): bigint => (opset >= 23 ? 11n : opset >= 21 ? 
 const encoder = new TextEncoder();
 
 /** Serialises a graph. Names are made unique; those of inputs and outputs are kept. */
-export function writeOnnx(graph: Graph, { opset, externalFrom = Number.POSITIVE_INFINITY }: WriteOptions): OnnxModel {
+export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
   const names = uniqueNames(graph);
-  const external: { path: string; data: Uint8Array }[] = [];
-  const initializer = constantsOf(graph).map(([value, data]) => {
-    const name = names.get(value) as string;
-    if (data.bytes.length < externalFrom) return tensorProto(data, name);
-    external.push({ path: name, data: data.bytes });
-    return externalTensor(data, name);
-  });
+  const weights = new WeightWriter(options);
+  const initializer = constantsOf(graph).map(([value, data]) => weights.write(data, names.get(value) as string));
   const domains = new Set(graph.nodes.map((node) => node.domain).filter((domain) => domain !== ''));
+  const { opset } = options;
   const model = create(ModelProtoSchema, {
     irVersion: irVersion(opset),
     producerName: 'globalperc',
@@ -62,7 +84,35 @@ export function writeOnnx(graph: Graph, { opset, externalFrom = Number.POSITIVE_
     ],
     graph: graphProto(graph, names, initializer),
   });
-  return { model: toBinary(ModelProtoSchema, model), external };
+  const { external, inPlace } = weights;
+  return { model: toBinary(ModelProtoSchema, model), external, inPlace };
+}
+
+/** Decides for each constant whether it goes into the model, beside it, or stays where it lies. */
+class WeightWriter {
+  readonly external: ExternalConstant[] = [];
+  inPlace: OnnxModel['inPlace'];
+  private readonly options: WriteOptions;
+  private end = 0;
+
+  constructor(options: WriteOptions) {
+    this.options = options;
+  }
+
+  write(constant: ConstantData, name: string): TensorProto {
+    const { externalFrom = Number.POSITIVE_INFINITY, externalPath, inPlace = false } = this.options;
+    const { place } = constant;
+    if (inPlace && place && (this.inPlace ?? place).folder === place.folder) {
+      this.inPlace = { folder: place.folder, bytes: (this.inPlace?.bytes ?? 0) + byteLengthOf(constant) };
+      return externalTensor(constant, name, place.location, place.offset);
+    }
+    if (byteLengthOf(constant) < externalFrom) return tensorProto(constant, name);
+    const path = externalPath ?? name;
+    const offset = externalPath === undefined ? 0 : this.end;
+    this.end = Math.ceil((offset + byteLengthOf(constant)) / ALIGNMENT) * ALIGNMENT;
+    this.external.push({ path, offset, constant });
+    return externalTensor(constant, name, path, offset);
+  }
 }
 
 function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer: TensorProto[]): GraphProto {
@@ -111,6 +161,10 @@ function uniqueNames(graph: Graph): Map<Value, string> {
   return names;
 }
 
+/** Bytes of all constants of a graph. */
+export const weightBytes = (graph: Graph): number =>
+  constantsOf(graph).reduce((sum, [, constant]) => sum + byteLengthOf(constant), 0);
+
 function constantsOf(graph: Graph): [Value, ConstantData][] {
   const found = new Map<Value, ConstantData>();
   const used: (Value | undefined)[] = [...graph.nodes.flatMap((node: Node) => node.inputs), ...graph.outputs];
@@ -126,13 +180,15 @@ const tensorProto = (data: ConstantData, name = ''): TensorProto =>
     rawData: data.bytes as Uint8Array<ArrayBuffer>,
   });
 
-const externalTensor = (data: ConstantData, name: string): TensorProto =>
+const externalTensor = (type: TensorType, name: string, location: string, offset: number): TensorProto =>
   create(TensorProtoSchema, {
     name,
-    dataType: ONNX_DTYPE[data.dtype],
-    dims: data.shape.map(BigInt),
+    dataType: ONNX_DTYPE[type.dtype],
+    dims: type.shape.map(BigInt),
     dataLocation: TensorProto_DataLocation.EXTERNAL,
-    externalData: [create(StringStringEntryProtoSchema, { key: 'location', value: name })],
+    externalData: Object.entries({ location, offset, length: byteLengthOf(type) }).map(([key, value]) =>
+      create(StringStringEntryProtoSchema, { key, value: String(value) }),
+    ),
   });
 
 function valueInfo(value: Value): ValueInfoProto {

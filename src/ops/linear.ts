@@ -1,5 +1,5 @@
 /** Matrix products. */
-import { broadcastShapes, GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
+import { broadcastShapes, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
 import { einsum, einsumGradient, einsumShape } from './einsum.js';
 
@@ -31,13 +31,21 @@ export const MatMul = defineOp({
     const outer = (): Tensor => dy.reshape([...batch, left.dim(-2), right.dim(-1)]);
     return [
       () => {
-        const full = outer().matmul(transposed(right));
+        const full = timesTransposed(outer(), right);
         return a.rank === 1 ? full.sum(full.shape.slice(0, -1).map((_, i) => i)) : full;
       },
       () => matMulRightGradient(left, outer(), b),
     ];
   },
 });
+
+/** dy·bᵀ; a plain matrix b, usually a weight, is read as it lies instead of being kept a second time, transposed. */
+function timesTransposed(dy: Tensor, b: Tensor): Tensor {
+  if (b.rank > 2) return dy.matmul(transposed(b));
+  const rows = dy.reshape([-1, dy.dim(-1)]);
+  const [product] = dy.graph.emit('Gemm', [rows, b], { transB: int(1) }) as [Tensor];
+  return product.reshape([...dy.shape.slice(0, -1), b.dim(0)]);
+}
 
 /** aᵀ·dy; for a plain matrix b all batches are summed by one product. */
 function matMulRightGradient(left: Tensor, dy: Tensor, b: Tensor): Tensor {

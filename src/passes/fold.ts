@@ -1,9 +1,12 @@
 /** Constant folding: what depends on constants alone is computed once, by ONNX Runtime, when the graph is compiled. */
-import { bytesOf, bytesPerElement, type ConstantData, Graph, type Node, sizeOf, type Value } from '../graph/index.js';
+import { byteLengthOf, bytesOf, type ConstantData, Graph, type Node, type Value } from '../graph/index.js';
 import { operatorOf, requiredOpset } from '../ops/index.js';
 import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
 
-/** A folded constant may not be larger than this, unless its inputs are as large: folding must not inflate the file. */
+/**
+ * A folded constant may not be larger than this, unless its inputs are as large: folding must not inflate the file, nor
+ * bring weights into memory that stay in theirs.
+ */
 const INFLATION_LIMIT = 64 * 1024;
 
 /** Replaces, in place, the outputs of constant subgraphs by constants and drops the nodes. */
@@ -33,7 +36,9 @@ function mayFold(node: Node): boolean {
   if (operatorOf(node)?.random) return false;
   const bytes = (values: readonly (Value | undefined)[]): number =>
     values.reduce(
-      (sum, value) => sum + (value?.dtype ? sizeOf(value.shape ?? []) * bytesPerElement(value.dtype) : 0),
+      (sum, value) =>
+        sum +
+        (value?.dtype && !value.constant?.place ? byteLengthOf({ dtype: value.dtype, shape: value.shape ?? [] }) : 0),
       0,
     );
   return bytes(node.outputs) <= Math.max(INFLATION_LIMIT, bytes(node.inputs));

@@ -1,5 +1,6 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
+import { fileInMemory } from '../onnx/index.js';
 import { SessionHost } from './session-host.mjs';
 import type { Engine, Platform } from './types.js';
 
@@ -38,7 +39,8 @@ async function noFiles(): Promise<never> {
 export const platform: Platform = {
   startEngine: webEngine,
   readBytes,
-  beside: (source, location) => new URL(location, new URL(source, globalThis.location?.href)).href,
+  openBeside: async (source, location) =>
+    fileInMemory(await readBytes(new URL(location, new URL(source, globalThis.location?.href)).href)),
   writeBytes: noFiles,
   writeSnapshot: noFiles,
   readSnapshot: noFiles,

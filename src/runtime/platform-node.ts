@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
+import { openForReading, readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
 import type { Engine, Platform, WorkerRequest } from './types.js';
 
 interface Pending {
@@ -53,7 +53,10 @@ const pathOf = (source: string): string => (source.startsWith('file:') ? fileURL
 export const platform: Platform = {
   startEngine: async () => workerEngine(),
   readBytes: (source) => readBytes(pathOf(source)),
-  beside: (source, location) => resolve(dirname(pathOf(source)), location),
+  openBeside: async (source, location) => {
+    const folder = resolve(dirname(pathOf(source)));
+    return { folder, ...(await openForReading(resolve(folder, location))) };
+  },
   writeBytes: writeAtomically,
   writeSnapshot,
   readSnapshot,

@@ -3,7 +3,7 @@
 import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
 import type { Graph } from '../graph/index.js';
-import { writeOnnx } from '../onnx/index.js';
+import { type OnnxModel, writeOnnx } from '../onnx/index.js';
 import type { Engine, HostTensor } from './types.js';
 
 /** Options of ONNX Runtime: threads, execution providers, optimisation level, … */
@@ -21,6 +21,24 @@ const DEFAULTS: SessionOptions = {
   intraOpNumThreads: platform.threads,
   logSeverityLevel: 3,
 };
+
+/**
+ * Configuration keys of the runtime (https://onnxruntime.ai/docs/api/c/, onnxruntime_session_options_config_keys.h):
+ * where a model in memory finds its weight files, and whether weights are copied into the layout of the kernels.
+ */
+const FOLDER = 'model_external_initializers_file_folder_path';
+const PREPACKING = 'disable_prepacking';
+
+/** From this size on, weights are used where the system maps them: repacked copies would double the memory. */
+const PACKED_UP_TO = 2 ** 30;
+
+const inPlaceOptions = (inPlace: OnnxModel['inPlace']): Record<string, string> => ({
+  ...(inPlace && { [FOLDER]: inPlace.folder }),
+  ...(inPlace && inPlace.bytes > PACKED_UP_TO && { [PREPACKING]: '1' }),
+});
+
+const sessionExtra = ({ extra }: SessionOptions): Record<string, unknown> =>
+  (extra?.session as Record<string, unknown> | undefined) ?? {};
 
 let engine: Promise<Engine> | undefined;
 
@@ -41,8 +59,16 @@ export class Session {
   /** Writes the graph for the given opset and opens it in ONNX Runtime. */
   static async open(graph: Graph, opset: number, options: SessionOptions = {}): Promise<Session> {
     const host = await startedEngine();
-    const { model, external } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM });
-    const id = await host.create({ model, external: [...external], options: { ...DEFAULTS, ...options } });
+    const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
+    const id = await host.create({
+      model,
+      external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
+      options: {
+        ...DEFAULTS,
+        ...options,
+        extra: { ...options.extra, session: { ...inPlaceOptions(inPlace), ...sessionExtra(options) } },
+      },
+    });
     return new Session(host, id);
   }
 
@@ -53,7 +79,11 @@ export class Session {
     feeds: Readonly<Record<string, HostTensor>>,
     options: SessionOptions = {},
   ): Promise<Record<string, HostTensor>> {
-    const session = await Session.open(graph, opset, { ...options, graphOptimizationLevel: 'disabled' });
+    const session = await Session.open(graph, opset, {
+      ...options,
+      graphOptimizationLevel: 'disabled',
+      extra: { ...options.extra, session: { [PREPACKING]: '1', ...sessionExtra(options) } },
+    });
     try {
       return await session.run(feeds);
     } finally {

@@ -1,6 +1,7 @@
 /** What passes between a caller and the engine that runs ONNX Runtime. */
 import type { InferenceSession } from 'onnxruntime-common';
 import type { DataType, TypedArray } from '../graph/index.js';
+import type { ExternalFile } from '../onnx/index.js';
 
 /** A concrete tensor: its data, or the id of data kept beside the session. */
 export interface HostTensor {
@@ -53,14 +54,14 @@ export interface Platform {
   startEngine(): Promise<Engine>;
   /** Reads a file or URL. @throws GlobalPercError when it is missing or unreadable. */
   readBytes(source: string): Promise<Uint8Array>;
-  /** Resolves a path beside a model file. */
-  beside(source: string, location: string): string;
+  /** Opens a file beside a model file. @throws GlobalPercError when it is missing or unreadable. */
+  openBeside(source: string, location: string): Promise<ExternalFile>;
   /** Writes files as the checkpoint of a step, whole or not at all. @throws GlobalPercError where that cannot be done. */
   writeSnapshot(folder: string, step: number, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
   /** The files of a folder's last checkpoint. @throws GlobalPercError when there is none. */
   readSnapshot(folder: string): Promise<Record<string, Uint8Array>>;
   /** Writes a file whole or not at all. @throws GlobalPercError where that cannot be done. */
-  writeBytes(path: string, bytes: Uint8Array): Promise<void>;
+  writeBytes(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void>;
   /** Number of cores this process may use. */
   readonly threads: number;
 }

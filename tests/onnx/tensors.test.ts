@@ -2,6 +2,7 @@
 import { TensorProto_DataLocation as Location, TensorProto_DataType as T, type TensorProto } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { GlobalPercError, numbersOf } from '../../src/graph/index.js';
+import { fileInMemory } from '../../src/onnx/index.js';
 import { floatTensor, intTensor, type ModelSpec, modelBytes, type NodeSpec, tensor } from './build.js';
 import { ascii, parse, read, small, withWeight } from './parse.js';
 
@@ -99,7 +100,7 @@ describe('external data', () => {
 
   it('is read by location, offset and length', async () => {
     const graph = await read(external({ location: 'weights.bin', offset: '4', length: '8' }), {
-      external: async () => file,
+      external: async () => fileInMemory(file),
     });
     const constant = graph.nodes[0]?.inputs[0]?.constant;
     expect(constant && numbersOf(constant)).toEqual([1, 2]);
@@ -107,7 +108,7 @@ describe('external data', () => {
   });
 
   it('is a whole file when only its location is given', async () => {
-    const graph = await read(external({ location: 'w' }), { external: () => file.subarray(4, 12) });
+    const graph = await read(external({ location: 'w' }), { external: () => fileInMemory(file.subarray(4, 12)) });
     expect(graph.nodes[0]?.inputs[0]?.constant?.bytes).toHaveLength(8);
   });
 
@@ -126,7 +127,7 @@ describe('external data', () => {
     await read(spec, {
       external: (location) => {
         asked.push(location);
-        return file;
+        return fileInMemory(file);
       },
     });
     expect(asked).toEqual(['all']);
@@ -143,14 +144,14 @@ describe('external data', () => {
     await expect(read(spec, { external: missing })).rejects.toThrow(
       /'model\.onnx_data' beside the model, which cannot be read: ENOENT/,
     );
-    await expect(read(spec, { external: () => file.subarray(0, 4) })).rejects.toThrow(
+    await expect(read(spec, { external: () => fileInMemory(file.subarray(0, 4)) })).rejects.toThrow(
       /bytes 0 to 8 of 'model\.onnx_data', which has 4/,
     );
-    await expect(read(external({ location: '../secret' }), { external: () => file })).rejects.toThrow(
+    await expect(read(external({ location: '../secret' }), { external: () => fileInMemory(file) })).rejects.toThrow(
       /outside the model's directory/,
     );
-    await expect(read(external({ location: 'w', offset: '-4' }), { external: () => file })).rejects.toThrow(
-      /cannot be read/,
-    );
+    await expect(
+      read(external({ location: 'w', offset: '-4' }), { external: () => fileInMemory(file) }),
+    ).rejects.toThrow(/cannot be read/);
   });
 });
