@@ -25,7 +25,14 @@ export {
   weightCurve,
 } from './loss/index.js';
 export { type InputValue, type LoadOptions, loadModel, Model, type TensorLike, TrainableModel } from './model/index.js';
-export { formatTree, type HookSelector, type ModuleCall, type ModuleTree, moduleTree } from './modules/index.js';
+export {
+  formatTree,
+  type HookSelector,
+  type ModuleCall,
+  type ModuleTree,
+  moduleTree,
+  parametersOf,
+} from './modules/index.js';
 export * as models from './nn/models.js';
 export * as nn from './nn.js';
 export * as optim from './optim/index.js';

@@ -40,10 +40,10 @@ export async function readJson(path: string, name = `'${path}'`): Promise<unknow
   }
 }
 
-/** Loads model and configuration; `hooks`, where given, replace those of the configuration. */
+/** Loads model and configuration; `hook`, where given, replace those of the configuration. */
 export async function openLoss(
   modelPath: string,
-  options: { readonly config?: string | undefined; readonly hooks?: readonly string[] | undefined },
+  options: { readonly config?: string | undefined; readonly hook?: readonly string[] | undefined },
   step: StepOptions,
 ): Promise<GlobalPercLoss> {
   const { config: path } = options;
@@ -52,7 +52,7 @@ export async function openLoss(
     // printData goes to stderr and only where asked for: stdout belongs to the result.
     printData: (json as { printData?: boolean } | null)?.printData ?? false,
     logger: (message) => process.stderr.write(`${message}\n`),
-    ...(options.hooks && { modulesToHook: options.hooks }),
+    ...(options.hook && { modulesToHook: options.hook }),
   });
   return new GlobalPercLoss(await loadModel(modelPath, step), config);
 }

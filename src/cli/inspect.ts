@@ -1,6 +1,17 @@
 /** `globalperc inspect`: the modules of a model and what would be hooked. */
 import type { Command } from 'commander';
-import { formatTree, type ModuleTree, moduleTree } from '../index.js';
+import {
+  formatTree,
+  GlobalPercConfig,
+  GlobalPercLoss,
+  type GlobalPercOptions,
+  type Model,
+  type ModuleCall,
+  type ModuleTree,
+  moduleTree,
+  parametersOf,
+  type StepOptions,
+} from '../index.js';
 import { openLoss, parseShape, withProgress } from './common.js';
 
 interface Options {
@@ -24,52 +35,86 @@ export function addInspect(program: Command): void {
 
 const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
-interface InspectedHook {
-  readonly index: number;
-  readonly path: string;
-  readonly class: string;
-  readonly call: number;
-  readonly weight: number | undefined;
-  readonly shape?: readonly number[] | undefined;
-}
-
 async function run(modelPath: string, options: Options): Promise<void> {
-  const { model, hooks } = await withProgress(async (step) => {
-    await using loss = await openLoss(modelPath, { config: options.config, hooks: options.hook }, step);
-    const shaped = options.input === undefined ? undefined : await loss.hooksFor(parseShape(options.input), step);
-    const inspected = loss.hooks.map(
-      ({ path, class: className, call }, index): InspectedHook => ({
-        index,
-        path,
-        class: className,
-        call,
-        weight: loss.weights[index],
-        ...(shaped && { shape: shaped[index]?.shape }),
-      }),
-    );
-    return { model: loss.model, hooks: inspected };
+  const { model, hooks, shapes } = await withProgress(async (step) => {
+    await using loss = await openLoss(modelPath, options, step);
+    const hooked = loss.hooks.map((call, index): InspectedHook => ({ call, index, weight: loss.weights[index] }));
+    const shape = options.input === undefined ? undefined : parseShape(options.input);
+    return { model: loss.model, hooks: hooked, shapes: shape && (await shapesOf(loss, shape, step)) };
   });
-  if (options.json) {
-    const modules = model.calls.map(({ path, class: className, call, leaf }) => ({
-      path,
-      class: className,
-      call,
-      leaf,
-    }));
-    process.stdout.write(`${JSON.stringify({ input: model.accepts, modules, hooks })}\n`);
-    return;
-  }
-  const lines = formatTree(moduleTree(model.calls), (module) => noteOf(module, hooks));
-  process.stdout.write(`${model.source}: input ${model.accepts}\n${lines.join('\n')}\n${hooks.length} hooks\n`);
+  process.stdout.write(options.json ? asJson(model, hooks, shapes) : asText(model, hooks, shapes));
 }
 
-/** `  ← hook 3 [1, 64, 32, 32] weight 1.25` behind a module, for each of its hooked calls. */
-function noteOf(module: ModuleTree, hooks: readonly InspectedHook[]): string {
+/** A hook of the loss. */
+interface InspectedHook {
+  readonly call: ModuleCall;
+  readonly index: number;
+  readonly weight: number | undefined;
+}
+
+type Shapes = ReadonlyMap<ModuleCall, readonly number[]> | undefined;
+
+/** Output shapes of every call, the containers' included. */
+async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step: StepOptions): Promise<Shapes> {
+  const everything = { modulesToHook: [/^.*$/], dynamicNormalization: false, printData: false };
+  await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...definedOnly(config), ...everything }));
+  const described = await loss.hooksFor(shape, step);
+  return new Map(loss.hooks.map((call, i) => [call, described[i]?.shape ?? []]));
+}
+
+/** A transform that is left out must be left out, not undefined. */
+const definedOnly = ({ transformNormalization }: GlobalPercConfig): GlobalPercOptions =>
+  transformNormalization ? { transformNormalization } : {};
+
+function asJson(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): string {
+  const described = (call: ModuleCall) => {
+    const shape = shapes?.get(call);
+    return { path: call.path, class: call.class, call: call.call, ...(shape && { shape }) };
+  };
+  const json = {
+    input: model.accepts,
+    inputs: [model.input, ...model.openInputs].map(({ name, dtype, declaredShape }) => ({
+      name,
+      dtype,
+      shape: declaredShape,
+    })),
+    parameters: parametersOf(model.calls),
+    modules: model.calls.map((call) => ({
+      ...described(call),
+      leaf: call.leaf,
+      parameters: parametersOf([call]),
+      ...(call.folded && { folded: call.folded }),
+    })),
+    hooks: hooks.map(({ call, index, weight }) => ({ index, ...described(call), weight })),
+  };
+  return `${JSON.stringify(json)}\n`;
+}
+
+function asText(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): string {
+  const lines = formatTree(moduleTree(model.calls), (module) => noteOf(module, hooks, shapes));
+  const further = model.openInputs.map(({ name, dtype, declaredShape }) => `, ${name} ${dtype} [${declaredShape}]`);
+  const total = formatCount(parametersOf(model.calls));
+  return [
+    `${model.source}: input ${model.accepts}${further.join('')}, ${total} parameters`,
+    ...lines,
+    `${hooks.length} hooks`,
+    '',
+  ].join('\n');
+}
+
+const formatCount = (count: number): string => count.toLocaleString('en-US');
+
+/** ` → [1, 64, 32, 32], 9,408 parameters  ← hook 3 weight 1.25` behind a module, for each of its calls. */
+function noteOf(module: ModuleTree, hooks: readonly InspectedHook[], shapes: Shapes): string {
+  const outputs = module.calls.map((call) => shapes?.get(call)).filter((shape) => shape !== undefined);
+  const distinct = new Set(outputs.map((shape) => `[${shape.join(', ')}]`));
+  const facts = [
+    ...distinct,
+    ...(module.parameters > 0 ? [`${formatCount(module.parameters)} parameters`] : []),
+    ...(module.calls.length > 1 ? [`${module.calls.length} calls`] : []),
+  ];
   const notes = hooks
-    .filter(({ path }) => path === module.path)
-    .map(
-      ({ index, shape, weight }) =>
-        `hook ${index}${shape ? ` [${shape.join(', ')}]` : ''} weight ${Number(weight?.toFixed(4))}`,
-    );
-  return notes.length > 0 ? `  ← ${notes.join('; ')}` : '';
+    .filter(({ call }) => call.path === module.path)
+    .map(({ index, weight }) => `hook ${index} weight ${Number(weight?.toFixed(4))}`);
+  return `${facts.length > 0 ? `  ${facts.join(', ')}` : ''}${notes.length > 0 ? `  ← ${notes.join('; ')}` : ''}`;
 }

@@ -1,20 +1,11 @@
 /** An imported ONNX model as a module: its weights train, its graph stays as it is. */
-import { GlobalPercError, type Graph, type Shape, type Tensor, type Value } from '../graph/index.js';
+import { GlobalPercError, type Shape, type Tensor, type Value } from '../graph/index.js';
+import { weightsOf } from '../modules/index.js';
 import { constantOfHeld, Module, Parameter, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import type { Model } from './model.js';
-
-/** Inputs that hold float constants which are no weights: statistics, scales, limits. */
-const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
-  BatchNormalization: [3, 4],
-  Resize: [1, 2],
-  Pad: [2],
-  Clip: [1, 2],
-  Range: [0, 1, 2],
-  OneHot: [2],
-};
 
 /**
  * A model read with `loadModel(source, { trainable: true })`. Its parameters are the file's float32 weights of one
@@ -36,7 +27,7 @@ export class TrainableModel extends Module {
       );
     }
     this.model = model;
-    this.weights = new Map(Array.from(weightsOf(model.graph), (value) => [value, parameterOf(value)]));
+    this.weights = new Map(Array.from(weightsOf(model.graph.nodes), (value) => [value, parameterOf(value)]));
     if (this.weights.size === 0) throw new GlobalPercError(`${model.source}: the model has no weights to train`);
   }
 
@@ -103,15 +94,4 @@ export class TrainableModel extends Module {
 function parameterOf({ constant, shape }: Value): Parameter {
   const bytes = Uint8Array.from(constant?.bytes ?? []);
   return new Parameter(shape ?? [], new Float32Array(bytes.buffer));
-}
-
-function weightsOf(graph: Graph): Set<Value> {
-  const found = new Set<Value>();
-  for (const node of graph.nodes) {
-    for (const [i, input] of node.inputs.entries()) {
-      const isFloat = input?.constant?.dtype === 'float32' && !input.literal && input.constant.shape.length > 0;
-      if (input && isFloat && !FIXED_INPUTS[node.op]?.includes(i)) found.add(input);
-    }
-  }
-  return found;
 }

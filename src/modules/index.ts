@@ -1,4 +1,5 @@
 export { type HookSelector, selectHooks } from './hooks.js';
 export { recoverModules } from './module-calls.js';
-export { formatTree, type ModuleTree, moduleTree } from './tree.js';
+export { formatTree, type ModuleTree, moduleTree, parametersOf } from './tree.js';
 export type { ModuleCall } from './types.js';
+export { weightsOf } from './weights.js';

@@ -1,5 +1,7 @@
 /** The module tree of an imported model, as Python's `print(model)` shows it. */
+import { sizeOf, type Value } from '../graph/index.js';
 import type { ModuleCall } from './types.js';
+import { mergedBatchNorm, weightsOf } from './weights.js';
 
 /** A module with its children, in order of first call. */
 export interface ModuleTree {
@@ -10,6 +12,10 @@ export interface ModuleTree {
   /** Its calls; none for a container that leaves no trace of its own. */
   readonly calls: readonly ModuleCall[];
   readonly children: readonly ModuleTree[];
+  /** Number of elements of the weights that it and its children read. */
+  readonly parameters: number;
+  /** Which module the exporter merged into it. */
+  readonly merged?: string;
 }
 
 /** Builds the children of the root from its calls. */
@@ -19,20 +25,50 @@ export function moduleTree(calls: readonly ModuleCall[], path = ''): ModuleTree[
   const names = [...new Set(below.map((call) => call.path.slice(prefix.length).split('.')[0] as string))];
   return names.map((name) => {
     const childPath = prefix + name;
-    const own = calls.filter((call) => call.path === childPath);
+    const inside = below.filter((call) => call.path === childPath || call.path.startsWith(`${childPath}.`));
+    const own = inside.filter((call) => call.path === childPath);
+    const merged = own[0] && mergedInto(own[0]);
     return {
       name,
       path: childPath,
       class: own[0]?.class ?? 'ModuleList',
       calls: own,
-      children: moduleTree(below, childPath),
+      children: moduleTree(inside, childPath),
+      parameters: parametersOf(inside),
+      ...(merged !== undefined && { merged }),
     };
   });
 }
 
+/** Number of elements of the weights that some calls read, each counted once. */
+export function parametersOf(calls: readonly ModuleCall[]): number {
+  const weights = new Set<Value>(calls.flatMap(({ nodes }) => [...weightsOf(nodes)]));
+  return Array.from(weights).reduce((sum, { constant }) => sum + sizeOf(constant?.shape ?? []), 0);
+}
+
+function mergedInto({ folded, leaf, nodes }: ModuleCall): string | undefined {
+  if (folded) return `${folded.class} ${folded.path}`;
+  return leaf && mergedBatchNorm(nodes) ? 'the BatchNorm behind it' : undefined;
+}
+
 /** Lines `(name): Class note`, children indented; `note` may add what is known of a module's calls. */
-export const formatTree = (tree: readonly ModuleTree[], note: (module: ModuleTree) => string, depth = 0): string[] =>
-  tree.flatMap((module) => [
-    `${'  '.repeat(depth)}(${module.name}): ${module.class}${note(module)}`,
+export const formatTree = (tree: readonly ModuleTree[], note: (module: ModuleTree) => string, depth = 0): string[] => {
+  const indent = '  '.repeat(depth);
+  return tree.flatMap((module, i) => [
+    ...missingBefore(tree, i).map((line) => indent + line),
+    `${indent}(${module.name}): ${module.class}${module.merged ? ` with ${module.merged}` : ''}${note(module)}`,
     ...formatTree(module.children, note, depth + 1),
   ]);
+};
+
+/** The children of a Sequential that are missing between one that was found and the one before it. */
+function missingBefore(tree: readonly ModuleTree[], index: number): string[] {
+  if (!tree.every(({ name }) => /^\d+$/.test(name))) return [];
+  const first = index === 0 ? 0 : Number(tree[index - 1]?.name) + 1;
+  const count = Number(tree[index]?.name) - first;
+  return Array.from({ length: Math.max(0, count) }, (_, i) => {
+    const path = `${tree[index]?.path.replace(/\d+$/, '')}${first + i}`;
+    const into = tree.find(({ calls }) => calls.some(({ folded }) => folded?.path === path));
+    return `(${first + i}): ${into ? `merged into (${into.name})` : 'not in the file: idle in evaluation, or merged'}`;
+  });
+}

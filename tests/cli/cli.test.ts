@@ -61,7 +61,7 @@ describe('results', () => {
       '/features\\.0$/',
     );
     expect(status).toBe(0);
-    expect(stdout).toMatch(/\(0\): Conv2d {2}← hook 0 \[1, 8, 32, 32\] weight 1/);
+    expect(stdout).toMatch(/\(0\): Conv2d {2}\[1, 8, 32, 32\], 224 parameters {2}← hook 0 weight 1/);
     expect(stdout).toMatch(/3 hooks\n$/);
   });
 
