@@ -5,6 +5,8 @@ import { DataFlow } from './data-flow.js';
 import { dynamoScopes } from './dynamo.js';
 import { classOfScope, UNKNOWN_CLASS } from './layers.js';
 import { ownersOf } from './owners.js';
+import { renameMadeNodes } from './rename.js';
+import { restoreOutputs } from './restore.js';
 import { torchScriptScopes } from './torchscript.js';
 import type { CallNodes, ModuleCall, ScopeMap } from './types.js';
 import { matchLayers } from './unscoped.js';
@@ -20,8 +22,13 @@ type Uncounted = Omit<ModuleCall, 'call'>;
  * Modules that left no node – Dropout, Identity, a BatchNorm merged into a convolution – are not found.
  */
 export function recoverModules(graph: Graph): ModuleCall[] {
+  const metadata = dynamoScopes(graph);
+  if (metadata === undefined) {
+    renameMadeNodes(graph, new DataFlow(graph));
+    restoreOutputs(graph);
+  }
   const flow = new DataFlow(graph);
-  const scopes = dynamoScopes(graph) ?? torchScriptScopes(graph, flow);
+  const scopes = metadata ?? torchScriptScopes(graph, flow);
   for (const node of graph.nodes) node.modulePath = scopes?.get(node)?.scopes.at(-1)?.path ?? '';
   const calls = scopes ? scopedCalls(graph, scopes, flow) : unscopedCalls(flow);
   return count(inExecutionOrder(calls, flow));

@@ -1,7 +1,7 @@
 /** The module tree of an imported model, as Python's `print(model)` shows it. */
 import { sizeOf, type Value } from '../graph/index.js';
 import type { ModuleCall } from './types.js';
-import { mergedBatchNorm, weightsOf } from './weights.js';
+import { mergedIntoWeights, weightsOf } from './weights.js';
 
 /** A module with its children, in order of first call. */
 export interface ModuleTree {
@@ -48,7 +48,7 @@ export function parametersOf(calls: readonly ModuleCall[]): number {
 
 function mergedInto({ folded, leaf, nodes }: ModuleCall): string | undefined {
   if (folded) return `${folded.class} ${folded.path}`;
-  return leaf && mergedBatchNorm(nodes) ? 'the BatchNorm behind it' : undefined;
+  return leaf ? mergedIntoWeights(nodes) : undefined;
 }
 
 /** Lines `(name): Class note`, children indented; `note` may add what is known of a module's calls. */

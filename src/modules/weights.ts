@@ -23,6 +23,14 @@ export function weightsOf(nodes: readonly Node[]): Set<Value> {
   return found;
 }
 
-/** A convolution whose weight TorchScript's exporter computed anew, with the BatchNorm behind it. */
-export const mergedBatchNorm = (nodes: readonly Node[]): boolean =>
-  nodes.some(({ op, inputs }) => op.startsWith('Conv') && /^onnx::Conv\w*_\d+$/.test(inputs[1]?.name ?? ''));
+/** Names that tools give to weights they have computed anew, and what they then hold besides. */
+const COMPUTED: readonly (readonly [RegExp, string])[] = [
+  [/^onnx::Conv\w*_\d+$/, 'the BatchNorm behind it'],
+  [/_fused$|^_v_\d+$/, 'the scale behind it'],
+];
+
+/** What an exporter (torch.onnx) or optimiser (onnxslim, onnxsim) multiplied into the weights of a layer. */
+export function mergedIntoWeights(nodes: readonly Node[]): string | undefined {
+  const names = nodes.filter(({ op }) => /^Conv|^Gemm$/.test(op)).map(({ inputs }) => inputs[1]?.name ?? '');
+  return COMPUTED.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1];
+}
