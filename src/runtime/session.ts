@@ -14,12 +14,12 @@ const EXTERNAL_FROM = 1024;
 
 /**
  * Memory patterns plan for the whole graph at once and keep forward buffers alive through the backward pass
- * (+75 % peak memory on a ViT at no gain in time), so they are off. Warnings of the runtime are not for its user.
+ * (+75 % peak memory on a ViT at no gain in time), so they are off. What the runtime logs is not for its user: its errors are thrown as well.
  */
 const DEFAULTS: SessionOptions = {
   enableMemPattern: false,
   intraOpNumThreads: platform.threads,
-  logSeverityLevel: 3,
+  logSeverityLevel: 4,
 };
 
 /**
