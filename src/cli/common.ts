@@ -1,7 +1,16 @@
 /** What the commands share: reading options, building the loss, showing progress. */
 import { readFile } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
-import { GlobalPercConfig, GlobalPercError, GlobalPercLoss, loadModel, type StepOptions } from '../index.js';
+import type { Command } from 'commander';
+import { readImage } from '../data/index.js';
+import {
+  GlobalPercConfig,
+  GlobalPercError,
+  GlobalPercLoss,
+  type InputValue,
+  loadModel,
+  type StepOptions,
+} from '../index.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {
@@ -40,12 +49,26 @@ export async function readJson(path: string, name = `'${path}'`): Promise<unknow
   }
 }
 
-/** Loads model and configuration; `hook`, where given, replace those of the configuration. */
-export async function openLoss(
-  modelPath: string,
-  options: { readonly config?: string | undefined; readonly hook?: readonly string[] | undefined },
-  step: StepOptions,
-): Promise<GlobalPercLoss> {
+/** Options of the commands that take a model. */
+export interface ModelOptions {
+  readonly config?: string;
+  readonly hook?: readonly string[];
+  readonly image?: string;
+  readonly set?: readonly string[];
+}
+
+/** Declares what the commands that take a model have in common. */
+export const addModelOptions = (command: Command): Command =>
+  command
+    .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
+    .option('--image <INPUT>', 'name of the input that receives the image, where it is not clear')
+    .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect);
+
+/** Collects the values of an option that may be repeated. */
+export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
+
+/** Loads model and configuration; `hook`, where given, replaces the hooks of the configuration. */
+export async function openLoss(modelPath: string, options: ModelOptions, step: StepOptions): Promise<GlobalPercLoss> {
   const { config: path } = options;
   const json = path === undefined ? {} : await readJson(path, `the configuration '${path}'`);
   const config = GlobalPercConfig.fromJSON(json, {
@@ -54,7 +77,17 @@ export async function openLoss(
     logger: (message) => process.stderr.write(`${message}\n`),
     ...(options.hook && { modulesToHook: options.hook }),
   });
-  return new GlobalPercLoss(await loadModel(modelPath, step), config);
+  const inputs = Object.fromEntries(await Promise.all((options.set ?? []).map(parseInput)));
+  const model = await loadModel(modelPath, { ...step, inputs, ...(options.image && { input: options.image }) });
+  return new GlobalPercLoss(model, config);
+}
+
+/** `timestep=10` or `states=states.npy`. @throws GlobalPercError when it is neither. */
+async function parseInput(text: string): Promise<[string, InputValue]> {
+  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined)
+    throw new GlobalPercError(`--set should be INPUT=NUMBER or INPUT=FILE.npy, got '${text}'`);
+  return [name, value.endsWith('.npy') ? await readImage(value) : parseNumber(value, `--set ${name}`)];
 }
 
 const STEPS = ['read', 'parse', 'specialize', 'differentiate', 'fold', 'open', 'run'];

@@ -1,20 +1,17 @@
 /** `globalperc compile`: loss and gradient as one ONNX file. */
 import type { Command } from 'commander';
-import { openLoss, parseShape, withProgress } from './common.js';
+import { addModelOptions, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly input: string;
-  readonly config?: string;
   readonly out: string;
 }
 
 export function addCompile(program: Command): void {
-  program
-    .command('compile')
+  addModelOptions(program.command('compile'))
     .description('write loss and gradient for one input shape: inputs pred, target; outputs loss, grad, hook_losses')
     .argument('<MODEL>', 'ONNX file')
     .requiredOption('--input <SHAPE>', 'shape of pred and target, e.g. 1,3,504,504')
-    .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
     .requiredOption('--out <FILE>', 'the ONNX file to write')
     .action(run);
 }

@@ -12,28 +12,22 @@ import {
   parametersOf,
   type StepOptions,
 } from '../index.js';
-import { openLoss, parseShape, withProgress } from './common.js';
+import { addModelOptions, collect, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
 
-interface Options {
+interface Options extends ModelOptions {
   readonly input?: string;
-  readonly hook?: string[];
-  readonly config?: string;
   readonly json?: boolean;
 }
 
 export function addInspect(program: Command): void {
-  program
-    .command('inspect')
+  addModelOptions(program.command('inspect'))
     .description('show the module tree, the hooks, their shapes (with --input) and weights')
     .argument('<MODEL>', 'ONNX file')
     .option('--input <SHAPE>', 'shape of the images, e.g. 1,3,224,224')
     .option('--hook <SELECTOR>', 'class name or /pattern/ on the path; repeatable', collect)
-    .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
     .option('--json', 'print one JSON object')
     .action(run);
 }
-
-const collect = (value: string, previous: string[] = []): string[] => [...previous, value];
 
 async function run(modelPath: string, options: Options): Promise<void> {
   const { model, hooks, shapes } = await withProgress(async (step) => {

@@ -1,22 +1,19 @@
 /** `globalperc loss`: the loss between two images. */
 import type { Command } from 'commander';
 import { formatNpy, readImage, writeAtomically } from '../data/index.js';
-import { formatTable, openLoss, withProgress } from './common.js';
+import { addModelOptions, formatTable, type ModelOptions, openLoss, withProgress } from './common.js';
 
-interface Options {
-  readonly config?: string;
+interface Options extends ModelOptions {
   readonly grad?: string;
   readonly json?: boolean;
 }
 
 export function addLoss(program: Command): void {
-  program
-    .command('loss')
+  addModelOptions(program.command('loss'))
     .description('loss of PRED against TARGET: PNG, JPEG, WebP (as [0, 1] NCHW) or float32 .npy (NCHW)')
     .argument('<MODEL>', 'ONNX file')
     .argument('<PRED>')
     .argument('<TARGET>')
-    .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
     .option('--grad <OUT.npy>', 'write the gradient with respect to PRED')
     .option('--json', 'print one JSON object')
     .action(run);

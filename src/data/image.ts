@@ -7,7 +7,7 @@ import type { ImageTensor } from './tensor.js';
 import { type Pixels, Uint8Image } from './uint8-image.js';
 
 /**
- * Reads PNG, JPEG or WebP to [1, 3, H, W] in [0, 1] (EXIF orientation applied, alpha dropped), or a float32 .npy as it is.
+ * Reads PNG, JPEG or WebP to [1, 3, H, W] in [0, 1] (EXIF orientation applied, alpha dropped), or a .npy as float32, as it is.
  * @throws GlobalPercError when the file is missing or not such an image.
  */
 export async function readImage(path: string): Promise<ImageTensor> {

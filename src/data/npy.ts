@@ -1,37 +1,59 @@
-/** NumPy's .npy files of float32 (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
-import { GlobalPercError, sizeOf } from '../graph/index.js';
+/** NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
+import { byteLengthOf, type DataType, GlobalPercError, typedArray } from '../graph/index.js';
 import type { ImageTensor } from './tensor.js';
 
 const MAGIC = '\x93NUMPY';
 
+/** How NumPy names the element types that are read. */
+const DTYPES: Readonly<Record<string, DataType>> = {
+  '<f4': 'float32',
+  '<f8': 'float64',
+  '<i8': 'int64',
+  '<i4': 'int32',
+  '|u1': 'uint8',
+  '|b1': 'bool',
+};
+
 /**
- * Reads a .npy file.
- * @throws GlobalPercError when it is not one, is not little-endian float32 in C order, or is truncated.
+ * Reads a .npy file; other element types are converted to float32.
+ * @throws GlobalPercError when it is not one, holds other elements, is not in C order, or is truncated.
  */
 export function parseNpy(bytes: Uint8Array, source: string): ImageTensor {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 12 || buffer.toString('latin1', 0, 6) !== MAGIC)
     throw new GlobalPercError(`${source} is not a .npy file`);
   const wide = (buffer[6] as number) >= 2;
-  const headerSize = wide ? buffer.readUInt32LE(8) : buffer.readUInt16LE(8);
-  const start = (wide ? 12 : 10) + headerSize;
-  const header = buffer.toString('latin1', wide ? 12 : 10, start);
-  const dtype = /'descr':\s*'([^']*)'/.exec(header)?.[1];
-  if (dtype !== '<f4' || !/'fortran_order':\s*False/.test(header)) {
+  const start = wide ? 12 + buffer.readUInt32LE(8) : 10 + buffer.readUInt16LE(8);
+  const { dtype, dims } = parseHeader(buffer.toString('latin1', wide ? 12 : 10, start), source);
+  const length = byteLengthOf({ dtype, shape: dims });
+  const data = buffer.subarray(start);
+  if (data.length < length)
     throw new GlobalPercError(
-      `${source} should hold float32 in C order, holds '${dtype}'; save it with np.ascontiguousarray(x, np.float32)`,
+      `${source} is truncated: shape (${dims}) needs ${length} bytes, ${data.length} are there`,
+    );
+  const elements = typedArray(dtype, Uint8Array.from(data.subarray(0, length)));
+  return {
+    dims,
+    data: elements instanceof Float32Array ? elements : Float32Array.from(elements as ArrayLike<number>, Number),
+  };
+}
+
+function parseHeader(header: string, source: string): { dtype: DataType; dims: readonly number[] } {
+  const described = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? '';
+  const dtype = DTYPES[described];
+  if (dtype === undefined || !/'fortran_order':\s*False/.test(header)) {
+    throw new GlobalPercError(
+      `${source} should hold numbers in C order, holds '${described}'; save it with np.ascontiguousarray(x, np.float32)`,
     );
   }
-  const dims = (/'shape':\s*\(([^)]*)\)/.exec(header)?.[1] ?? '')
+  const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
+  const dims = (shape ?? '?')
     .split(',')
     .filter((part) => part.trim() !== '')
     .map(Number);
-  const data = buffer.subarray(start);
-  if (data.length < 4 * sizeOf(dims))
-    throw new GlobalPercError(
-      `${source} is truncated: shape (${dims}) needs ${4 * sizeOf(dims)} bytes, ${data.length} are there`,
-    );
-  return { dims, data: new Float32Array(Uint8Array.from(data.subarray(0, 4 * sizeOf(dims))).buffer) };
+  if (!dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0))
+    throw new GlobalPercError(`${source} is a damaged .npy file: its shape is (${shape ?? 'missing'})`);
+  return { dtype, dims };
 }
 
 /** The bytes of a .npy file; the data start on a multiple of 64 bytes. */

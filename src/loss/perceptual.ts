@@ -73,25 +73,34 @@ export class GlobalPercLoss extends Loss {
     return !this.config.transformNormalization?.random;
   }
 
-  /** The open inputs that the hooks depend on, as far as they are given. */
-  protected override furtherInputs({ inputs = {} }: CallOptions): Readonly<Record<string, HostTensor>> {
-    const given = Object.entries(inputs).map(([name, value]) => [name, this.model.inputTensor(name, value)] as const);
-    return Object.fromEntries(given.filter(([name]) => this.openInputs.some((input) => input.name === name)));
+  /** The open inputs that the hooks depend on. @throws GlobalPercError naming one that is not given. */
+  protected override furtherInputs(options: CallOptions): Readonly<Record<string, HostTensor>> {
+    const given = this.givenInputs(options);
+    return Object.fromEntries(
+      this.openInputs.map((input) => [input.name, given.get(input.name) ?? this.refuseOpen(input)]),
+    );
   }
 
-  /** Types of the open inputs: as given, or as declared. @throws GlobalPercError naming one that is missing. */
+  private givenInputs({ inputs = {} }: CallOptions): ReadonlyMap<string, HostTensor> {
+    return new Map(Object.entries(inputs).map(([name, value]) => [name, this.model.inputTensor(name, value)]));
+  }
+
+  /** Types of the open inputs: as given, or as declared. @throws GlobalPercError naming one that is neither. */
   private openTypes(options: CallOptions): Map<Value, TensorType> {
-    const given = this.furtherInputs(options);
+    const given = this.givenInputs(options);
     return new Map(
       this.openInputs.map((input) => {
-        const tensor = given[input.name];
+        const tensor = given.get(input.name);
         const type = tensor ? { dtype: tensor.dtype, shape: tensor.dims } : declaredType(input);
-        if (type) return [input, type];
-        throw new GlobalPercError(
-          `${this.model.source}: input ${describeInput(input)} has no value: give it to loadModel(source, { inputs }), ` +
-            'or with every call, valueAndGrad(pred, target, { inputs })',
-        );
+        return [input, type ?? this.refuseOpen(input)];
       }),
+    );
+  }
+
+  private refuseOpen(input: Value): never {
+    throw new GlobalPercError(
+      `${this.model.source}: input ${describeInput(input)} has no value: give it to loadModel(source, { inputs }), or with ` +
+        'every call, valueAndGrad(pred, target, { inputs }); on the command line, --set',
     );
   }
 

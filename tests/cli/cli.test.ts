@@ -9,6 +9,7 @@ import { formatNpy, parseNpy } from '../../src/data/index.js';
 import { constantOf } from '../../src/graph/index.js';
 import { writeOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
+import { input, modelBytes } from '../onnx/build.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const models = fileURLToPath(new URL('../../fixtures/data/models/', import.meta.url));
@@ -36,7 +37,34 @@ function externalModel(): Uint8Array {
   return writeOnnx(graph, { opset: 20, externalFrom: 1 }).model;
 }
 
+/** relu(image · factor + offset). */
+const severalInputs = file(
+  'inputs.onnx',
+  modelBytes({
+    inputs: [input('image', [1, 3, 32, 32]), input('factor', []), input('offset', [3, 1, 1])],
+    nodes: [
+      ['Mul', ['image', 'factor'], ['scaled']],
+      ['Add', ['scaled', 'offset'], ['sum']],
+      ['Relu', ['sum'], ['y']],
+    ],
+  }),
+);
+
 describe('results', () => {
+  it('loss takes further inputs as numbers and arrays', () => {
+    const offset = file('offset.npy', formatNpy({ dims: [3, 1, 1], data: Float32Array.of(1, 2, 3) }));
+    const lossAt = (factor: number): number => {
+      const { stdout, status } = run(
+        ...['loss', severalInputs, pred, target, '--image', 'image', '--json'],
+        ...['--set', `factor=${factor}`, '--set', `offset=${offset}`],
+      );
+      expect(status).toBe(0);
+      return JSON.parse(stdout).loss;
+    };
+    expect(lossAt(0)).toBeCloseTo(0, 6);
+    expect(lossAt(3)).toBeGreaterThan(1e-3);
+  });
+
   it('loss --json prints one object, --grad writes the gradient', () => {
     const out = join(folder, 'grad.npy');
     const { stdout, status } = run('loss', vgg, pred, target, '--json', '--grad', out);
@@ -103,6 +131,12 @@ describe('mistakes', () => {
     ],
     ['NaN', ['loss', vgg, nan, target], /pred holds NaN at \[0,0,0,0\]/],
     ['no module matched', ['inspect', vgg, '--hook', 'GELU'], /no module matched GELU; the model has Conv2d/],
+    ['an input without value', ['loss', severalInputs, pred, target], /input 'factor' \(float32 \[\]\) has no value/],
+    [
+      'a value that is none',
+      ['inspect', severalInputs, '--set', 'factor=much'],
+      /--set factor should be a number, got 'much'/,
+    ],
     ['a bad pattern', ['inspect', vgg, '--hook', '/(/'], /not a valid regular expression/],
     [
       'an unknown key',
