@@ -1,3 +1,4 @@
 export { platform } from '#platform';
-export { download, release, Session, type SessionOptions, upload } from './session.js';
+export { download, release, Session, upload } from './session.js';
+export type { SessionOptions } from './session-options.js';
 export type { HostTensor } from './types.js';

@@ -1,44 +1,12 @@
 /** Sessions: a compiled graph that is ready to run. */
-
-import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
 import type { Graph } from '../graph/index.js';
-import { type OnnxModel, writeOnnx } from '../onnx/index.js';
+import { writeOnnx } from '../onnx/index.js';
+import { type SessionOptions, sessionOptions } from './session-options.js';
 import type { Engine, HostTensor } from './types.js';
-
-/** Options of ONNX Runtime: threads, execution providers, optimisation level, … */
-export type SessionOptions = InferenceSession.SessionOptions;
 
 /** Constants from this size on reach ONNX Runtime beside the model, without a copy into it. */
 const EXTERNAL_FROM = 1024;
-
-/**
- * Memory patterns plan for the whole graph at once and keep forward buffers alive through the backward pass
- * (+75 % peak memory on a ViT at no gain in time), so they are off. What the runtime logs is not for its user: its errors are thrown as well.
- */
-const DEFAULTS: SessionOptions = {
-  enableMemPattern: false,
-  intraOpNumThreads: platform.threads,
-  logSeverityLevel: 4,
-};
-
-/**
- * Configuration keys of the runtime (https://onnxruntime.ai/docs/api/c/, onnxruntime_session_options_config_keys.h):
- * where a model in memory finds its weight files, and whether weights are copied into the layout of the kernels.
- */
-const FOLDER = 'model_external_initializers_file_folder_path';
-const PREPACKING = 'disable_prepacking';
-
-/** From this size on, weights are used where the system maps them: repacked copies would double the memory. */
-const PACKED_UP_TO = 2 ** 30;
-
-const inPlaceOptions = (inPlace: OnnxModel['inPlace']): Record<string, string> => ({
-  ...(inPlace && { [FOLDER]: inPlace.folder }),
-  ...(inPlace && inPlace.bytes > PACKED_UP_TO && { [PREPACKING]: '1' }),
-});
-
-const sessionExtra = ({ extra }: SessionOptions): Record<string, unknown> =>
-  (extra?.session as Record<string, unknown> | undefined) ?? {};
 
 let engine: Promise<Engine> | undefined;
 
@@ -57,19 +25,8 @@ export class Session {
   }
 
   /** Writes the graph for the given opset and opens it in ONNX Runtime. */
-  static async open(graph: Graph, opset: number, options: SessionOptions = {}): Promise<Session> {
-    const host = await startedEngine();
-    const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
-    const id = await host.create({
-      model,
-      external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
-      options: {
-        ...DEFAULTS,
-        ...options,
-        extra: { ...options.extra, session: { ...inPlaceOptions(inPlace), ...sessionExtra(options) } },
-      },
-    });
-    return new Session(host, id);
+  static open(graph: Graph, opset: number, options: SessionOptions = {}): Promise<Session> {
+    return Session.create(graph, opset, options, false);
   }
 
   /** Opens a graph, runs it once without spending time on optimisation, and closes it. */
@@ -79,16 +36,23 @@ export class Session {
     feeds: Readonly<Record<string, HostTensor>>,
     options: SessionOptions = {},
   ): Promise<Record<string, HostTensor>> {
-    const session = await Session.open(graph, opset, {
-      ...options,
-      graphOptimizationLevel: 'disabled',
-      extra: { ...options.extra, session: { [PREPACKING]: '1', ...sessionExtra(options) } },
-    });
+    const session = await Session.create(graph, opset, options, true);
     try {
       return await session.run(feeds);
     } finally {
       await session.dispose();
     }
+  }
+
+  private static async create(graph: Graph, opset: number, options: SessionOptions, once: boolean): Promise<Session> {
+    const host = await startedEngine();
+    const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
+    const id = await host.create({
+      model,
+      external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
+      options: sessionOptions(options, inPlace, once),
+    });
+    return new Session(host, id);
   }
 
   /** Runs the graph and returns the named outputs (all by default). */
