@@ -2,6 +2,11 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
-  resolve: { alias: { '#platform': fileURLToPath(new URL('./src/runtime/platform-node.ts', import.meta.url)) } },
+  resolve: {
+    alias: {
+      '#platform': fileURLToPath(new URL('./src/runtime/platform-node.ts', import.meta.url)),
+      '#hub': fileURLToPath(new URL('./src/hub/node.ts', import.meta.url)),
+    },
+  },
   test: { include: ['tests/**/*.test.ts'], exclude: ['tests/slow/**'], testTimeout: 60_000 },
 });

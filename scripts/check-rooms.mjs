@@ -18,7 +18,8 @@ const ROOMS = {
   nn: ['graph', 'ops', 'random'],
   optim: ['graph', 'ops'],
   transforms: ['graph', 'ops'],
-  model: ['graph', 'onnx', 'ops', 'passes', 'modules', 'nn', 'runtime'],
+  hub: ['graph', 'files'],
+  model: ['graph', 'onnx', 'ops', 'passes', 'modules', 'nn', 'runtime', 'hub', 'transforms'],
   loss: ['graph', 'onnx', 'ops', 'autodiff', 'runtime', 'passes', 'modules', 'nn', 'transforms', 'model', 'random'],
   data: ['graph', 'random', 'files', 'transforms/size.ts'],
   files: ['graph'],
@@ -41,7 +42,8 @@ const ROOMS = {
   ],
   cli: ['index.ts', 'data/index.ts'],
 };
-const NODE_ONLY = /^src\/(cli|files|data\/(folder|image|index|picture)|runtime\/(platform-node|node-worker))/;
+const NODE_ONLY =
+  /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote)|runtime\/(platform-node|node-worker))/;
 const RUNTIME_PACKAGE = /^onnxruntime-(node|web)$/;
 
 const files = readdirSync('src', { recursive: true, withFileTypes: true })

@@ -24,7 +24,15 @@ export {
   type ValueAndGrad,
   weightCurve,
 } from './loss/index.js';
-export { type InputValue, type LoadOptions, loadModel, Model, type TensorLike, TrainableModel } from './model/index.js';
+export {
+  type InputValue,
+  type LoadOptions,
+  type LoadProgress,
+  loadModel,
+  Model,
+  type TensorLike,
+  TrainableModel,
+} from './model/index.js';
 export {
   formatTree,
   type HookSelector,

@@ -8,8 +8,9 @@ import {
   GlobalPercError,
   GlobalPercLoss,
   type InputValue,
+  type LoadProgress,
   loadModel,
-  type StepOptions,
+  type Progress,
 } from '../index.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
@@ -49,12 +50,19 @@ export async function readJson(path: string, name = `'${path}'`): Promise<unknow
   }
 }
 
+/** Reports the steps of everything that a command does. */
+export interface AllSteps {
+  readonly onProgress?: (progress: Progress | LoadProgress) => void;
+}
+
 /** Options of the commands that take a model. */
 export interface ModelOptions {
   readonly config?: string;
   readonly hook?: readonly string[];
   readonly image?: string;
   readonly set?: readonly string[];
+  readonly revision?: string;
+  readonly file?: string;
 }
 
 /** Declares what the commands that take a model have in common. */
@@ -62,13 +70,15 @@ export const addModelOptions = (command: Command): Command =>
   command
     .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
     .option('--image <INPUT>', 'name of the input that receives the image, where it is not clear')
-    .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect);
+    .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect)
+    .option('--revision <REVISION>', 'branch, tag or commit of a repository on the hub', 'main')
+    .option('--file <PATH>', 'ONNX file in a repository on the hub, where it is not clear');
 
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
 /** Loads model and configuration; `hook`, where given, replaces the hooks of the configuration. */
-export async function openLoss(modelPath: string, options: ModelOptions, step: StepOptions): Promise<GlobalPercLoss> {
+export async function openLoss(modelPath: string, options: ModelOptions, step: AllSteps): Promise<GlobalPercLoss> {
   const { config: path } = options;
   const json = path === undefined ? {} : await readJson(path, `the configuration '${path}'`);
   const config = GlobalPercConfig.fromJSON(json, {
@@ -78,7 +88,9 @@ export async function openLoss(modelPath: string, options: ModelOptions, step: S
     ...(options.hook && { modulesToHook: options.hook }),
   });
   const inputs = Object.fromEntries(await Promise.all((options.set ?? []).map(parseInput)));
-  const model = await loadModel(modelPath, { ...step, inputs, ...(options.image && { input: options.image }) });
+  const { image, revision, file } = options;
+  const chosen = { ...(image && { input: image }), ...(revision && { revision }), ...(file && { file }) };
+  const model = await loadModel(modelPath, { ...step, inputs, ...chosen });
   return new GlobalPercLoss(model, config);
 }
 
@@ -92,8 +104,8 @@ async function parseInput(text: string): Promise<[string, InputValue]> {
 
 const STEPS = ['read', 'parse', 'specialize', 'differentiate', 'fold', 'open', 'run'];
 
-/** Runs a task with a progress bar on stderr, where that is a terminal. */
-export async function withProgress<T>(task: (options: StepOptions) => Promise<T>): Promise<T> {
+/** Runs a task with a progress bar on stderr, where that is a terminal; downloads count in bytes. */
+export async function withProgress<T>(task: (options: AllSteps) => Promise<T>): Promise<T> {
   if (!process.stderr.isTTY) return task({});
   const bar = new SingleBar({
     format: '{bar} {step}',
@@ -102,8 +114,14 @@ export async function withProgress<T>(task: (options: StepOptions) => Promise<T>
     stream: process.stderr,
   });
   bar.start(STEPS.length, 0, { step: 'starting' });
+  const onProgress = (progress: Progress | LoadProgress): void => {
+    const bytes = progress.step === 'download' ? progress : undefined;
+    bar.setTotal(bytes?.total ?? STEPS.length);
+    const done = bytes && `${(bytes.loaded / 1e6).toFixed(0)} of ${(bytes.total / 1e6).toFixed(0)} MB ${bytes.file}`;
+    bar.update(bytes?.loaded ?? STEPS.indexOf(progress.step) + 1, { step: `${progress.step} ${done ?? ''}` });
+  };
   try {
-    return await task({ onProgress: ({ step }) => bar.update(STEPS.indexOf(step) + 1, { step }) });
+    return await task({ onProgress });
   } finally {
     bar.stop();
   }

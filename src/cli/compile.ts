@@ -10,7 +10,7 @@ interface Options extends ModelOptions {
 export function addCompile(program: Command): void {
   addModelOptions(program.command('compile'))
     .description('write loss and gradient for one input shape: inputs pred, target; outputs loss, grad, hook_losses')
-    .argument('<MODEL>', 'ONNX file')
+    .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
     .requiredOption('--input <SHAPE>', 'shape of pred and target, e.g. 1,3,504,504')
     .requiredOption('--out <FILE>', 'the ONNX file to write')
     .action(run);

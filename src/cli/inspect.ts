@@ -10,9 +10,16 @@ import {
   type ModuleTree,
   moduleTree,
   parametersOf,
-  type StepOptions,
 } from '../index.js';
-import { addModelOptions, collect, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
+import {
+  type AllSteps,
+  addModelOptions,
+  collect,
+  type ModelOptions,
+  openLoss,
+  parseShape,
+  withProgress,
+} from './common.js';
 
 interface Options extends ModelOptions {
   readonly input?: string;
@@ -22,7 +29,7 @@ interface Options extends ModelOptions {
 export function addInspect(program: Command): void {
   addModelOptions(program.command('inspect'))
     .description('show the module tree, the hooks, their shapes (with --input) and weights')
-    .argument('<MODEL>', 'ONNX file')
+    .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
     .option('--input <SHAPE>', 'shape of the images, e.g. 1,3,224,224')
     .option('--hook <SELECTOR>', 'class name or /pattern/ on the path; repeatable', collect)
     .option('--json', 'print one JSON object')
@@ -49,7 +56,7 @@ interface InspectedHook {
 type Shapes = ReadonlyMap<ModuleCall, readonly number[]> | undefined;
 
 /** Output shapes of every call, the containers' included. */
-async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step: StepOptions): Promise<Shapes> {
+async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step: AllSteps): Promise<Shapes> {
   const everything = { modulesToHook: [/^.*$/], dynamicNormalization: false, printData: false };
   await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...definedOnly(config), ...everything }));
   const described = await loss.hooksFor(shape, step);
@@ -73,6 +80,7 @@ function asJson(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): 
       shape: declaredShape,
     })),
     parameters: parametersOf(model.calls),
+    preprocessing: model.preprocessing,
     modules: model.calls.map((call) => ({
       ...described(call),
       leaf: call.leaf,
@@ -90,6 +98,7 @@ function asText(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): 
   const total = formatCount(parametersOf(model.calls));
   return [
     `${model.source}: input ${model.accepts}${further.join('')}, ${total} parameters`,
+    ...(model.preprocessing.length > 0 ? [`transform: ${JSON.stringify(model.preprocessing)}`] : []),
     ...lines,
     `${hooks.length} hooks`,
     '',

@@ -11,7 +11,7 @@ interface Options extends ModelOptions {
 export function addLoss(program: Command): void {
   addModelOptions(program.command('loss'))
     .description('loss of PRED against TARGET: PNG, JPEG, WebP (as [0, 1] NCHW) or float32 .npy (NCHW)')
-    .argument('<MODEL>', 'ONNX file')
+    .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
     .argument('<PRED>')
     .argument('<TARGET>')
     .option('--grad <OUT.npy>', 'write the gradient with respect to PRED')

@@ -30,4 +30,5 @@ export { type Batch, DataLoader, type DataLoaderOptions } from './loader.js';
 export { formatNpy, parseNpy } from './npy.js';
 export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from './picture.js';
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
+export { readStateDict } from './state-dict.js';
 export type { ImageTensor } from './tensor.js';

@@ -1,4 +1,5 @@
 /** Tensors in files, as PyTorch reads and writes them (https://huggingface.co/docs/safetensors). */
+import type { OpenFile } from '../files/index.js';
 import {
   bytesOf,
   bytesPerElement,
@@ -9,6 +10,7 @@ import {
   type TypedArray,
   typedArray,
 } from '../graph/index.js';
+import { inMemory } from './byte-cursor.js';
 
 /** A tensor of a file. float16 and bfloat16 are held as the bits of their elements, in a Uint16Array. */
 export interface SafeTensor {
@@ -86,45 +88,49 @@ function requireWhole(name: string, { dtype, dims, data }: SafeTensor): void {
 }
 
 /**
- * Reads a file.
+ * Reads the bytes of a file.
  * @param source the file's name, for messages.
  * @returns tensors in the header's order, each with data of its own.
  * @throws GlobalPercError when the file is truncated or malformed.
  */
-export function parseSafetensors(bytes: Uint8Array, source: string): Safetensors {
-  const { header, data } = split(bytes, source);
+export const parseSafetensors = (bytes: Uint8Array, source: string): Safetensors =>
+  readSafetensors(inMemory(bytes), source);
+
+/** As `parseSafetensors`, of a file of any size, tensor by tensor. */
+export function readSafetensors(file: OpenFile, source: string): Safetensors {
+  const { header, start } = readHeader(file, source);
   const { [METADATA]: metadata = {}, ...rest } = header;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
     throw malformed(source, `${METADATA} should map names to text`);
   }
   const entries = Object.entries(rest).map(([name, entry]) => checkedEntry(name, entry, source));
-  requireCover(entries, data.length, source);
+  requireCover(entries, file.length - start, source);
   return {
     tensors: new Map(
       entries.map(({ name, dtype, dims, begin, end }) => [
         name,
-        // A copy: one tensor kept should not keep the whole file.
-        { dtype, dims, data: typedArray(dtype, Uint8Array.from(data.subarray(begin, end))) },
+        { dtype, dims, data: typedArray(dtype, file.read(start + begin, end - begin)) },
       ]),
     ),
     metadata: metadata as Record<string, string>,
   };
 }
 
-function split(bytes: Uint8Array, source: string): { header: Record<string, unknown>; data: Uint8Array } {
-  if (bytes.length < WORD) {
+/** The header, and where the data start. */
+function readHeader(file: OpenFile, source: string): { header: Record<string, unknown>; start: number } {
+  if (file.length < WORD) {
     throw new GlobalPercError(
-      `${source} is truncated: a safetensors file has at least ${WORD} bytes, this one ${bytes.length}`,
+      `${source} is truncated: a safetensors file has at least ${WORD} bytes, this one ${file.length}`,
     );
   }
-  const length = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true);
+  const length = new DataView(file.read(0, WORD).buffer).getBigUint64(0, true);
   const start = WORD + Number(length);
-  if (start > bytes.length) {
+  if (start > file.length) {
     throw new GlobalPercError(
-      `${source} is truncated, or no safetensors file: its header should have ${length} bytes, ${bytes.length - WORD} are there`,
+      `${source} is truncated, or no safetensors file: its header should have ${length} bytes, ${file.length - WORD} are there`,
     );
   }
-  return { header: parseHeader(bytes.subarray(WORD, start), source), data: bytes.subarray(start) };
+  return { header: parseHeader(file.read(WORD, start - WORD), source), start };
 }
 
 function parseHeader(bytes: Uint8Array, source: string): Record<string, unknown> {

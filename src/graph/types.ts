@@ -53,7 +53,7 @@ export interface ConstantData extends TensorType {
 
 /** Part of a file that ONNX Runtime can read by itself. */
 export interface FilePlace {
-  /** Absolute path of the model's folder. */
+  /** Absolute path. */
   readonly folder: string;
   /** The file's path from there. */
   readonly location: string;

@@ -15,7 +15,7 @@ export interface GlobalPercOptions {
   readonly curveForce?: number;
   /** Module classes, class names, patterns or predicates on the module path; `[]` (default) hooks every leaf module. */
   readonly modulesToHook?: readonly HookSelector[];
-  /** Applied to both images before the model sees them. */
+  /** Applied to both images before the model sees them. Default: the model's own, as of models from the hub; else none. */
   readonly transformNormalization?: Transform;
   /** Distance between two activations. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
   readonly lossFunc?: Distance;

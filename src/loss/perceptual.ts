@@ -5,7 +5,7 @@ import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { createGraph } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { Draws } from '../transforms/index.js';
+import { Draws, type Transform } from '../transforms/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
 import { Loss, type LossOptions } from './loss.js';
@@ -30,6 +30,8 @@ export class GlobalPercLoss extends Loss {
   readonly config: GlobalPercConfig;
   /** The hooked module calls in execution order. */
   readonly hooks: readonly ModuleCall[];
+  /** The configuration's transform, or else the model's own. */
+  readonly transform: Transform | undefined;
   /** The inputs that the hooks depend on and that have no value in the model. */
   private readonly openInputs: readonly Value[];
   /** Weight of each hook: the curve's, divided by the hook's scale under `dynamicNormalization`. */
@@ -51,6 +53,7 @@ export class GlobalPercLoss extends Loss {
         `${model.source}: input '${clash.name}' has the name of one of the loss's own: give it to loadModel(source, { inputs })`,
       );
     }
+    this.transform = config.transformNormalization ?? model.transform;
     this.weights = weightCurve(config, this.hooks.length);
     if (config.printData) this.print();
   }
@@ -70,7 +73,7 @@ export class GlobalPercLoss extends Loss {
   }
 
   override get encodable(): boolean {
-    return !this.config.transformNormalization?.random;
+    return !this.transform?.random;
   }
 
   /** The open inputs that the hooks depend on. @throws GlobalPercError naming one that is not given. */
@@ -107,7 +110,7 @@ export class GlobalPercLoss extends Loss {
   override async features(image: Tensor, draws: Draws, options: CallOptions): Promise<Tensor[]> {
     if (image.rank < 2)
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
-    const input = this.config.transformNormalization?.apply(image, draws) ?? image;
+    const input = this.transform?.apply(image, draws) ?? image;
     const types = new Map<Value, TensorType>([
       [this.model.input, { dtype: input.dtype, shape: input.shape }],
       ...this.openTypes(options),
@@ -180,7 +183,7 @@ export class GlobalPercLoss extends Loss {
 
   /** Warns once when the values do not look like the [0, 1] images that Normalize expects. */
   override inspect(name: string, data: Float32Array): void {
-    if (this.warned || !this.config.transformNormalization?.normalizes) return;
+    if (this.warned || !this.transform?.normalizes) return;
     let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (const value of data) {
       if (value < low) low = value;

@@ -1,17 +1,26 @@
 /** Reading a model from a file, a URL or memory. */
 import { GlobalPercError } from '../graph/index.js';
+import { fetchHubModel, type HubModel, type HubProgress, parseHubId } from '../hub/index.js';
 import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
+import { transformsOfPreprocessor } from '../transforms/index.js';
 import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
 import { TrainableModel } from './trainable.js';
 
+/** How far loading is. */
+export type LoadProgress = { readonly step: 'read' | 'parse' } | HubProgress;
+
 /** Options of `loadModel`. */
 export interface LoadOptions {
-  /** Stops between two steps; the promise rejects with the signal's reason. */
+  /** Stops between two steps, or the download; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: { readonly step: 'read' | 'parse' }) => void;
+  readonly onProgress?: (progress: LoadProgress) => void;
+  /** Branch, tag or commit of a repository on the hub. Default `main`. */
+  readonly revision?: string;
+  /** Path of the ONNX file in a repository on the hub. Default: the float32 one, e.g. `onnx/model.onnx`. */
+  readonly file?: string;
   /** Gives a module whose weights a Trainer can train, instead of a frozen model. Default false. */
   readonly trainable?: boolean;
   /** Name of the input that receives the image. Default: the only float32 input, or the only one of rank 4. */
@@ -27,17 +36,23 @@ type Source = string | URL | Uint8Array | ArrayBuffer;
 
 /**
  * Reads an ONNX model of float32 weights.
- * @param source Path or URL of an `.onnx` file (external data is looked for beside it), or its bytes.
- * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, or when its
- * external data is missing.
+ *
+ * A name such as `onnx-community/dinov2-small` (with `@revision`, if wanted), where there is no such file, is a repository
+ * of the Hugging Face hub: its ONNX file is downloaded into the hub's own cache once, and its `preprocessor_config.json`
+ * becomes the model's `transform`, which losses apply where they are given none. The variables `HF_HUB_OFFLINE`,
+ * `HF_ENDPOINT`, `HF_TOKEN` and `HF_HOME` are honoured.
+ * @param source Path or URL of an `.onnx` file (external data is looked for beside it), a repository, or a file's bytes.
+ * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, when its
+ * external data is missing, or when it cannot be downloaded.
  */
 export function loadModel(source: Source, options: LoadOptions & { readonly trainable: true }): Promise<TrainableModel>;
 export function loadModel(source: Source, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
 export async function loadModel(source: Source, options: LoadOptions = {}): Promise<Model | TrainableModel> {
   const { signal, onProgress } = options;
   const inMemory = source instanceof Uint8Array || source instanceof ArrayBuffer;
-  const name = inMemory ? 'the model' : String(source);
   signal?.throwIfAborted();
+  const located: HubModel = inMemory ? { source: 'the model' } : await locate(String(source), options);
+  const name = located.source;
   onProgress?.({ step: 'read' });
   const bytes = inMemory ? new Uint8Array(source as ArrayBuffer) : await platform.readBytes(name);
   signal?.throwIfAborted();
@@ -51,6 +66,18 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
     });
   await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
   signal?.throwIfAborted();
-  const model = new Model(name, graph, options);
+  const preprocessing = located.preprocessor && transformsOfPreprocessor(located.preprocessor);
+  const model = new Model(inMemory ? name : String(source), graph, {
+    ...options,
+    ...(preprocessing && { preprocessing }),
+  });
   return options.trainable ? new TrainableModel(model) : model;
+}
+
+/** The file that a source names: itself, or one of the hub's. */
+async function locate(source: string, options: LoadOptions): Promise<HubModel> {
+  const id = (await platform.exists(source)) ? undefined : parseHubId(source);
+  if (id === undefined) return { source };
+  const { repo, ...revision } = id;
+  return fetchHubModel(repo, { ...options, ...revision });
 }

@@ -3,12 +3,15 @@ import { attributesOf, GlobalPercError, type Graph, type Shape, type Value } fro
 import { type ModuleCall, recoverModules } from '../modules/index.js';
 import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
+import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
 import { bindInputs, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 
 /** Options of `Model`: see `LoadOptions`. */
 interface ModelOptions {
   readonly input?: string;
   readonly inputs?: Readonly<Record<string, InputValue>>;
+  /** What images go through before this model, as `transforms.fromJSON` takes it. */
+  readonly preprocessing?: readonly TransformJSON[];
 }
 
 export class Model {
@@ -18,17 +21,25 @@ export class Model {
   readonly graph: Graph;
   /** Every module call that can be hooked, in execution order. */
   readonly calls: readonly ModuleCall[];
+  /** What brings images in [0, 1] to what the model expects, where the file comes with a description of it. */
+  readonly preprocessing: readonly TransformJSON[];
   /** The input that receives the image. */
   readonly input: Value;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
-  constructor(source: string, graph: Graph, { input, inputs = {} }: ModelOptions = {}) {
+  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessing = [] }: ModelOptions = {}) {
     this.source = source;
     this.graph = graph;
+    this.preprocessing = preprocessing;
     this.input = imageInput(source, graph, input);
     // Before other inputs become constants: a module that sees them alone was still called.
     this.calls = recoverModules(graph);
     bindInputs(source, graph, this.input, inputs);
+  }
+
+  /** The transform of `preprocessing`, if there is any. */
+  get transform(): Transform | undefined {
+    return this.preprocessing.length > 0 ? fromJSON(this.preprocessing) : undefined;
   }
 
   /** The inputs besides the image that have no value yet. */

@@ -1,5 +1,6 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
 import { differences, GlobalPercError, listed, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import { converted, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { Trace } from './trace.js';
 
@@ -116,10 +117,12 @@ export abstract class Module {
   }
 
   /**
-   * Sets all weights and buffers; a trainer that was made before keeps its own.
-   * @throws GlobalPercError listing the keys that are missing, not known, or of another shape; then nothing is changed.
+   * Sets all weights and buffers, converting their elements as PyTorch does (float16, bfloat16 and float64 weights become
+   * float32); a trainer that was made before keeps its own.
+   * @throws GlobalPercError listing the keys that are missing, not known, or of another shape, or naming a buffer of
+   * integers that is given something else; then nothing is changed.
    */
-  loadStateDict(state: StateDict): this {
+  loadStateDict(state: Readonly<Record<string, StoredTensor>>): this {
     const held = new Map(this.namedState());
     const complaints = differences(
       new Map(Object.entries(state).map(([key, { dims }]) => [key, dims])),
@@ -127,7 +130,11 @@ export abstract class Module {
       'the model',
     );
     if (complaints !== '') throw new GlobalPercError(`the weights are not those of this model: ${complaints}`);
-    for (const [key, target] of held) target.data = (state[key] as StateDict[string]).data.slice() as Float32Array;
+    const loaded = Array.from(
+      held,
+      ([key, target]) => [target, converted(state[key] as StoredTensor, target.dtype, key)] as const,
+    );
+    for (const [target, data] of loaded) target.data = data as Float32Array;
     return this;
   }
 

@@ -1,13 +1,13 @@
 /** Weights that a model keeps in files beside itself. */
 import { TensorProto_DataLocation as Location, type TensorProto } from 'onnx-buf';
-import { type ConstantData, constantInFile, GlobalPercError } from '../graph/index.js';
+import { type ConstantData, constantInFile, type FilePlace, GlobalPercError } from '../graph/index.js';
 import { typeOfProto } from './tensors.js';
 
 /** A file beside the model. */
 export interface ExternalFile {
   readonly length: number;
-  /** Absolute path of the model's folder, where ONNX Runtime can read the file by itself. */
-  readonly folder?: string;
+  /** Where ONNX Runtime can read the file by itself: a folder, and the file's path from there. */
+  readonly place?: Omit<FilePlace, 'offset'>;
   /** @throws GlobalPercError when the file has become unreadable. */
   read(offset: number, length: number): Uint8Array;
 }
@@ -53,9 +53,9 @@ export async function loadExternal(
       );
     }
     const bytes = (): Uint8Array => file.read(offset, end - offset);
-    if (file.folder !== undefined && end - offset >= STAYS_IN_FILE_FROM && offset % ALIGNMENT === 0) {
+    if (file.place && end - offset >= STAYS_IN_FILE_FROM && offset % ALIGNMENT === 0) {
       const type = typeOfProto(tensor, end - offset, where);
-      inFile.set(tensor, constantInFile(type, { folder: file.folder, location, offset }, bytes));
+      inFile.set(tensor, constantInFile(type, { ...file.place, offset }, bytes));
     } else tensor.rawData = bytes() as Uint8Array<ArrayBuffer>;
     tensor.dataLocation = Location.DEFAULT;
   }

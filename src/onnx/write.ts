@@ -56,7 +56,7 @@ export interface WriteOptions {
   readonly externalFrom?: number;
   /** Hand them out as parts of one file of this path, instead of as files of their own. */
   readonly externalPath?: string;
-  /** Refer to weights that lie in files where they are, as far as they share a folder. Default false. */
+  /** Refer to weights that lie in files where they are, as far as they share a folder, and embed all others. Default false. */
   readonly inPlace?: boolean;
 }
 
@@ -71,8 +71,11 @@ const encoder = new TextEncoder();
 /** Serialises a graph. Names are made unique; those of inputs and outputs are kept. */
 export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
   const names = uniqueNames(graph);
-  const weights = new WeightWriter(options);
-  const initializer = constantsOf(graph).map(([value, data]) => weights.write(data, names.get(value) as string));
+  const constants = constantsOf(graph);
+  // ONNX Runtime takes external files either from memory or from a folder, not from both.
+  const fromFolder = options.inPlace && constants.some(([, { place }]) => place);
+  const weights = new WeightWriter(fromFolder ? { ...options, externalFrom: Number.POSITIVE_INFINITY } : options);
+  const initializer = constants.map(([value, data]) => weights.write(data, names.get(value) as string));
   const domains = new Set(graph.nodes.map((node) => node.domain).filter((domain) => domain !== ''));
   const { opset } = options;
   const model = create(ModelProtoSchema, {

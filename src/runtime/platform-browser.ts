@@ -38,6 +38,7 @@ async function noFiles(): Promise<never> {
 
 export const platform: Platform = {
   startEngine: webEngine,
+  exists: async () => false,
   readBytes,
   openBeside: async (source, location) =>
     fileInMemory(await readBytes(new URL(location, new URL(source, globalThis.location?.href)).href)),

@@ -1,6 +1,8 @@
 /** Node: ONNX Runtime in a worker thread, models from the file system. */
+import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { openForReading, readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
@@ -52,10 +54,14 @@ const pathOf = (source: string): string => (source.startsWith('file:') ? fileURL
 
 export const platform: Platform = {
   startEngine: async () => workerEngine(),
+  exists: async (source) => existsSync(pathOf(source)),
   readBytes: (source) => readBytes(pathOf(source)),
   openBeside: async (source, location) => {
-    const folder = resolve(dirname(pathOf(source)));
-    return { folder, ...(await openForReading(resolve(folder, location))) };
+    const path = resolve(dirname(pathOf(source)), location);
+    const file = await openForReading(path);
+    // The hub's cache holds links; ONNX Runtime follows none that lead out of the folder.
+    const real = await realpath(path);
+    return { ...file, place: { folder: dirname(real), location: basename(real) } };
   },
   writeBytes: writeAtomically,
   writeSnapshot,

@@ -52,6 +52,8 @@ export interface WorkerRequest {
 export interface Platform {
   /** Starts the engine; called once. */
   startEngine(): Promise<Engine>;
+  /** Whether there is a file of this path; a browser has none. */
+  exists(source: string): Promise<boolean>;
   /** Reads a file or URL. @throws GlobalPercError when it is missing or unreadable. */
   readBytes(source: string): Promise<Uint8Array>;
   /** Opens a file beside a model file. @throws GlobalPercError when it is missing or unreadable. */

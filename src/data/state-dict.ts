@@ -1,0 +1,51 @@
+/** Weights of modules in files, as PyTorch and Hugging Face write them. */
+import { openForReading } from '../files/index.js';
+import { GlobalPercError, listed } from '../graph/index.js';
+import { readIndex, weightsFileOf } from './index-file.js';
+import { readSafetensors, type SafeTensor } from './safetensors.js';
+import { readTorchFile } from './torch-file.js';
+
+/** What DataParallel and DistributedDataParallel put before every name. */
+const PARALLEL = 'module.';
+
+/**
+ * Tensors by name from a file, in their own types: `net.loadStateDict(await readStateDict('weights.pth'))`.
+ *
+ * A `.safetensors` file, a file of torch.save (`.pt`, `.pth`, `.bin`, `.pkl` …, of any PyTorch), a sharded
+ * `*.safetensors.index.json` or `*.bin.index.json`, or the folder that holds such an index. No code in a file is run.
+ * From a checkpoint that holds more than the weights, they are those of the first entry of `state_dict`,
+ * `model_state_dict`, `model`, `teacher`, `params_ema`, `params` that is a dict with tensors; else the tensors of the
+ * checkpoint's own dict; else those of its only entry that is a dict with tensors. Where all names begin with `module.`,
+ * that is taken off. Tensors that are views of the same storage share their memory.
+ * @throws GlobalPercError when a file is missing, truncated, damaged or of another kind, or holds more than tensors and
+ * plain containers.
+ */
+export async function readStateDict(path: string): Promise<Record<string, SafeTensor>> {
+  const file = await weightsFileOf(path);
+  const tensors = file.endsWith('.json') ? await readShards(file) : await readTensors(file);
+  return Object.fromEntries(withoutParallel(tensors));
+}
+
+async function readTensors(path: string): Promise<Map<string, SafeTensor>> {
+  const file = await openForReading(path);
+  const source = `'${path}'`;
+  return path.endsWith('.safetensors') ? readSafetensors(file, source).tensors : readTorchFile(file, source);
+}
+
+async function readShards(index: string): Promise<Map<string, SafeTensor>> {
+  const tensors = new Map<string, SafeTensor>();
+  for (const [path, names] of await readIndex(index)) {
+    const shard = await readTensors(path);
+    const missing = names.filter((name) => !shard.has(name));
+    if (missing.length > 0) {
+      throw new GlobalPercError(`'${path}' lacks tensors that '${index}' places there: ${listed(missing)}`);
+    }
+    for (const name of names) tensors.set(name, shard.get(name) as SafeTensor);
+  }
+  return tensors;
+}
+
+function withoutParallel(tensors: ReadonlyMap<string, SafeTensor>): Iterable<[string, SafeTensor]> {
+  if (![...tensors.keys()].every((name) => name.startsWith(PARALLEL))) return tensors;
+  return Array.from(tensors, ([name, tensor]) => [name.slice(PARALLEL.length), tensor]);
+}

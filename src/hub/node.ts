@@ -1,0 +1,97 @@
+/** Node: models of the Hugging Face hub, downloaded once into the cache that Python's huggingface_hub uses too. */
+import { readFile } from 'node:fs/promises';
+import { GlobalPercError } from '../graph/index.js';
+import { type Listing, RepoCache, type RepoFile } from './cache.js';
+import { chooseFiles } from './choose.js';
+import { type Connection, connect } from './connection.js';
+import { downloadBlob } from './download.js';
+import { TemporaryError } from './errors.js';
+import { urlOfFile } from './id.js';
+import { parsePreprocessor } from './preprocessor.js';
+import { listRemote } from './remote.js';
+import type { HubModel, HubOptions } from './types.js';
+
+export { parseHubId } from './id.js';
+
+/**
+ * Finds a model on the Hugging Face hub, and downloads what the cache lacks of it: the ONNX file, its external data and
+ * `preprocessor_config.json`. Chosen are `options.file`, or else `onnx/model.onnx`, `model.onnx`, or the only `.onnx`
+ * file of float32 weights. A download that breaks off is continued, and every file's checksum is verified.
+ *
+ * The environment: `HF_HUB_CACHE`, `HF_HOME` and `XDG_CACHE_HOME` place the cache (default `~/.cache/huggingface/hub`),
+ * `HF_TOKEN` (or the file `token` in `HF_HOME`) opens private and gated repositories, `HF_ENDPOINT` names another hub,
+ * `HF_HUB_OFFLINE=1` uses the cache alone, and `HF_HUB_DOWNLOAD_TIMEOUT` is how many seconds without a byte make a
+ * stalled connection (default 10).
+ * @param repo `owner/name`
+ * @throws GlobalPercError when there is no such repository, revision or file, when the choice is ambiguous, when a
+ * token is missing, when the hub cannot be reached and the cache lacks a file, when bytes arrive damaged again and
+ * again, or when the cache cannot be written.
+ */
+export async function fetchHubModel(repo: string, options: HubOptions = {}): Promise<HubModel> {
+  options.signal?.throwIfAborted();
+  const connection = await connect(repo, options);
+  const cache = await RepoCache.of(repo);
+  const listing = await locate(connection, cache);
+  const { commit, files, whole } = listing;
+  const where = `${whole ? '' : 'the cache of '}'${repo}' at '${connection.revision}'`;
+  const paths = files.map(({ path }) => path);
+  const { model, data, preprocessor } = chooseFiles(paths, { repo, where }, options.file);
+  // The model comes last: where it is, its data are too.
+  const order = [preprocessor, ...data, model];
+  const needed = order.flatMap((path) => files.filter((file) => file.path === path));
+  await provide(needed, commit, { connection, cache, onProgress: options.onProgress });
+  await cache.keepCommit(connection.revision, commit);
+  const source = cache.pointer(commit, model);
+  if (preprocessor === undefined) return { source };
+  const path = cache.pointer(commit, preprocessor);
+  return { source, preprocessor: parsePreprocessor(await readFile(path, 'utf8'), path) };
+}
+
+/** What is in the repository: as the hub says, or the cache when it must do. */
+async function locate(connection: Connection, cache: RepoCache): Promise<Listing> {
+  const { revision, repo, offline } = connection;
+  const cached = await cache.listing(revision);
+  if (offline) {
+    if (cached) return cached;
+    throw new GlobalPercError(
+      `HF_HUB_OFFLINE is set, and '${repo}' at '${revision}' is not in the cache '${cache.folder}'; unset it to download it`,
+    );
+  }
+  try {
+    return await listRemote(connection, cache, cached ? 1 : undefined);
+  } catch (error) {
+    if (cached && error instanceof TemporaryError) return cached;
+    throw error;
+  }
+}
+
+interface Means {
+  readonly connection: Connection;
+  readonly cache: RepoCache;
+  readonly onProgress: HubOptions['onProgress'];
+}
+
+/** Downloads those files that are not there. */
+async function provide(files: readonly RepoFile[], commit: string, means: Means): Promise<void> {
+  const { connection, cache, onProgress } = means;
+  const present = await Promise.all(files.map((file) => cache.has(commit, file)));
+  const missing = files.filter((_, i) => !present[i]);
+  if (connection.offline && missing.length > 0) refuseOffline(missing, means);
+  const total = missing.reduce((sum, { size }) => sum + size, 0);
+  let before = 0;
+  for (const file of missing) {
+    const url = urlOfFile(connection, commit, file.path);
+    const onLoaded = (loaded: number): void =>
+      onProgress?.({ step: 'download', file: file.path, loaded: before + loaded, total });
+    await downloadBlob({ connection, file, url, blob: cache.blob(file), onLoaded });
+    await cache.link(commit, file);
+    before += file.size;
+  }
+}
+
+function refuseOffline(missing: readonly RepoFile[], { connection, cache }: Means): never {
+  const names = missing.map(({ path }) => `'${path}'`).join(', ');
+  throw new GlobalPercError(
+    `HF_HUB_OFFLINE is set, and the cache '${cache.folder}' lacks ${names} of '${connection.repo}'; unset it to download`,
+  );
+}

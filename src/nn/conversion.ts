@@ -1,0 +1,64 @@
+/** Elements of one type as another, as PyTorch's `copy_` (https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html). */
+import { type DataType, GlobalPercError, type Shape, type TypedArray } from '../graph/index.js';
+
+/** A tensor as a file holds it; float16 and bfloat16 are the bits of their elements, in a Uint16Array. */
+export interface StoredTensor {
+  readonly dtype: DataType;
+  readonly dims: Shape;
+  readonly data: TypedArray;
+}
+
+/**
+ * A copy of the elements in the type that a module holds: to float32 rounding to the nearest, to int64 towards zero.
+ * @param name the tensor's, for messages.
+ * @throws GlobalPercError when an element has no int64.
+ */
+export function converted(
+  { dtype, data }: StoredTensor,
+  to: 'float32' | 'int64',
+  name: string,
+): Float32Array | BigInt64Array {
+  if (dtype === to) return data.slice() as Float32Array | BigInt64Array;
+  const values = valuesOf(dtype, data);
+  return to === 'float32' ? float32Of(values) : integersOf(values, name);
+}
+
+/** The elements as numbers: halves widened, which is exact; others as they are. */
+function valuesOf(dtype: DataType, data: TypedArray): TypedArray {
+  if (dtype === 'float16') return widened(data as Uint16Array);
+  if (dtype !== 'bfloat16') return data;
+  const bits = new Uint32Array(data as Uint16Array);
+  for (let i = 0; i < bits.length; i += 1) bits[i] = (bits[i] as number) << 16;
+  return new Float32Array(bits.buffer);
+}
+
+const float32Of = (values: TypedArray): Float32Array =>
+  values instanceof BigInt64Array || values instanceof BigUint64Array
+    ? Float32Array.from(values, Number)
+    : new Float32Array(values);
+
+function widened(halves: Uint16Array): Float32Array {
+  const values = new Float32Array(halves.length);
+  // Powers are slow to compute, and there are but 32.
+  const scales = Array.from({ length: 0x20 }, (_, exponent) => 2 ** (exponent - 25));
+  for (let i = 0; i < halves.length; i += 1) values[i] = halfToNumber(halves[i] as number, scales);
+  return values;
+}
+
+/** The value of a float16: one sign bit, five of the exponent, ten of the fraction. */
+function halfToNumber(bits: number, scales: readonly number[]): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
+  return sign * (1024 + fraction) * (scales[exponent] as number);
+}
+
+function integersOf(values: TypedArray, name: string): BigInt64Array {
+  return BigInt64Array.from(values as ArrayLike<number | bigint>, (value) => {
+    if (typeof value === 'bigint') return value;
+    if (Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
+    throw new GlobalPercError(`'${name}' should hold integers of 64 bits, but one element is ${value}`);
+  });
+}
