@@ -138,8 +138,14 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   Identity: 'Identity',
 };
 
+/** onnxsim computes the products of several layers at once; the bias of each stays where it was. */
+const bias: Classify = ([node]) =>
+  node?.inputs.some((input) => input?.constant?.shape.length === 1 && input.name.endsWith('.bias'))
+    ? 'Linear'
+    : undefined;
+
 /** Patterns too common to be believed outside a scope of their own. */
-const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = { Reshape: 'Flatten' };
+const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = { Reshape: 'Flatten', Add: bias };
 
 /** Most operators any pattern has. */
 export const LONGEST_PATTERN = Math.max(...Object.keys(PATTERNS).map((pattern) => pattern.split(' ').length));

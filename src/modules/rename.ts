@@ -26,7 +26,10 @@ export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
     const [reader, ...others] = readersOf(node);
     if (reader?.op === 'Gemm' && others.length === 0 && !isMade(reader)) rename(node, folderOf(reader.name));
   }
-  for (const node of flow.nodes) rename(node, commonFolder(scoped([...readersOf(node), ...flow.producers(node)])));
+  // From the end, so that what reads a node has its name already.
+  for (const node of flow.nodes.toReversed()) {
+    rename(node, commonFolder(scoped([...readersOf(node), ...flow.producers(node)])));
+  }
 }
 
 const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/'));

@@ -58,7 +58,7 @@ class Restorer {
       this.replaceInput(node, product, restored);
       // A view of the result that took the place of the Reshape behind the product, and its name.
       const isView = node.op === 'Reshape' && folderOf(node.name) === folderOf(gemm.name);
-      if (isView) Object.assign(node, { name: outside(node.name) });
+      if (isView) Object.assign(node, { name: `${outside(node.name)}.restored_${++this.made}` });
     }
     this.flattenAgain(restored);
   }
