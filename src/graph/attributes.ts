@@ -1,8 +1,9 @@
 /** Attributes of a node: tagged values, since ONNX tells the integer 1 from the float 1.0. */
 import { GlobalPercError } from './errors.js';
+import type { Graph } from './graph.js';
 import type { ConstantData } from './types.js';
 
-/** One attribute. `unsupported` keeps the kind's name (a subgraph, say) for the message. */
+/** One attribute. `unsupported` keeps the kind's name for the message. */
 export type Attribute =
   | { readonly kind: 'int'; readonly value: number }
   | { readonly kind: 'float'; readonly value: number }
@@ -11,6 +12,8 @@ export type Attribute =
   | { readonly kind: 'floats'; readonly value: readonly number[] }
   | { readonly kind: 'strings'; readonly value: readonly string[] }
   | { readonly kind: 'tensor'; readonly value: ConstantData }
+  /** A branch or loop body. What it reads from around it is also among the inputs of its node, behind the operator's own. */
+  | { readonly kind: 'graph'; readonly value: Graph }
   | { readonly kind: 'unsupported'; readonly value: string };
 
 export type Attributes = Readonly<Record<string, Attribute>>;
@@ -64,6 +67,11 @@ export class AttributeReader {
 
   tensor(name: string): ConstantData | undefined {
     return this.read(name, 'tensor')?.value;
+  }
+
+  /** A branch or loop body. */
+  graph(name: string): Graph | undefined {
+    return this.read(name, 'graph')?.value;
   }
 
   private read<K extends Attribute['kind']>(name: string, kind: K): AttributeOf<K> | undefined {

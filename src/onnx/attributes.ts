@@ -15,9 +15,11 @@ import { constantOfProto } from './tensors.js';
 
 const decoder = new TextDecoder();
 
-/** All attributes of a node. Subgraphs and other exotic kinds become `unsupported`, so that they fail only if needed. */
+/** The attributes of a node, without subgraphs; exotic kinds become `unsupported`, so that they fail only if needed. */
 export const attributesOfProto = (attributes: readonly AttributeProto[], where: string): Attributes =>
-  Object.fromEntries(attributes.map((attribute) => [attribute.name, attributeOf(attribute, where)]));
+  Object.fromEntries(
+    attributes.filter(({ g }) => !g).map((attribute) => [attribute.name, attributeOf(attribute, where)]),
+  );
 
 function attributeOf(proto: AttributeProto, where: string): Attribute {
   switch (proto.type) {

@@ -65,6 +65,8 @@ export function normalizeOpset(graph: Graph, opset: number, source = 'the model'
     );
   }
   graph.nodes = graph.nodes.flatMap((node) => {
+    for (const { kind, value } of Object.values(node.attributes))
+      if (kind === 'graph') normalizeOpset(value, opset, source);
     const rules = node.domain === '' ? (RULES.get(node.op) ?? []).filter(({ before }) => opset < before) : [];
     if (rules.length === 0) return [node];
     const draft = new Draft(node);

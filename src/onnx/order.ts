@@ -6,10 +6,14 @@ import { GlobalPercError, type Node } from '../graph/index.js';
  * @throws GlobalPercError when nodes wait for each other.
  */
 export function inExecutionOrder(nodes: readonly Node[], source: string): Node[] {
+  // What a branch or loop body reads from around it is there before.
+  const own = new Set(nodes);
   const waitsFor = new Map<Node, number>();
   const readers = new Map<Node, Node[]>();
   for (const node of nodes) {
-    const producers = node.inputs.flatMap((input) => (input?.producer ? [input.producer] : []));
+    const producers = node.inputs.flatMap((input) =>
+      input?.producer && own.has(input.producer) ? [input.producer] : [],
+    );
     waitsFor.set(node, producers.length);
     for (const producer of producers) {
       const known = readers.get(producer);
@@ -17,7 +21,7 @@ export function inExecutionOrder(nodes: readonly Node[], source: string): Node[]
       else readers.set(producer, [node]);
     }
   }
-  if (isOrdered(nodes)) return [...nodes];
+  if (isOrdered(nodes, own)) return [...nodes];
   // The list grows while it is walked.
   const ordered = nodes.filter((node) => waitsFor.get(node) === 0);
   for (const done of ordered) {
@@ -33,10 +37,12 @@ export function inExecutionOrder(nodes: readonly Node[], source: string): Node[]
   return ordered;
 }
 
-function isOrdered(nodes: readonly Node[]): boolean {
+function isOrdered(nodes: readonly Node[], own: ReadonlySet<Node>): boolean {
   const done = new Set<Node>();
   return nodes.every((node) => {
-    const ready = node.inputs.every((input) => input?.producer === undefined || done.has(input.producer));
+    const ready = node.inputs.every(
+      (input) => !input?.producer || !own.has(input.producer) || done.has(input.producer),
+    );
     done.add(node);
     return ready;
   });

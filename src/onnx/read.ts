@@ -1,6 +1,6 @@
 /** Reads an ONNX model into a graph. */
 import type { GraphProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
-import { type ConstantData, GlobalPercError, type Graph, type Node, type Value } from '../graph/index.js';
+import { type ConstantData, GlobalPercError, Graph, type Node, type Value } from '../graph/index.js';
 import { attributesOfProto, constantOfAttributes } from './attributes.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
@@ -28,16 +28,26 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   const nodes = inlineFunctions(model, proto.node, source);
   for (const node of nodes) refuseNode(node, source);
   const initializers = usedInitializers(proto, nodes, source);
-  const inFile = await loadExternal([...initializers, ...attributeTensors(nodes)], source, external);
+  const inner = subgraphsOf(nodes);
+  const tensors = [nodes, ...inner.map(({ node }) => node)].flatMap(attributeTensors);
+  const inBodies = inner.flatMap(({ initializer }) => initializer);
+  const inFile = await loadExternal([...initializers, ...inBodies, ...tensors], source, external);
   new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
-  graph.nodes = inExecutionOrder(graph.nodes, source);
   normalizeOpset(graph, opset, source);
   return graph;
 }
 
+/** The branches and loop bodies of some nodes, with those inside them. */
+const subgraphsOf = (nodes: readonly NodeProto[]): GraphProto[] =>
+  nodes.flatMap(({ attribute }) => attribute.flatMap(({ g }) => (g ? [g, ...subgraphsOf(g.node)] : [])));
+
 /** Weights that something reads; others are not even looked at. */
 function usedInitializers(proto: GraphProto, nodes: readonly NodeProto[], source: string): TensorProto[] {
-  const used = new Set([...nodes.flatMap((node) => node.input), ...proto.output.map(({ name }) => name)]);
+  const inner = subgraphsOf(nodes).flatMap(({ node, output }) => [
+    ...node.flatMap(({ input }) => input),
+    ...output.map(({ name }) => name),
+  ]);
+  const used = new Set([...nodes.flatMap((node) => node.input), ...proto.output.map(({ name }) => name), ...inner]);
   const sparse = proto.sparseInitializer.find(({ values }) => values && used.has(values.name));
   if (sparse) {
     throw new GlobalPercError(
@@ -56,13 +66,28 @@ class GraphReader {
   private readonly source: string;
   private readonly inFile: ReadonlyMap<TensorProto, ConstantData>;
   private readonly values = new Map<string, Value>();
-  private readonly nodeNames = new Set<string>();
+  private readonly nodeNames: Set<string>;
+  private readonly around: GraphReader | undefined;
+  private readonly prefix: string;
+  /** What is read from the graphs around this one. */
+  private readonly captured = new Set<Value>();
 
-  /** @param inFile Constants of the initializers that stay in their files. */
-  constructor(graph: Graph, source: string, inFile: ReadonlyMap<TensorProto, ConstantData>) {
+  /**
+   * @param inFile Constants of the initializers that stay in their files.
+   * @param around The graph that this one is a branch or loop body in, and what its names begin with.
+   */
+  constructor(
+    graph: Graph,
+    source: string,
+    inFile: ReadonlyMap<TensorProto, ConstantData>,
+    around?: { readonly reader: GraphReader; readonly prefix: string },
+  ) {
     this.graph = graph;
     this.source = source;
     this.inFile = inFile;
+    this.around = around?.reader;
+    this.prefix = around?.prefix ?? '';
+    this.nodeNames = around?.reader.nodeNames ?? new Set();
   }
 
   read(proto: GraphProto, nodes: readonly NodeProto[], initializers: readonly TensorProto[]): void {
@@ -73,7 +98,10 @@ class GraphReader {
     // Two passes, since the nodes of a damaged file may come in any order.
     const made = nodes.map((node) => this.addOutputs(node));
     for (const [i, node] of nodes.entries()) this.connect(node, made[i]);
-    this.graph.nodes = made.filter((node) => node !== undefined);
+    this.graph.nodes = inExecutionOrder(
+      made.filter((node) => node !== undefined),
+      this.source,
+    );
     this.graph.outputs = proto.output.map((info) => this.declareOutput(info));
   }
 
@@ -83,7 +111,17 @@ class GraphReader {
       throw new GlobalPercError(`${this.source}: '${value.name}' is defined twice; export the model again`);
     }
     this.values.set(value.name, value);
+    value.name = this.prefix + value.name;
     return value;
+  }
+
+  /** The value of a name, here or in a graph around this one. */
+  private find(name: string): Value | undefined {
+    const own = this.values.get(name);
+    if (own || this.around === undefined) return own;
+    const outer = this.around.find(name);
+    if (outer) this.captured.add(outer);
+    return outer;
   }
 
   private addInitializer(tensor: TensorProto): void {
@@ -102,11 +140,11 @@ class GraphReader {
   }
 
   private declareOutput(info: ValueInfoProto): Value {
-    const value = this.values.get(info.name);
+    const value = this.find(info.name);
     if (value === undefined) {
       throw new GlobalPercError(`${this.source}: nothing computes the output '${info.name}'; export the model again`);
     }
-    return value.producer ? declare(value, info) : value;
+    return value.producer && this.values.has(info.name) ? declare(value, info) : value;
   }
 
   /** The node with its outputs; a Constant only leaves a constant behind. */
@@ -147,13 +185,25 @@ class GraphReader {
   private connect(proto: NodeProto, node: Node | undefined): void {
     if (node === undefined) return;
     node.inputs = proto.input.map((name) => {
-      const value = this.values.get(name);
+      const value = this.find(name);
       if (name === '' || value) return value;
       throw new GlobalPercError(
         `${this.source}: ${node.op} '${node.name}' reads '${name}', which nothing computes; export the model again`,
       );
     });
     while (node.inputs.length > 0 && node.inputs.at(-1) === undefined) node.inputs.pop();
+    for (const { name, g } of proto.attribute) if (g) this.readSubgraph(node, name, g, proto.input.length);
+  }
+
+  /** A branch or loop body; what it reads from here becomes an input of its node as well. */
+  private readSubgraph(node: Node, name: string, proto: GraphProto, inputCount: number): void {
+    const graph = new Graph(() => []);
+    const reader = new GraphReader(graph, this.source, this.inFile, { reader: this, prefix: `${node.name}/${name}/` });
+    reader.read(proto, proto.node, proto.initializer);
+    Object.assign(node.attributes, { [name]: { kind: 'graph', value: graph } });
+    // Left-out inputs keep their places before those.
+    while (node.inputs.length < inputCount) node.inputs.push(undefined);
+    node.inputs.push(...reader.captured);
   }
 }
 

@@ -232,7 +232,8 @@ function attributeProto(name: string, attribute: Attribute): AttributeProto {
     }
     case 'tensor':
       return create(AttributeProtoSchema, { name, type: AttributeType.TENSOR, t: tensorProto(attribute.value) });
+    case 'graph':
     case 'unsupported':
-      throw new Error(`attribute '${name}' of kind ${attribute.value} cannot be written`);
+      throw new Error(`attribute '${name}' of kind ${attribute.kind} cannot be written`);
   }
 }

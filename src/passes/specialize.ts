@@ -22,6 +22,7 @@ import {
 } from '../graph/index.js';
 import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
 import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { resolveControlFlow } from './control-flow.js';
 import { constantFrom } from './fold.js';
 import { neededNodes } from './transcribe.js';
 
@@ -45,8 +46,13 @@ export async function specialize(
   options: SessionOptions = {},
   variables: readonly Value[] = [],
 ): Promise<Specialized> {
-  const nodes = neededNodes(graph, wanted, new Map());
-  const dependent = dataDependent(nodes, [...inputs.keys(), ...variables]);
+  const sources = [...inputs.keys(), ...variables];
+  const resolved = await resolveControlFlow(neededNodes(graph, wanted, new Map()), {
+    dependent: (some) => dataDependent(some, sources),
+    evaluate: (some, values) => evaluate(graph, some, values, inputs, options),
+  });
+  const nodes = neededNodes({ nodes: resolved }, wanted, new Map());
+  const dependent = dataDependent(nodes, sources);
   const probed = await probe(graph, nodes, { inputs, dependent, wanted, options });
   return rebuild(nodes, inputs, dependent, probed);
 }
@@ -87,13 +93,7 @@ async function probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, o
     .filter((value) => value && dependent.has(value));
   const frontier = constantFrontier(nodes, dependent, wanted);
 
-  const program = new Graph(() => []);
-  const runInputs = new Map(Array.from(inputs, ([value, type]) => [value, { name: value.name, ...type }]));
-  program.inputs = [...runInputs.values()];
-  program.nodes = nodes.map((node) => ({
-    ...node,
-    inputs: node.inputs.map((value) => (value && runInputs.get(value)) ?? value),
-  }));
+  const program = programOf(nodes, inputs);
   const shapeOutputs = measured.map((value) => {
     const output: Value = { name: `${value.name}.shape`, dtype: 'int64', shape: [-1] };
     program.nodes.push({
@@ -116,6 +116,32 @@ async function probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, o
     constants: new Map(frontier.map((value) => [value, constantFrom(tensor(value))])),
     dtypes: new Map(fetched.map((value) => [value, tensor(value).dtype])),
   };
+}
+
+/** The nodes as a program of their own, with inputs of static types. */
+function programOf(nodes: readonly Node[], inputs: ReadonlyMap<Value, TensorType>): Graph {
+  const program = new Graph(() => []);
+  const runInputs = new Map(Array.from(inputs, ([value, type]) => [value, { name: value.name, ...type }]));
+  program.inputs = [...runInputs.values()];
+  program.nodes = nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((value) => (value && runInputs.get(value)) ?? value),
+  }));
+  return program;
+}
+
+/** What some values are that do not depend on the input's data, by running what computes them. */
+async function evaluate(
+  graph: Graph,
+  nodes: readonly Node[],
+  values: readonly Value[],
+  inputs: ReadonlyMap<Value, TensorType>,
+  options: SessionOptions,
+): Promise<ReadonlyMap<Value, ConstantData>> {
+  const program = programOf(neededNodes({ nodes }, values, new Map()), inputs);
+  program.outputs = [...values];
+  const results = await runProbe(program, requiredOpset(graph), options);
+  return new Map(values.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
 }
 
 /** Values computed from constants and shapes alone that a data-dependent node reads, or that are wanted themselves. */

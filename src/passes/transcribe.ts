@@ -5,9 +5,13 @@ import { type Graph, type Node, Tensor, type Value } from '../graph/index.js';
 export type Rewrite = (node: Node, inputs: readonly (Tensor | undefined)[], target: Graph) => Tensor[] | undefined;
 
 /** The nodes that `wanted` depends on, in order; the walk stops at values in `given`. */
-export function neededNodes(graph: Graph, wanted: Iterable<Value>, given: ReadonlyMap<Value, unknown>): Node[] {
+export function neededNodes(
+  { nodes }: { readonly nodes: readonly Node[] },
+  wanted: Iterable<Value>,
+  given: ReadonlyMap<Value, unknown>,
+): Node[] {
   const needed = new Set<Value>(wanted);
-  return graph.nodes
+  return nodes
     .toReversed()
     .filter((node) => {
       if (!node.outputs.some((output) => output && needed.has(output) && !given.has(output))) return false;

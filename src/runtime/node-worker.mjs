@@ -13,3 +13,5 @@ parentPort?.on('message', async (/** @type {import('./types.js').WorkerRequest} 
     parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }
 });
+
+parentPort?.postMessage('loaded');

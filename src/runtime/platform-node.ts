@@ -14,8 +14,13 @@ interface Pending {
 }
 
 /** Forwards the methods of an engine to the worker. The worker keeps the process alive only while a call is pending. */
-function workerEngine(): Engine {
+async function workerEngine(): Promise<Engine> {
   const worker = new Worker(new URL('./node-worker.mjs', import.meta.url));
+  // A process that ends while the worker is still loading the runtime would wait for it for ever.
+  await new Promise((loaded, failed) => {
+    worker.once('message', loaded);
+    worker.once('error', failed);
+  });
   const pending = new Map<number, Pending>();
   let next = 0;
   worker.unref();
@@ -53,7 +58,7 @@ function workerEngine(): Engine {
 const pathOf = (source: string): string => (source.startsWith('file:') ? fileURLToPath(source) : source);
 
 export const platform: Platform = {
-  startEngine: async () => workerEngine(),
+  startEngine: workerEngine,
   exists: async (source) => existsSync(pathOf(source)),
   readBytes: (source) => readBytes(pathOf(source)),
   openBeside: async (source, location) => {

@@ -3,15 +3,15 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { formatSafetensors, readStateDict, type SafeTensor } from '../../src/data/index.js';
-import { GlobalPercError } from '../../src/graph/index.js';
-import { BatchNorm2d, Conv2d, ReLU, Sequential } from '../../src/nn/index.js';
 import { inMemory } from '../../src/data/byte-cursor.js';
+import { formatSafetensors, readStateDict, type SafeTensor } from '../../src/data/index.js';
 import type { PickledTensor } from '../../src/data/pickle-values.js';
 import { MemoryBudget } from '../../src/data/strided.js';
 import { tensorsIn } from '../../src/data/torch-checkpoint.js';
 import { openTorchLegacy } from '../../src/data/torch-legacy.js';
 import { openTorchZip } from '../../src/data/torch-zip.js';
+import { GlobalPercError } from '../../src/graph/index.js';
+import { BatchNorm2d, Conv2d, ReLU, Sequential } from '../../src/nn/index.js';
 import { bytesAt, checkpoint, contentOf, jsonAt, readable } from './checkpoints.js';
 
 let folder: string;

@@ -13,13 +13,14 @@ import {
   ValueInfoProtoSchema,
 } from 'onnx-buf';
 
-/** An attribute from a plain value: a string, an integer, `{ float }`, `{ floats }`, a list of integers, or a tensor. */
+/** An attribute from a plain value: a string, an integer, `{ float }`, `{ floats }`, a list of integers, a tensor, or a graph. */
 export type AttributeSpec =
   | string
   | number
   | readonly number[]
   | { float: number }
   | { floats: number[] }
+  | { graph: ModelSpec }
   | TensorProto;
 
 /** op, inputs, outputs, attributes */
@@ -34,34 +35,48 @@ export interface ModelSpec {
   opset?: number;
   nodes: readonly NodeSpec[];
   inputs?: ValueInfoProto[];
-  outputs?: readonly string[];
+  /** Floats by name, or of a type of their own. */
+  outputs?: readonly (string | ValueInfoProto)[];
   initializers?: TensorProto[];
   /** Anything else of the ModelProto. */
   more?: object;
 }
 
-function nodeProto([opType, input, output, attributes = {}]: NodeSpec) {
+/** Nodes are named after their operator and how many of it came before. */
+function nodeProto([opType, input, output, attributes = {}]: NodeSpec, index: number, all: readonly NodeSpec[]) {
   const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
-  return { opType, name: `${opType}_0`, input: [...input], output: [...output], attribute };
+  return {
+    opType,
+    name: `${opType}_${all.slice(0, index).filter(([op]) => op === opType).length}`,
+    input: [...input],
+    output: [...output],
+    attribute,
+  };
 }
 
 /** The bytes of a model. */
 export function modelBytes(spec: ModelSpec): Uint8Array {
   const { opset = 20, nodes, inputs = [], outputs = ['y'], initializers = [], more = {} } = spec;
-  const elemType = ElementType.FLOAT;
   const model = {
     irVersion: 7n,
     opsetImport: [{ domain: '', version: BigInt(opset) }],
-    graph: {
-      name: 'test',
-      node: nodes.map(nodeProto),
-      input: inputs,
-      output: outputs.map((name) => ({ name, type: { value: { case: 'tensorType', value: { elemType } } } })),
-      initializer: initializers,
-    },
+    graph: graphOf({ nodes, inputs, outputs, initializers }),
     ...more,
   };
   return toBinary(ModelProtoSchema, create(ModelProtoSchema, model as MessageInitShape<typeof ModelProtoSchema>));
+}
+
+function graphOf({ nodes, inputs = [], outputs = ['y'], initializers = [] }: ModelSpec) {
+  const elemType = ElementType.FLOAT;
+  return {
+    name: 'test',
+    node: nodes.map(nodeProto),
+    input: inputs,
+    output: outputs.map((name) =>
+      typeof name === 'string' ? { name, type: { value: { case: 'tensorType' as const, value: { elemType } } } } : name,
+    ),
+    initializer: initializers,
+  };
 }
 
 /** A graph input; a string stands for an open dimension, the empty one for a nameless one. */
@@ -103,6 +118,12 @@ function attributeProto(name: string, value: AttributeSpec): AttributeProto {
   if (typeof value === 'number') return init({ type: AttributeType.INT, i: BigInt(value) });
   if ('float' in value) return init({ type: AttributeType.FLOAT, f: value.float });
   if ('floats' in value) return init({ type: AttributeType.FLOATS, floats: value.floats });
+  if ('graph' in value)
+    return create(AttributeProtoSchema, {
+      name,
+      type: AttributeType.GRAPH,
+      g: graphOf(value.graph),
+    } as MessageInitShape<typeof AttributeProtoSchema>);
   if ('dims' in value) return init({ type: AttributeType.TENSOR, t: value });
   return init({ type: AttributeType.INTS, ints: value.map(BigInt) });
 }

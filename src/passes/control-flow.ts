@@ -1,0 +1,195 @@
+/**
+ * If and Loop, resolved for one input shape: what decides them is shape arithmetic nearly always, so that it is known once
+ * the model has run. A branch takes the place of its If; a loop's body is repeated (https://onnx.ai/onnx/operators/).
+ */
+import {
+  attributesOf,
+  type ConstantData,
+  constantOf,
+  describeNode,
+  GlobalPercError,
+  type Graph,
+  int,
+  type Node,
+  numbersOf,
+  type Value,
+} from '../graph/index.js';
+
+/** A loop is repeated as often as this at most: beyond it, its nodes would not fit. */
+const MOST_ITERATIONS = 1000;
+
+const isControlFlow = ({ op, domain }: Node): boolean =>
+  domain === '' && (op === 'If' || op === 'Loop' || op === 'Scan');
+
+/** What the resolution asks for. */
+export interface ControlFlowContext {
+  /** Values that change with the data of the input. */
+  dependent(nodes: readonly Node[]): ReadonlySet<Value>;
+  /** Computes values that do not. */
+  evaluate(nodes: readonly Node[], values: readonly Value[]): Promise<ReadonlyMap<Value, ConstantData>>;
+}
+
+/**
+ * The nodes without control flow.
+ * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data, or that is a Scan.
+ */
+export async function resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Promise<Node[]> {
+  let current = [...nodes];
+  while (current.some(isControlFlow)) {
+    const ready = new Set(readyNodes(current));
+    const dependent = context.dependent(current);
+    const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
+    const unknown = [...new Set(asked)].filter((value) => value.constant === undefined);
+    const computed = unknown.length > 0 ? await context.evaluate(current, unknown) : new Map<Value, ConstantData>();
+    const numberOf = (value: Value): number =>
+      numbersOf((value.constant ?? computed.get(value)) as ConstantData)[0] as number;
+    current = current.flatMap((node) => {
+      if (!ready.has(node)) return [node];
+      return node.op === 'If' ? branch(node, numberOf) : unroll(node, numberOf);
+    });
+  }
+  return current;
+}
+
+/** The control flow that waits for no other. */
+function readyNodes(nodes: readonly Node[]): Node[] {
+  const waiting = new Set<Value>();
+  return nodes.filter((node) => {
+    const waits = node.inputs.some((input) => input && waiting.has(input));
+    if (waits || isControlFlow(node)) for (const output of node.outputs) if (output) waiting.add(output);
+    return isControlFlow(node) && !waits;
+  });
+}
+
+/** The values that decide what a node does. */
+function decidersOf(node: Node, dependent: ReadonlySet<Value>): Value[] {
+  const where = describeNode(node);
+  if (node.op === 'Scan') throw new GlobalPercError(`${where}: Scan is not supported; export the model without it`);
+  const deciders = node.inputs.slice(0, node.op === 'If' ? 1 : 2).filter((value) => value !== undefined);
+  if (node.op === 'Loop' && node.inputs[0] === undefined)
+    throw new GlobalPercError(
+      `${where}: the loop has no trip count; export the model with a fixed number of iterations`,
+    );
+  const changing = deciders.find((value) => dependent.has(value));
+  if (changing === undefined) return deciders;
+  throw new GlobalPercError(
+    `${where}: ${node.op === 'If' ? 'its condition' : 'its number of iterations'} '${changing.name}' depends on the data of the image; ` +
+      'no fixed computation stands for it: export the model without that choice',
+  );
+}
+
+const bodyOf = (node: Node, attribute: string): Graph => {
+  const graph = attributesOf(node).graph(attribute);
+  if (graph === undefined) throw new GlobalPercError(`${describeNode(node)}: it has no ${attribute}`);
+  return graph;
+};
+
+/** Gives a value the name under which others know it. */
+const renamed = (from: Value | undefined, to: Value | undefined, name: string): Node[] =>
+  from && to ? [{ op: 'Identity', domain: '', name, inputs: [from], outputs: [to], attributes: {} }] : [];
+
+function branch(node: Node, numberOf: (value: Value) => number): Node[] {
+  const taken = bodyOf(node, numberOf(node.inputs[0] as Value) ? 'then_branch' : 'else_branch');
+  const outputs = node.outputs.flatMap((output, i) => renamed(taken.outputs[i], output, `${node.name}/output_${i}`));
+  return [...taken.nodes, ...outputs];
+}
+
+/** Inputs of the body: iteration, condition, carried values. Outputs: condition, carried values, values to be stacked. */
+function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
+  const body = bodyOf(node, 'body');
+  const where = describeNode(node);
+  const [trips, condition] = node.inputs;
+  const starts = condition === undefined || numberOf(condition) !== 0;
+  const count = starts ? numberOf(trips as Value) : 0;
+  if (count > MOST_ITERATIONS)
+    throw new GlobalPercError(`${where}: ${count} iterations are too many to repeat, ${MOST_ITERATIONS} are the most`);
+  requireFixedCondition(body, where);
+  const carriedCount = body.inputs.length - 2;
+  let carried = node.inputs.slice(2, 2 + carriedCount);
+  const stacked: Value[][] = body.outputs.slice(1 + carriedCount).map(() => []);
+  const nodes: Node[] = [];
+  for (let iteration = 0; iteration < count; iteration += 1) {
+    const copy = copyOf(body, `${node.name}/${iteration}`, [
+      constant(iteration, `${node.name}/${iteration}`),
+      condition,
+      ...carried,
+    ]);
+    nodes.push(...copy.nodes);
+    carried = copy.outputs.slice(1, 1 + carriedCount);
+    stacked.forEach((parts, i) => void parts.push(copy.outputs[1 + carriedCount + i] as Value));
+  }
+  if (count === 0 && stacked.some((_, i) => node.outputs[carriedCount + i]))
+    throw new GlobalPercError(`${where}: the loop does not run, and what it should stack has no shape`);
+  return [
+    ...nodes,
+    ...carried.flatMap((value, i) => renamed(value, node.outputs[i], `${node.name}/output_${i}`)),
+    ...stacked.flatMap((parts, i) => stack(parts, node.outputs[carriedCount + i], `${node.name}/stacked_${i}`)),
+  ];
+}
+
+/** A loop that may end itself would need its condition after every iteration. */
+function requireFixedCondition({ inputs, outputs, nodes }: Graph, where: string): void {
+  let at: Value | undefined = outputs[0];
+  const origin = (value: Value): Node | undefined => nodes.find((node) => node.outputs.includes(value));
+  while (at && origin(at)?.op === 'Identity') at = origin(at)?.inputs[0];
+  const stays = at === inputs[1] || (at?.constant && numbersOf(at.constant)[0] === 1);
+  if (!stays)
+    throw new GlobalPercError(
+      `${where}: the loop ends on a condition of its own; export it with a fixed number of iterations`,
+    );
+}
+
+const constant = (value: number, name: string): Value => ({
+  name: `${name}/iteration`,
+  dtype: 'int64',
+  shape: [],
+  constant: constantOf('int64', [], [value]),
+});
+
+/** The nodes of a body with values of their own. */
+function copyOf(
+  body: Graph,
+  name: string,
+  inputs: readonly (Value | undefined)[],
+): { nodes: Node[]; outputs: Value[] } {
+  const copies = new Map<Value, Value>(body.inputs.flatMap((value, i) => (inputs[i] ? [[value, inputs[i]]] : [])));
+  const copied = (value: Value): Value => copies.get(value) ?? value;
+  const nodes = body.nodes.map((node): Node => {
+    for (const { value } of Object.values(node.attributes).filter(({ kind }) => kind === 'graph'))
+      throw new GlobalPercError(
+        `${describeNode(node)}: control flow inside a loop is not supported (${(value as Graph).nodes.length} nodes)`,
+      );
+    const outputs = node.outputs.map((value) => value && { name: `${name}/${value.name}` });
+    const copy: Node = {
+      ...node,
+      name: `${name}/${node.name}`,
+      inputs: node.inputs.map((value) => value && copied(value)),
+      outputs,
+    };
+    node.outputs.forEach((value, i) => {
+      const output = outputs[i] as Value | undefined;
+      if (value && output) copies.set(value, Object.assign(output, { producer: copy }));
+    });
+    return copy;
+  });
+  return { nodes, outputs: body.outputs.map(copied) };
+}
+
+/** One value per iteration along a new first dimension. */
+function stack(parts: readonly Value[], to: Value | undefined, name: string): Node[] {
+  if (to === undefined) return [];
+  const axes: Value = { name: `${name}/axes`, dtype: 'int64', shape: [1], constant: constantOf('int64', [1], [0]) };
+  const rows = parts.map((part, i): Node => {
+    const output: Value = { name: `${name}/${i}` };
+    return {
+      op: 'Unsqueeze',
+      domain: '',
+      name: `${name}/${i}`,
+      inputs: [part, axes],
+      outputs: [output],
+      attributes: {},
+    };
+  });
+  const inputs = rows.map(({ outputs }) => outputs[0]);
+  return [...rows, { op: 'Concat', domain: '', name, inputs, outputs: [to], attributes: { axis: int(0) } }];
+}

@@ -1,0 +1,207 @@
+/** If and Loop against ONNX Runtime, which runs them as they are. */
+
+import { TensorProto_DataType as T } from 'onnx-buf';
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/model/index.js';
+import { requiredOpset } from '../../src/ops/index.js';
+import { specialize } from '../../src/passes/index.js';
+import { Session } from '../../src/runtime/index.js';
+import { floatTensor, input, intTensor, type ModelSpec, modelBytes, type NodeSpec, tensor } from '../onnx/build.js';
+
+const DIMS = [2, 3];
+const DATA = Float32Array.from({ length: 6 }, (_, i) => Math.sin(i + 1));
+const TRUE = tensor('true', T.BOOL, [], { int32Data: [1] });
+const scalar = (name: string, value: number) => tensor(name, T.INT64, [], { int64Data: [BigInt(value)] });
+
+/** What our static graph computes. */
+async function ours(bytes: Uint8Array): Promise<number[]> {
+  const { graph, input: image } = await loadModel(bytes);
+  const [y] = graph.outputs;
+  if (y === undefined) throw new Error('no output');
+  const body = await specialize(graph, new Map([[image, { dtype: 'float32', shape: DIMS }]]), [y]);
+  const wanted = body.valueOf(y);
+  body.graph.outputs = [wanted];
+  expect(body.graph.nodes.map(({ op }) => op)).not.toEqual(expect.arrayContaining([expect.stringMatching(/If|Loop/)]));
+  const feeds = { x: { dtype: 'float32', dims: DIMS, data: DATA } } as const;
+  const result = await Session.runOnce(body.graph, requiredOpset(body.graph), feeds);
+  return Array.from(result[wanted.name]?.data as Float32Array);
+}
+
+async function theirs(bytes: Uint8Array): Promise<number[]> {
+  const session = await InferenceSession.create(bytes, { logSeverityLevel: 4 });
+  const { y } = await session.run({ x: new Tensor('float32', DATA, DIMS) });
+  return Array.from(y?.data as Float32Array);
+}
+
+/** Whether x has three columns, and whether it has four. */
+const SHAPE: NodeSpec[] = [
+  ['Shape', ['x'], ['shape']],
+  ['Gather', ['shape', 'one'], ['columns']],
+  ['Equal', ['columns', 'three'], ['has three']],
+  ['Equal', ['columns', 'four'], ['has four']],
+];
+const model = (spec: ModelSpec): Uint8Array =>
+  modelBytes({
+    inputs: [input('x', ['rows', 'columns'])],
+    ...spec,
+    nodes: [...SHAPE, ...spec.nodes],
+    initializers: [
+      scalar('one', 1),
+      scalar('three', 3),
+      scalar('four', 4),
+      TRUE,
+      floatTensor('w', [3], [1, -2, 3]),
+      ...(spec.initializers ?? []),
+    ],
+  });
+
+const exp = {
+  graph: {
+    nodes: [
+      ['Exp', ['x'], ['e']],
+      ['Mul', ['e', 'w'], ['t']],
+    ] as NodeSpec[],
+    outputs: ['t'],
+  },
+};
+const sine = { graph: { nodes: [['Sin', ['x'], ['s']]] as NodeSpec[], outputs: ['s'] } };
+/** Gives a value from around it, unchanged. */
+const outer = { graph: { nodes: [['Identity', ['x'], ['o']]] as NodeSpec[], outputs: ['o'] } };
+
+/** Carries a sum and gives every partial sum, times the iteration. */
+const body: ModelSpec = {
+  inputs: [input('i', [], T.INT64), input('go', [], T.BOOL), input('sum', [2, 3])],
+  nodes: [
+    ['Identity', ['go'], ['on']],
+    ['Add', ['sum', 'w'], ['next']],
+    ['Cast', ['i'], ['number'], { to: T.FLOAT }],
+    ['Mul', ['next', 'number'], ['part']],
+  ],
+  outputs: [input('on', [], T.BOOL), 'next', 'part'],
+};
+
+describe('resolved', () => {
+  const cases: [string, ModelSpec][] = [
+    [
+      'an If that takes its first branch',
+      { nodes: [['If', ['has three'], ['y'], { then_branch: exp, else_branch: sine }]] },
+    ],
+    ['an If that takes the other', { nodes: [['If', ['has four'], ['y'], { then_branch: exp, else_branch: sine }]] }],
+    [
+      'two with the same names inside',
+      {
+        nodes: [
+          ['If', ['has three'], ['a'], { then_branch: exp, else_branch: sine }],
+          ['If', ['has three'], ['b'], { then_branch: exp, else_branch: sine }],
+          ['Sub', ['a', 'x'], ['c']],
+          ['Mul', ['b', 'c'], ['y']],
+        ],
+      },
+    ],
+    [
+      'one whose condition another decides',
+      {
+        nodes: [
+          [
+            'If',
+            ['has four'],
+            ['a'],
+            { then_branch: { graph: { nodes: [['Squeeze', ['x'], ['q']]], outputs: ['q'] } }, else_branch: outer },
+          ],
+          ['Shape', ['a'], ['again']],
+          ['Gather', ['again', 'one'], ['width']],
+          ['Equal', ['width', 'three'], ['wide']],
+          ['If', ['wide'], ['y'], { then_branch: sine, else_branch: exp }],
+        ],
+      },
+    ],
+    [
+      'one inside another',
+      {
+        nodes: [
+          [
+            'If',
+            ['has three'],
+            ['y'],
+            {
+              then_branch: {
+                graph: {
+                  nodes: [
+                    ['If', ['has four'], ['inner'], { then_branch: exp, else_branch: sine }],
+                    ['Neg', ['inner'], ['n']],
+                  ],
+                  outputs: ['n'],
+                },
+              },
+              else_branch: exp,
+            },
+          ],
+        ],
+      },
+    ],
+    [
+      'a Loop that carries a value',
+      {
+        nodes: [['Loop', ['columns', 'true', 'x'], ['y', 'parts'], { body: { graph: body } }]],
+      },
+    ],
+    [
+      'a Loop whose parts are stacked',
+      {
+        nodes: [
+          ['Loop', ['columns', '', 'x'], ['last', 'parts'], { body: { graph: body } }],
+          ['ReduceSum', ['parts', 'axes'], ['s'], { keepdims: 0 }],
+          ['Add', ['s', 'last'], ['y']],
+        ],
+        initializers: [intTensor('axes', [0])],
+      },
+    ],
+  ];
+  it.each(cases)('%s', async (_name, spec) => {
+    const bytes = model(spec);
+    const expected = await theirs(bytes);
+    const found = await ours(bytes);
+    expect(found.length).toBe(expected.length);
+    found.forEach((value, i) => void expect(value).toBeCloseTo(expected[i] as number, 5));
+  });
+});
+
+describe('refused by name', () => {
+  const ending: ModelSpec = { ...body, nodes: [['Not', ['go'], ['on']], ...body.nodes.slice(1)] };
+  const cases: [string, ModelSpec, RegExp][] = [
+    [
+      'a condition on the image',
+      {
+        nodes: [
+          ['ReduceMax', ['x'], ['most'], { keepdims: 0 }],
+          ['Greater', ['most', 'zero'], ['bright']],
+          ['If', ['bright'], ['y'], { then_branch: exp, else_branch: sine }],
+        ],
+        initializers: [floatTensor('zero', [], [0])],
+      },
+      /If 'If_0'.*its condition 'bright' depends on the data of the image/,
+    ],
+    [
+      'a loop that ends itself',
+      { nodes: [['Loop', ['columns', 'true', 'x'], ['y', 'p'], { body: { graph: ending } }]] },
+      /ends on a condition of its own/,
+    ],
+    [
+      'a loop without end',
+      { nodes: [['Loop', ['', 'true', 'x'], ['y', 'p'], { body: { graph: body } }]] },
+      /has no trip count/,
+    ],
+    [
+      'too many iterations',
+      {
+        nodes: [['Loop', ['many', 'true', 'x'], ['y', 'p'], { body: { graph: body } }]],
+        initializers: [scalar('many', 5000)],
+      },
+      /5000 iterations are too many/,
+    ],
+  ];
+  it.each(cases)('%s', async (_name, spec, message) => {
+    await expect(ours(model(spec))).rejects.toThrow(message);
+  });
+});
