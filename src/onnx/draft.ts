@@ -5,6 +5,7 @@ import {
   type ConstantData,
   constantOf,
   describeNode,
+  GlobalPercError,
   type Node,
   type Value,
 } from '../graph/index.js';
@@ -78,6 +79,15 @@ export class Draft {
     return output;
   }
 
+  /** Puts a node of several outputs before this one and returns them. */
+  prependAll(op: string, inputs: readonly Value[], count: number, attributes: Record<string, Attribute>): Value[] {
+    const name = this.nameOf(`${op}_${this.before.length}`);
+    const outputs = Array.from({ length: count }, (_, i) => ({ name: `${name}_${i}` }));
+    const [first] = outputs as [Value];
+    this.before.push({ ...this.helper(op, inputs, first, attributes), outputs });
+    return outputs;
+  }
+
   /** Puts a node behind the first output and lets it compute the value that others read. */
   append(op: string, inputsAfterFirst: readonly Value[], attributes: Record<string, Attribute> = {}): void {
     const final = this.outputs[0];
@@ -85,6 +95,22 @@ export class Draft {
     const raw: Value = { name: this.nameOf('raw') };
     this.outputs[0] = raw;
     this.after.push(this.helper(op, [raw, ...inputsAfterFirst], final, attributes));
+  }
+
+  /** The nodes put before this one, which computes no more itself: values of theirs are its outputs. */
+  finishWith(values: readonly (Value | undefined)[]): Node[] {
+    const { name } = this.original;
+    this.original.outputs.forEach((output, i) => {
+      const value = values[i];
+      const producer = this.before.find(({ outputs }) => outputs.includes(value));
+      if (output === undefined) return;
+      if (value === undefined || producer === undefined)
+        throw new GlobalPercError(`${this.where}: its output ${i} is not supported; use the file before optimisation`);
+      this.after.push({ ...this.helper('Identity', [value], output, {}), name: `${name}.output_${i}` });
+    });
+    const nodes = [...this.before, ...this.after];
+    for (const node of nodes) for (const output of node.outputs) if (output) output.producer = node;
+    return nodes;
   }
 
   /** The finished nodes, in order. */

@@ -2,6 +2,7 @@
 import type { GraphProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
 import { type ConstantData, GlobalPercError, Graph, type Node, type Value } from '../graph/index.js';
 import { attributesOfProto, constantOfAttributes } from './attributes.js';
+import { expandContrib } from './contrib.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
 import { inlineFunctions } from './functions.js';
@@ -34,6 +35,7 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   const inFile = await loadExternal([...initializers, ...inBodies, ...tensors], source, external);
   new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
   normalizeOpset(graph, opset, source);
+  expandContrib(graph);
   return graph;
 }
 

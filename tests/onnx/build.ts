@@ -23,7 +23,7 @@ export type AttributeSpec =
   | { graph: ModelSpec }
   | TensorProto;
 
-/** op, inputs, outputs, attributes */
+/** op (`domain:op` outside of the standard one), inputs, outputs, attributes */
 export type NodeSpec = readonly [
   string,
   readonly string[],
@@ -43,11 +43,13 @@ export interface ModelSpec {
 }
 
 /** Nodes are named after their operator and how many of it came before. */
-function nodeProto([opType, input, output, attributes = {}]: NodeSpec, index: number, all: readonly NodeSpec[]) {
+function nodeProto([name, input, output, attributes = {}]: NodeSpec, index: number, all: readonly NodeSpec[]) {
+  const [opType, domain = ''] = name.split(':').reverse() as [string, string?];
   const attribute = Object.entries(attributes).map(([name, value]) => attributeProto(name, value));
   return {
     opType,
-    name: `${opType}_${all.slice(0, index).filter(([op]) => op === opType).length}`,
+    domain,
+    name: `${opType}_${all.slice(0, index).filter(([op]) => op === name).length}`,
     input: [...input],
     output: [...output],
     attribute,
@@ -59,7 +61,10 @@ export function modelBytes(spec: ModelSpec): Uint8Array {
   const { opset = 20, nodes, inputs = [], outputs = ['y'], initializers = [], more = {} } = spec;
   const model = {
     irVersion: 7n,
-    opsetImport: [{ domain: '', version: BigInt(opset) }],
+    opsetImport: [
+      { domain: '', version: BigInt(opset) },
+      ...(nodes.some(([op]) => op.startsWith('com.microsoft:')) ? [{ domain: 'com.microsoft', version: 1n }] : []),
+    ],
     graph: graphOf({ nodes, inputs, outputs, initializers }),
     ...more,
   };
