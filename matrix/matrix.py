@@ -57,7 +57,10 @@ def tensors_in(value) -> list[torch.Tensor]:
 
 
 def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
-    """Every module call that returns a floating-point tensor first, in the order of returning."""
+    """
+    Every module call that returns a floating-point tensor first, in the order of returning. Copies, since what a model
+    does in place afterwards (`F.relu(x, inplace=True)` in DenseNet) would change what the hook has seen.
+    """
     calls: list[Call] = []
 
     def hook_for(path: str):
@@ -68,7 +71,7 @@ def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
             given = [*tensors_in(given), *tensors_in(list(keywords.values()))]
             same = [x for x in given if x is found[0] or (is_idle(module) and x.shape == found[0].shape and torch.allclose(x, found[0], atol=1e-4, rtol=1e-4))]
             number = sum(call.path == path for call in calls)
-            calls.append(Call(path, type(module).__name__, is_leaf(module), bool(same), found[0], number))
+            calls.append(Call(path, type(module).__name__, is_leaf(module), bool(same), found[0].clone(), number))
         return hook
 
     handles = [m.register_forward_hook(hook_for(path), with_kwargs=True) for path, m in model.named_modules() if path]
