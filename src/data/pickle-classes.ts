@@ -1,5 +1,5 @@
 /** The only names a pickle may mention, and what becomes of them: data, never a call. */
-import { type DataType, GlobalPercError } from '../graph/index.js';
+import { bytesPerElement, type DataType, GlobalPercError } from '../graph/index.js';
 import {
   badPickle,
   type ElementType,
@@ -14,22 +14,24 @@ import {
 /** Axes that PyTorch allows a tensor at most. */
 const MAX_RANK = 64;
 
-const readable = (name: string, bytes: number, dtype: DataType): ElementType => ({ name, bytes, dtype });
+const READABLE: readonly DataType[] = [
+  'float32',
+  'float64',
+  'float16',
+  'bfloat16',
+  'int8',
+  'uint8',
+  'int16',
+  'uint16',
+  'int32',
+  'uint32',
+  'int64',
+  'uint64',
+  'bool',
+];
 
 const ELEMENTS: readonly ElementType[] = [
-  readable('float32', 4, 'float32'),
-  readable('float64', 8, 'float64'),
-  readable('float16', 2, 'float16'),
-  readable('bfloat16', 2, 'bfloat16'),
-  readable('int8', 1, 'int8'),
-  readable('uint8', 1, 'uint8'),
-  readable('int16', 2, 'int16'),
-  readable('uint16', 2, 'uint16'),
-  readable('int32', 4, 'int32'),
-  readable('uint32', 4, 'uint32'),
-  readable('int64', 8, 'int64'),
-  readable('uint64', 8, 'uint64'),
-  readable('bool', 1, 'bool'),
+  ...READABLE.map((dtype) => ({ name: dtype, bytes: bytesPerElement(dtype), dtype })),
   { name: 'complex32', bytes: 4 },
   { name: 'complex64', bytes: 8 },
   { name: 'complex128', bytes: 16 },

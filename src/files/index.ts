@@ -188,7 +188,8 @@ async function clear(folder: string, names: readonly string[], temporary: string
   }
 }
 
-function isRunning(id: number): boolean {
+/** Whether a process of this id runs on this machine. */
+export function isRunning(id: number): boolean {
   try {
     // Signal 0 is not sent: it only asks.
     return process.kill(id, 0);

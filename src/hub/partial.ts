@@ -5,6 +5,7 @@
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname } from 'node:path';
+import { isRunning } from '../files/index.js';
 
 const HOST = hostname().replace(/[^\w-]/g, '_');
 
@@ -55,13 +56,4 @@ function isAbandoned(ending: string): boolean {
   if (ending === 'incomplete') return true;
   const [, host, id] = /^(.+)-(\d+)-\d+\.incomplete$/.exec(ending) ?? [];
   return host === HOST && !isRunning(Number(id));
-}
-
-function isRunning(id: number): boolean {
-  try {
-    // Signal 0 is not sent: it only asks.
-    return process.kill(id, 0);
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -10,14 +10,12 @@ const EMBEDDED_UP_TO = 2 ** 31 - 2 ** 26;
 /** Smaller constants stay in the model: shape arithmetic is read before weight files are. */
 const EXTERNAL_FROM = 1024;
 
-const isLarge = (graph: Graph): boolean => weightBytes(graph) > EMBEDDED_UP_TO;
-
 /** The bytes of a model with its weights. @throws GlobalPercError when they exceed what one ONNX file can hold. */
 export function modelBytes(graph: Graph): Uint8Array {
-  if (isLarge(graph)) {
-    const size = (weightBytes(graph) / 1e9).toFixed(1);
+  const bytes = weightBytes(graph);
+  if (bytes > EMBEDDED_UP_TO) {
     throw new GlobalPercError(
-      `the compiled loss holds ${size} GB of weights, one ONNX file at most 2: use compileToFile`,
+      `the compiled loss holds ${(bytes / 1e9).toFixed(1)} GB of weights, one ONNX file at most 2: use compileToFile`,
     );
   }
   return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
@@ -26,11 +24,13 @@ export function modelBytes(graph: Graph): Uint8Array {
 /** Writes a model; large weights go to `path.data`. @returns the bytes written. @throws GlobalPercError when that fails. */
 export async function writeModelFile(graph: Graph, path: string): Promise<number> {
   const externalPath = `${path.split(/[/\\]/).at(-1)}.data`;
-  const external = isLarge(graph) ? { externalFrom: EXTERNAL_FROM, externalPath } : {};
+  const bytes = weightBytes(graph);
+  const isLarge = bytes > EMBEDDED_UP_TO;
+  const external = isLarge ? { externalFrom: EXTERNAL_FROM, externalPath } : {};
   const written = writeOnnx(graph, { opset: requiredOpset(graph), ...external });
-  if (isLarge(graph)) await platform.writeBytes(`${path}.data`, weightFile(written.external));
+  if (isLarge) await platform.writeBytes(`${path}.data`, weightFile(written.external));
   await platform.writeBytes(path, written.model);
-  return written.model.length + (isLarge(graph) ? weightBytes(graph) : 0);
+  return written.model.length + (isLarge ? bytes : 0);
 }
 
 /** The weights with the gaps between them, one at a time: together they may exceed the memory. */

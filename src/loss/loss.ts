@@ -156,15 +156,16 @@ export abstract class Loss implements Objective, AsyncDisposable {
     }
     const input = this.input('target', target);
     await this.prepare(input.dims, options);
-    const { session } = await this.program('encode', { pred: input.dims, target: input.dims }, options);
-    const features = await session.runKept({ target: input, ...this.furtherInputs(options) });
+    const further = this.furtherInputs(options);
+    const { session } = await this.program('encode', { pred: input.dims, target: input.dims }, further, options);
+    const features = await session.runKept({ target: input, ...further });
     return new EncodedTarget(this, input.dims, features, () => release(Object.values(features)));
   }
 
   /**
    * The compiled loss for predictions of one shape, as an ONNX model of standard operators.
-   * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses` (`[hooks]`). Inputs that the model leaves open
-   * are inputs of the same name.
+   * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses`
+   * (`[hooks]`). Inputs that the model leaves open are inputs of the same name.
    * @throws GlobalPercError when the weights exceed what an ONNX file can hold; `compileToFile` writes them beside it.
    */
   async compile(shape: Shape, options: CallOptions = {}): Promise<Uint8Array> {
@@ -226,7 +227,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     const targetShape = encoded ? target.shape : (targetFeeds.target as HostTensor).dims;
     const further = this.furtherInputs(options);
     const purpose: Purpose = encoded ? `${kind} encoded` : kind;
-    const { session, hooks } = await this.program(purpose, { pred: input.dims, target: targetShape }, options);
+    const { session, hooks } = await this.program(purpose, { pred: input.dims, target: targetShape }, further, options);
     const { loss, hook_losses: hookLosses, grad } = await session.run({ pred: input, ...targetFeeds, ...further });
     const losses = hookLosses?.data ?? [];
     return {
@@ -236,9 +237,14 @@ export abstract class Loss implements Objective, AsyncDisposable {
     };
   }
 
-  private async program(purpose: Purpose, shapes: ImageShapes, options: CallOptions): Promise<Program> {
-    const further = Object.values(this.furtherInputs(options)).map(({ dims }) => dims);
-    const key = [purpose, ...[shapes.pred, shapes.target, ...further].map((shape) => shape.join('x'))].join(' ');
+  private async program(
+    purpose: Purpose,
+    shapes: ImageShapes,
+    further: Readonly<Record<string, HostTensor>>,
+    options: CallOptions,
+  ): Promise<Program> {
+    const furtherShapes = Object.values(further).map(({ dims }) => dims);
+    const key = [purpose, ...[shapes.pred, shapes.target, ...furtherShapes].map((shape) => shape.join('x'))].join(' ');
     const known = this.programs.get(key);
     if (known) return known;
     const program = this.open(purpose, shapes, options);

@@ -82,6 +82,11 @@ export function namedInput(source: string, { inputs }: Graph, image: Value, name
   );
 }
 
+/** Whether a shape is one that the file declares for an input: names stand for any size. */
+export const fitsDeclared = ({ declaredShape: declared }: Value, shape: Shape): boolean =>
+  declared === undefined ||
+  (declared.length === shape.length && declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]));
+
 /** The type of an input that the file declares in full, if it does. */
 export function declaredType({ dtype, declaredShape }: Value): TensorType | undefined {
   const shape = declaredShape?.filter((dim) => typeof dim === 'number');
@@ -107,11 +112,7 @@ export function inputTensor(
   if (data === undefined || !Array.isArray(dims)) {
     throw new GlobalPercError(`${where} should be a number or a tensor { data, dims }`);
   }
-  const fits =
-    declaredShape === undefined ||
-    (dims.length === declaredShape.length &&
-      declaredShape.every((dim, i) => typeof dim === 'string' || dim === dims[i]));
-  if (!fits) throw new GlobalPercError(`${where} got a tensor of shape [${dims}]`);
+  if (!fitsDeclared(input, dims)) throw new GlobalPercError(`${where} got a tensor of shape [${dims}]`);
   if (data.length !== sizeOf(dims)) {
     throw new GlobalPercError(`${where}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`);
   }

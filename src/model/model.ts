@@ -4,7 +4,7 @@ import { type ModuleCall, recoverModules } from '../modules/index.js';
 import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
-import { bindInputs, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
+import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 
 /** Options of `Model`: see `LoadOptions`. */
 interface ModelOptions {
@@ -70,11 +70,7 @@ export class Model {
    * @throws GlobalPercError naming what the model accepts.
    */
   checkInputShape(shape: Shape): void {
-    const declared = this.input.declaredShape;
-    const fits =
-      declared === undefined ||
-      (declared.length === shape.length && declared.every((dim, i) => typeof dim === 'string' || dim === shape[i]));
-    if (!fits) {
+    if (!fitsDeclared(this.input, shape)) {
       throw new GlobalPercError(
         `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ` +
           'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes',

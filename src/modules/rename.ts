@@ -32,7 +32,8 @@ export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
   }
 }
 
-const folderOf = (name: string): string => name.slice(0, name.lastIndexOf('/'));
+/** The modules around a node, as its name gives them; '' outside of all. */
+export const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
 
 /** `/mlp/fc1/Add_output_0` was computed in `/mlp/fc1`. */
 const fromOutput = (output: Value | undefined): string | undefined =>

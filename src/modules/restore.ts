@@ -3,7 +3,17 @@
  * dimensions and stay so through the activation behind them, and the factor ½ of a GELU moves into the next weight. The
  * graph computes the same afterwards, and again has the values that PyTorch's hooks see.
  */
-import { attributesOf, constantOf, type Graph, int, type Node, numbersOf, type Value } from '../graph/index.js';
+import {
+  attributesOf,
+  byteLengthOf,
+  constantOf,
+  type Graph,
+  int,
+  type Node,
+  numbersOf,
+  type Value,
+} from '../graph/index.js';
+import { folderOf } from './rename.js';
 
 /** Operators that treat every element alike, so that they work on any number of dimensions. */
 const ELEMENTWISE = new Set(
@@ -110,9 +120,7 @@ class Restorer {
     if (!output || !isOnePlusErf || this.graph.outputs.includes(output)) return;
     const consumers = this.readersOf(output);
     const isHalf = (value: Value | undefined): boolean =>
-      value?.constant?.shape.length !== undefined &&
-      value.constant.bytes.length <= 8 &&
-      numbersOf(value.constant)[0] === 0.5;
+      value?.constant !== undefined && byteLengthOf(value.constant) <= 8 && numbersOf(value.constant)[0] === 0.5;
     const halvedBefore = product.inputs.some((input) => input?.producer?.inputs.some(isHalf));
     if (halvedBefore || consumers.some(({ inputs }) => inputs.some(isHalf))) return;
     const half = this.insertAfter(product, 'Mul', [output, this.scalar(0.5)], {}, product.name);
@@ -185,8 +193,6 @@ function lastDimension(value: Value): number | undefined {
   const known = node.inputs.map((input) => input && (input.constant?.shape.at(-1) ?? lastDimension(input)));
   return known.find((dim) => dim !== undefined && dim > 1);
 }
-
-const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
 
 /** The name of a node in the module around that of the named one. */
 const outside = (name: string): string => `${folderOf(folderOf(name))}/${name.slice(name.lastIndexOf('/') + 1)}`;

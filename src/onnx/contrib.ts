@@ -20,9 +20,9 @@ const gelu = (draft: Draft, x: Value, approximate: 'none' | 'tanh'): Value =>
 
 const plus = (draft: Draft, x: Value, bias: Value | undefined): Value => (bias ? draft.prepend('Add', [x, bias]) : x);
 
-/** x/√(mean x² + ε)·scale over the last dimensions. */
-function rmsNorm(draft: Draft, x: Value, scale: Value | undefined, epsilon: number, axes = [-1]): Value {
-  const squares = draft.prepend('ReduceMean', [draft.prepend('Mul', [x, x]), draft.ints('axes', axes)]);
+/** x/√(mean x² + ε)·scale over the last dimension. */
+function rmsNorm(draft: Draft, x: Value, scale: Value | undefined, epsilon: number): Value {
+  const squares = draft.prepend('ReduceMean', [draft.prepend('Mul', [x, x]), draft.ints('axes', [-1])]);
   const root = draft.prepend('Sqrt', [draft.prepend('Add', [squares, draft.scalar('epsilon', epsilon)])]);
   const normal = draft.prepend('Div', [x, root]);
   return scale ? draft.prepend('Mul', [normal, scale]) : normal;

@@ -2,7 +2,16 @@
  * Brings nodes of older operator sets to the signatures of opset 20 (GroupNormalization: 21), so that no later room
  * knows of versions. The changes are those listed per operator at https://onnx.ai/onnx/operators/.
  */
-import { constantOf, GlobalPercError, type Graph, int, numbersOf, string, type Value } from '../graph/index.js';
+import {
+  byteLengthOf,
+  constantOf,
+  GlobalPercError,
+  type Graph,
+  int,
+  numbersOf,
+  string,
+  type Value,
+} from '../graph/index.js';
 import { Draft } from './draft.js';
 
 /** Below it, broadcasting was spelled out by attributes. */
@@ -146,7 +155,9 @@ function upsample(draft: Draft): void {
 
 /** Opset 11 demanded `roi` and `scales` even where they are not used: exporters passed empty tensors. */
 function dropEmptyInputs(draft: Draft): void {
-  draft.inputs = draft.inputs.map((value) => (value?.constant?.bytes.length === 0 ? undefined : value));
+  draft.inputs = draft.inputs.map((value) =>
+    value?.constant && byteLengthOf(value.constant) === 0 ? undefined : value,
+  );
 }
 
 function scatter(draft: Draft): void {
