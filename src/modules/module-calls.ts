@@ -1,5 +1,5 @@
 /** The module calls of an imported model, in execution order. */
-import type { Graph, Node } from '../graph/index.js';
+import type { Graph, Node, Value } from '../graph/index.js';
 import { callsOf } from './calls.js';
 import { DataFlow } from './data-flow.js';
 import { dynamoScopes } from './dynamo.js';
@@ -49,8 +49,10 @@ function scopedCalls(graph: Graph, scopes: ScopeMap, flow: DataFlow): Uncounted[
     const output = flow.outputOf(nodes);
     if (output === undefined) return [];
     const className = scope.qualifiedClass?.split('.').at(-1) ?? classByNodes(found, scopes, owners, flow);
-    const folded = foldedConvolution(found, className, flow);
+    const absorbed = absorbedConvolution(found, className, scopes, flow);
+    const alone = nodes.length === 1;
     return [
+      ...(absorbed && !alone ? [callOf(absorbed)] : []),
       {
         path: scope.path,
         class: className,
@@ -58,10 +60,23 @@ function scopedCalls(graph: Graph, scopes: ScopeMap, flow: DataFlow): Uncounted[
         leaf: !hasChildren && !hasIdleChildren(scope.path, className, owners),
         output,
         nodes,
-        ...(folded && { folded }),
+        ...(absorbed && alone && { folded: { path: absorbed.path, class: absorbed.class } }),
       },
     ];
   });
+}
+
+interface Convolution {
+  readonly path: string;
+  readonly class: string;
+  readonly node: Node;
+  readonly output: Value;
+}
+
+/** The convolution inside a BatchNorm that goes on with an activation is a call of its own. */
+function callOf({ node, output, path, class: className }: Convolution): Uncounted {
+  node.modulePath = path;
+  return { path, class: className, leaf: true, output, nodes: [node] };
 }
 
 function classByNodes(found: CallNodes, scopes: ScopeMap, owners: ReadonlySet<string>, flow: DataFlow): string {
@@ -92,11 +107,21 @@ const hasIdleChildren = (path: string, className: string, owners: ReadonlySet<st
   !ALWAYS_LEAF.test(className) && Array.from(owners).some((owner) => owner.startsWith(`${path}.`));
 
 /** Dynamo gives a convolution that absorbed a BatchNorm the name of the BatchNorm. */
-function foldedConvolution({ scope, nodes }: CallNodes, className: string, flow: DataFlow): Uncounted['folded'] {
-  const convolution = nodes.length === 1 && /^BatchNorm\dd$/.test(className) ? (nodes[0] as Node) : undefined;
-  if (!convolution?.op.startsWith('Conv')) return undefined;
-  const path = ownersOf(convolution, flow).find((owner) => owner !== scope.path);
-  return path === undefined ? undefined : { path, class: classOfScope([convolution], flow) };
+function absorbedConvolution(
+  { scope, nodes }: CallNodes,
+  className: string,
+  scopes: ScopeMap,
+  flow: DataFlow,
+): Convolution | undefined {
+  if (!className.startsWith('BatchNorm')) return undefined;
+  const own = nodes.filter((node) => scopes.get(node)?.scopes.at(-1)?.path === scope.path);
+  const [node] = own;
+  if (own.length !== 1 || !node?.op.startsWith('Conv')) return undefined;
+  const path = ownersOf(node, flow).find((owner) => owner !== scope.path);
+  const output = node.outputs[0];
+  return path === undefined || output === undefined
+    ? undefined
+    : { path, class: classOfScope([node], flow), node, output };
 }
 
 /** A module returns when its output is computed; inner modules return before the ones around them. */
