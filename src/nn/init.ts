@@ -32,9 +32,36 @@ const GAINS: Readonly<Record<Nonlinearity, (slope: number) => number>> = {
 export const calculateGain = (nonlinearity: Nonlinearity, slope = 0.01): number =>
   GAINS[oneOf(nonlinearity, Object.keys(GAINS) as Nonlinearity[], 'nonlinearity')](slope);
 
+let lazy = false;
+
+/**
+ * Runs `build` so that the weights of the modules it makes are drawn when they are first read: never, where trained ones
+ * are loaded before. Each of them has a generator of its own, so the order in which they are read does not matter.
+ */
+export function lazily<Result>(build: () => Result): Result {
+  const outer = lazy;
+  lazy = true;
+  try {
+    return build();
+  } finally {
+    lazy = outer;
+  }
+}
+
+/** Sets every element to what `draw` gives, which takes its random numbers from `generator`. */
 function fill(parameter: Parameter, draw: () => number): Parameter {
-  for (let i = 0; i < parameter.data.length; i += 1) parameter.data[i] = draw();
+  if (lazy) {
+    const own = new Generator(generator.integer(2 ** 32));
+    parameter.initializeOnRead(() => fillFrom(own, parameter, draw));
+  } else fillFrom(generator, parameter, draw);
   return parameter;
+}
+
+function fillFrom(source: Generator, { data }: Parameter, draw: () => number): void {
+  const outer = generator;
+  generator = source;
+  for (let i = 0; i < data.length; i += 1) data[i] = draw();
+  generator = outer;
 }
 
 /** Uniform in [a, b), by default [0, 1). */

@@ -5,17 +5,36 @@ import { bytesOf, type ConstantData, GlobalPercError, type Shape, sizeOf } from 
 export class Parameter {
   readonly dtype = 'float32';
   readonly shape: Shape;
-  data: Float32Array;
   /** False keeps an optimiser from changing it. */
   requiresGrad = true;
+  private elements: Float32Array | undefined;
+  private initialize: (() => void) | undefined;
 
   /** Zeros, or the given elements. @throws GlobalPercError when their number does not fit the shape. */
-  constructor(shape: Shape, data: ArrayLike<number> = new Float32Array(sizeOf(shape))) {
-    if (data.length !== sizeOf(shape)) {
+  constructor(shape: Shape, data?: ArrayLike<number>) {
+    if (data && data.length !== sizeOf(shape)) {
       throw new GlobalPercError(`a parameter of shape [${shape}] needs ${sizeOf(shape)} elements, got ${data.length}`);
     }
     this.shape = [...shape];
-    this.data = data instanceof Float32Array ? data : Float32Array.from(data);
+    if (data) this.elements = data instanceof Float32Array ? data : Float32Array.from(data);
+  }
+
+  get data(): Float32Array {
+    const { initialize } = this;
+    this.initialize = undefined;
+    initialize?.();
+    this.elements ??= new Float32Array(sizeOf(this.shape));
+    return this.elements;
+  }
+
+  set data(elements: Float32Array) {
+    this.initialize = undefined;
+    this.elements = elements;
+  }
+
+  /** Sets the elements when they are first read; never, when others are set before. */
+  initializeOnRead(initialize: () => void): void {
+    this.initialize = initialize;
   }
 }
 

@@ -46,3 +46,13 @@ function fits(shape: Shape, pattern: ShapePattern): boolean {
 
 const agree = (shape: Shape, pattern: ShapePattern): boolean =>
   pattern.every((size, i) => typeof size === 'string' || size === shape[i]);
+
+/** @throws GlobalPercError naming the nearest sizes when a spatial side of `[B, C, …]` is no multiple of `step`. */
+export function requireMultiples(className: string, x: Tensor, step: number): void {
+  const sides = x.shape.slice(2);
+  if (sides.every((side) => side > 0 && side % step === 0)) return;
+  const nearest = sides.map((side) => Math.max(step, Math.round(side / step) * step));
+  throw new GlobalPercError(
+    `${className}: sides should be multiples of ${step}, got [${x.shape}]; the nearest are ${nearest.join(' × ')}`,
+  );
+}

@@ -1,11 +1,12 @@
 /** A U-Net (Ronneberger et al. 2015) for images. */
-import { concat, GlobalPercError, type Tensor } from '../graph/index.js';
+import { concat, type Tensor } from '../graph/index.js';
 import { ReLU } from './activation.js';
 import { BatchNorm2d } from './batch-norm.js';
 import { ModuleList, Sequential } from './container.js';
 import { Conv2d } from './convolution.js';
 import { Module } from './module.js';
 import { MaxPool2d } from './pooling.js';
+import { requireMultiples } from './sizes.js';
 import { Upsample } from './upsampling.js';
 
 /** Twice: 3×3 convolution, batch norm, ReLU. */
@@ -51,14 +52,7 @@ export class UNet extends Module {
 
   /** @throws GlobalPercError when a side is no multiple of 2^depth. */
   override forward(x: Tensor): Tensor {
-    const step = 2 ** this.down.length;
-    const sides = x.shape.slice(2);
-    if (sides.some((side) => side % step !== 0)) {
-      const nearest = sides.map((side) => Math.max(step, Math.round(side / step) * step));
-      throw new GlobalPercError(
-        `UNet: sides should be multiples of ${step}, got [${x.shape}]; the nearest are ${nearest.join(' × ')}`,
-      );
-    }
+    requireMultiples(this.className, x, 2 ** this.down.length);
     const skips: Tensor[] = [];
     let features = x;
     for (const block of this.down) {
