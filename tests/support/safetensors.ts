@@ -14,6 +14,8 @@ const DTYPES: Record<string, DataType> = {
 
 export interface Fixture<Case> {
   readonly cases: Case[];
+  /** What the file says besides its cases. */
+  about<Content>(key: string): Content;
   tensor(key: string): ConstantData;
 }
 
@@ -23,6 +25,7 @@ export function readFixture<Case>(path: string): Fixture<Case> {
   const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerSize));
   return {
     cases: JSON.parse(header.__metadata__.cases),
+    about: (key) => JSON.parse(header.__metadata__[key]),
     tensor(key) {
       const entry = header[key];
       if (entry === undefined) throw new Error(`${path} has no tensor '${key}'`);
