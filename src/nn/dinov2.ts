@@ -165,7 +165,10 @@ export interface DinoVisionTransformerOptions {
   readonly numRegisterTokens?: number;
   /** Low-pass filter where the position embeddings' grid shrinks. Default false. */
   readonly interpolateAntialias?: boolean;
-  /** Added to the number of patches along each side when it scales the grid of position embeddings. Default 0.1. */
+  /**
+   * Added to the number of patches along each side when the grid of position embeddings is scaled to it. Default 0.1;
+   * Hugging Face's transformers has 0 throughout.
+   */
   readonly interpolateOffset?: number;
 }
 
@@ -232,6 +235,7 @@ export class DinoVisionTransformer extends Module {
   /**
    * As Module's, for the names of the original's files and those of Hugging Face's (`facebook/dinov2-small` …), whose
    * classifier, if there is one, is left out.
+   * @throws GlobalPercError listing, by the names of the file, what is missing, not known, or of another shape.
    */
   override loadStateDict(state: Readonly<Record<string, StoredTensor>>): this {
     return super.loadStateDict(fromHuggingFace(state, new Map(this.namedState())));

@@ -238,9 +238,29 @@ describe('as a teacher', () => {
     expectClose(grad.data as Float32Array, fixture.tensor(test.grad), 1e-5, 'gradient');
   });
 
-  it('takes any batch, and images of the exported size', async () => {
-    const model = await loadModel(await toOnnx(await netOf('registers'), { input: [1, 3, 28, 56] }));
+  it('takes any batch of the exported size', async () => {
+    const test = fixture.cases.at(-1) as Case;
+    const model = await loadModel(await toOnnx(await netOf(test.model), { input: [1, 3, 28, 56] }));
     expect(model.input.declaredShape).toEqual(['batch', 3, 28, 56]);
+    const loss = lossOf(model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
+    const twice = (key: string) => {
+      const { dims, data } = hostOf(fixture.tensor(key));
+      return { dims: dims.with(0, 2), data: Float32Array.of(...data, ...data) };
+    };
+    const value = await loss.evaluate(twice(test.tensors.pred), twice(test.tensors.target));
+    expectClose([value], [test.loss], 1e-5, 'mean over two equal pairs');
+  });
+
+  it.each([
+    [['Attention'], ['blocks.0.attn', 'blocks.1.attn']],
+    [
+      ['Block', models.Mlp],
+      ['blocks.0.mlp', 'blocks.0', 'blocks.1.mlp', 'blocks.1'],
+    ],
+  ])('is hooked by its own classes: %j', async (modulesToHook, paths) => {
+    const model = await loadModel(file('plain.onnx'));
+    const { hooks } = lossOf(model, new GlobalPercConfig({ modulesToHook, printData: false }));
+    expect(hooks.map(({ path }) => path)).toEqual(paths);
   });
 });
 
