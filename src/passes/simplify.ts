@@ -44,7 +44,12 @@ function sharing(): Rewrite {
   };
 }
 
-const dropIdentity: Rewrite = (node, inputs) => (node.op === 'Identity' && inputs[0] ? [inputs[0]] : undefined);
+/** Identity; and Reshape and Expand to the shape that is there already. */
+const dropIdentity: Rewrite = (node, [x]) => {
+  const keepsShape = node.op === 'Reshape' || node.op === 'Expand';
+  const keepsAll = keepsShape && x && sameShape(x.shape, node.outputs[0]?.shape ?? []);
+  return x && (node.op === 'Identity' || keepsAll) ? [x] : undefined;
+};
 
 const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };
 

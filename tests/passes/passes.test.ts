@@ -32,10 +32,19 @@ async function simplified(shape: number[], build: (x: Tensor) => Tensor): Promis
   return opsOf(simple);
 }
 
+/** x through an operator that is given its own shape. */
+const sameShapeBy = (x: Tensor, op: string): Tensor => x.graph.emit(op, [x, x.graph.ints(x.shape)])[0] as Tensor;
+
 describe('simplify', () => {
   it.each([
     ['shares equal computations', [3], (x: Tensor) => x.exp().add(x.exp()), ['Exp', 'Add']],
     ['drops ·1, +0 and Identity', [3], (x: Tensor) => x.mul(1).add(0).detach().neg(), ['Neg']],
+    [
+      'drops shapes that are there already',
+      [2, 3],
+      (x: Tensor) => ['Reshape', 'Expand'].reduce(sameShapeBy, x).neg(),
+      ['Neg'],
+    ],
     ['leaves out what no output needs', [3], (x: Tensor) => [x.exp(), x.neg()][1] as Tensor, ['Neg']],
     [
       'leaves a broadcast to its consumer',
