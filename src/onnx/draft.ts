@@ -10,17 +10,26 @@ import {
   type Value,
 } from '../graph/index.js';
 
+/** Writes an operator in others; gives its outputs. */
+export type Expansion = (draft: Draft) => readonly (Value | undefined)[];
+
+/** Expansions by operator, within one domain. */
+export type Expansions = Readonly<Record<string, Expansion>>;
+
 export class Draft {
   op: string;
   inputs: (Value | undefined)[];
   outputs: (Value | undefined)[];
   readonly attributes: Record<string, Attribute>;
   private readonly original: Node;
+  private readonly source: string;
   private readonly before: Node[] = [];
   private readonly after: Node[] = [];
 
-  constructor(node: Node) {
+  /** @param source The file, for messages. */
+  constructor(node: Node, source: string) {
     this.original = node;
+    this.source = source;
     this.op = node.op;
     this.inputs = [...node.inputs];
     this.outputs = [...node.outputs];
@@ -32,9 +41,24 @@ export class Draft {
     return new AttributeReader(this.attributes, () => this.where);
   }
 
-  /** How messages name the node. */
+  /** How messages name the node, and its file. */
   get where(): string {
-    return describeNode(this.original);
+    return `${this.source}: ${describeNode(this.original)}`;
+  }
+
+  /** The error for a form that has no expansion. */
+  unsupported(what: string): GlobalPercError {
+    const remedy =
+      this.original.domain === ''
+        ? 'export the model with an older opset'
+        : "export it without ONNX Runtime's optimisations";
+    return new GlobalPercError(`${this.where}: ${what} is not supported; ${remedy}`);
+  }
+
+  /** @throws GlobalPercError when one of these inputs, named by position, is given. */
+  refuseInputs(names: Readonly<Record<number, string>>): void {
+    for (const [position, name] of Object.entries(names))
+      if (this.inputs[Number(position)] !== undefined) throw this.unsupported(`its input ${name}`);
   }
 
   /** A constant that belongs to this node. */
@@ -97,15 +121,13 @@ export class Draft {
     this.after.push(this.helper(op, [raw, ...inputsAfterFirst], final, attributes));
   }
 
-  /** The nodes put before this one, which computes no more itself: values of theirs are its outputs. */
+  /** The nodes put before this one, which computes no more itself: these values are its outputs. */
   finishWith(values: readonly (Value | undefined)[]): Node[] {
     const { name } = this.original;
     this.original.outputs.forEach((output, i) => {
       const value = values[i];
-      const producer = this.before.find(({ outputs }) => outputs.includes(value));
       if (output === undefined) return;
-      if (value === undefined || producer === undefined)
-        throw new GlobalPercError(`${this.where}: its output ${i} is not supported; use the file before optimisation`);
+      if (value === undefined) throw this.unsupported(`its output ${i}`);
       this.after.push({ ...this.helper('Identity', [value], output, {}), name: `${name}.output_${i}` });
     });
     const nodes = [...this.before, ...this.after];

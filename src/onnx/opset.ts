@@ -78,7 +78,7 @@ export function normalizeOpset(graph: Graph, opset: number, source = 'the model'
       if (kind === 'graph') normalizeOpset(value, opset, source);
     const rules = node.domain === '' ? (RULES.get(node.op) ?? []).filter(({ before }) => opset < before) : [];
     if (rules.length === 0) return [node];
-    const draft = new Draft(node);
+    const draft = new Draft(node, source);
     for (const { rewrite } of rules) rewrite(draft);
     return draft.finish();
   });

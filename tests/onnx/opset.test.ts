@@ -213,11 +213,17 @@ describe('normalizeOpset', () => {
         graph: {
           input: [input('x', [2])],
           output: [{ name: 'y' }],
-          node: [{ opType: 'Softmax', domain: 'custom', input: ['x'], output: ['y'] }],
+          node: [
+            { opType: 'Relu', input: ['x'], output: ['y'] },
+            { opType: 'Softmax', domain: 'custom', input: ['x'], output: ['z'] },
+          ],
         },
       },
     });
-    expect(nodes.map(({ op, domain }) => [op, domain])).toEqual([['Softmax', 'custom']]);
+    expect(nodes.map(({ op, domain }) => [op, domain])).toEqual([
+      ['Relu', ''],
+      ['Softmax', 'custom'],
+    ]);
   });
 
   it('drops the training outputs of old batch normalisations and refuses spatial=0', async () => {
