@@ -1,122 +1,199 @@
-/** Attention in the forms that files hold it in, spelled out: scores, mask, softmax, sum. */
-import { GlobalPercError, int, ints, type Value } from '../graph/index.js';
-import type { Draft } from './draft.js';
+/** The attention operators of com.microsoft, spelled out. */
+import { constantOf, int, type Value } from '../graph/index.js';
+import { attend, continued, type Heads, join, outOfSight, split, splitEither } from './attention.js';
+import { sum } from './contrib-activation.js';
+import { rotate, rowsAt } from './contrib-rotary.js';
+import type { Draft, Expansions } from './draft.js';
+import { arange, cast, dimension, rankOf, reshape, splitLast, unsqueezedTo } from './shapes.js';
 
-/** What attention computes with: `[B, heads, L, E]`, `[B, heads, S, E]`, `[B, heads, S, V]`. */
-interface Heads {
-  readonly query: Value;
-  readonly key: Value;
-  readonly value: Value;
-}
-
-/** Refuses inputs by position that no expansion covers. */
-function refuse(draft: Draft, positions: Readonly<Record<number, string>>): void {
-  for (const [position, name] of Object.entries(positions)) {
-    if (draft.inputs[Number(position)] === undefined) continue;
-    throw new GlobalPercError(`${draft.where}: its input ${name} is not supported; use the file before optimisation`);
-  }
-}
-
-/** `[B, L, heads·E]` → `[B, heads, L, E]` */
-function split(draft: Draft, x: Value, heads: number): Value {
-  const rows = draft.prepend('Reshape', [x, draft.ints('split', [0, 0, heads, -1])]);
-  return draft.prepend('Transpose', [rows], { perm: ints([0, 2, 1, 3]) });
-}
-
-/** `[B, heads, L, E]` → `[B, L, heads·E]` */
-function join(draft: Draft, x: Value): Value {
-  const rows = draft.prepend('Transpose', [x], { perm: ints([0, 2, 1, 3]) });
-  return draft.prepend('Reshape', [rows, draft.ints('join', [0, 0, -1])]);
-}
-
-/** softmax(scale·q·kᵀ + bias)·v; the scale is 1/√E unless it is given. */
-function attend(draft: Draft, { query, key, value }: Heads, bias: Value | undefined): Value {
-  const given = draft.read.float('scale', 0);
-  const turned = draft.prepend('Transpose', [key], { perm: ints([0, 1, 3, 2]) });
-  const scores = draft.prepend('MatMul', [query, turned]);
-  const scaled = draft.prepend(given ? 'Mul' : 'Div', [
-    scores,
-    given ? draft.scalar('scale', given) : rootOfWidth(draft, query),
-  ]);
-  const weights = draft.prepend('Softmax', [bias ? draft.prepend('Add', [scaled, bias]) : scaled], { axis: int(-1) });
-  return draft.prepend('MatMul', [weights, value]);
-}
-
-/** √E, from the shape. */
-function rootOfWidth(draft: Draft, query: Value): Value {
-  const width = draft.prepend('Shape', [query], { start: int(-1) });
-  return draft.prepend('Sqrt', [draft.prepend('Cast', [width], { to: int(FLOAT) })]);
-}
-
-/** TensorProto.DataType.FLOAT */
-const FLOAT = 1;
-
-/** −∞ where a key comes after the query, `[L, S]`. */
-function causal(draft: Draft, { query, key }: Heads): Value {
-  const size = (x: Value): Value => draft.prepend('Shape', [x], { start: int(2), end: int(3) });
-  const shape = draft.prepend('Concat', [size(query), size(key)], { axis: int(0) });
-  const low = draft.prepend('Expand', [draft.scalar('low', -3.4028234663852886e38), shape]);
-  return draft.prepend('Trilu', [low, draft.ints('diagonal', [1])], { upper: int(1) });
-}
-
-const both = (draft: Draft, a: Value | undefined, b: Value | undefined): Value | undefined =>
-  a && b ? draft.prepend('Add', [a, b]) : (a ?? b);
-
-/** com.microsoft.Attention: projections in one matrix `[D, 3·heads·E]`, then attention. */
-export function expandAttention(draft: Draft): Value[] {
-  refuse(draft, { 3: 'mask_index', 4: 'past' });
-  if (draft.read.has('qkv_hidden_sizes'))
-    throw new GlobalPercError(`${draft.where}: qkv_hidden_sizes is not supported; use the file before optimisation`);
-  const [x, weights, bias, , , given] = draft.inputs as [Value, Value, Value?, Value?, Value?, Value?];
-  const product = draft.prepend('MatMul', [x, weights]);
-  const [query, key, value] = parts(draft, bias ? draft.prepend('Add', [product, bias]) : product);
-  return [attendSplit(draft, { query, key, value }, given)];
-}
-
-/** Queries, keys and values that lie behind one another in the last dimension. */
-function parts(draft: Draft, packed: Value): [Value, Value, Value] {
-  const outputs = draft.prependAll('Split', [packed], 3, { axis: int(-1), num_outputs: int(3) });
-  return outputs as [Value, Value, Value];
-}
-
-function attendSplit(draft: Draft, { query, key, value }: Heads, given: Value | undefined): Value {
+/** Attention: the projections in one matrix `[D, E + E + V]`, then attention of x `[B, S, D]` to itself. */
+function expandAttention(draft: Draft): (Value | undefined)[] {
+  draft.refuseInputs({ 4: 'past', 6: 'past_sequence_length' });
+  if (draft.read.int('do_rotary', 0)) throw draft.unsupported('do_rotary');
+  const [x, weights, bias, mask, , given] = draft.inputs as [Value, Value, Value?, Value?, Value?, Value?];
+  const projected = sum(draft, draft.prepend('MatMul', [x, weights]), bias);
+  const lengths = draft.read.ints('qkv_hidden_sizes');
+  const parts = lengths
+    ? splitLast(draft, projected, lengths)
+    : draft.prependAll('Split', [projected], 3, { axis: int(-1), num_outputs: int(3) });
   const count = draft.read.int('num_heads', 1);
-  const heads = { query: split(draft, query, count), key: split(draft, key, count), value: split(draft, value, count) };
-  const later = draft.read.int('unidirectional', 0) ? causal(draft, heads) : undefined;
-  return join(draft, attend(draft, heads, both(draft, given, later)));
+  const [query, key, value] = parts.map((part) => split(draft, part, count)) as [Value, Value, Value];
+  const heads = { query, key, value };
+  const { output } = attendMasked(draft, heads, { mask, given });
+  return [join(draft, output), draft.outputs[1] && stacked(draft, key, value)];
 }
 
-/** com.microsoft.MultiHeadAttention: queries, keys and values `[B, L, heads·E]`, with their biases in one. */
-export function expandMultiHeadAttention(draft: Draft): Value[] {
-  refuse(draft, { 4: 'key_padding_mask', 6: 'past_key', 7: 'past_value' });
-  const [query, key, value, bias, , given] = draft.inputs;
-  if (!query || !key || !value)
-    throw new GlobalPercError(
-      `${draft.where}: packed queries, keys and values are not supported; use the file before optimisation`,
-    );
-  const biases = bias ? parts(draft, bias) : [];
-  const shifted = [query, key, value].map((x, i) => (biases[i] ? draft.prepend('Add', [x, biases[i]]) : x));
-  const [q, k, v] = shifted as [Value, Value, Value];
-  return [attendSplit(draft, { query: q, key: k, value: v }, given)];
+/** Keys and values as one tensor, `[2, B, N, S, E]`. */
+function stacked(draft: Draft, key: Value, value: Value): Value {
+  const rows = [key, value].map((x) => draft.prepend('Unsqueeze', [x, draft.ints('axes', [0])]));
+  return draft.prepend('Concat', rows, { axis: int(0) });
 }
 
-/** The standard Attention of operator set 23, on `[B, heads, L, E]` or, with the numbers of heads, `[B, L, heads·E]`. */
-export function expandStandardAttention(draft: Draft): Value[] {
-  refuse(draft, { 4: 'past_key', 5: 'past_value', 6: 'nonpad_kv_seqlen' });
-  const [query, key, value, given] = draft.inputs as [Value, Value, Value, Value?];
+/** MultiHeadAttention: queries, keys and values in one of many layouts, with their biases in one vector. */
+function expandMultiHeadAttention(draft: Draft): (Value | undefined)[] {
+  draft.refuseInputs({ 8: 'past_sequence_length', 9: 'cache_indirection' });
+  const [, givenKey, givenValue, bias, mask, given, pastKey, pastValue] = draft.inputs;
+  const [query, key, value] = shifted(draft, unpacked(draft), bias);
+  const count = draft.read.int('num_heads', 1);
+  // Keys and values may be [B, N, L, E] already, where they are given by themselves and no bias is to be added.
+  const splitKey = givenKey && givenValue && !bias ? splitEither : split;
+  const heads = {
+    query: split(draft, query, count),
+    key: continued(draft, pastKey, splitKey(draft, key, count)),
+    value: continued(draft, pastValue, splitKey(draft, value, count)),
+  };
+  const offset = pastKey && dimension(draft, pastKey, 2);
+  const { output, biased } = attendMasked(draft, heads, { mask, given, offset });
+  return [join(draft, output), heads.key, heads.value, biased];
+}
+
+/** Queries, keys and values `[B, L, N·E]`: all may be in the query `[B, L, N, 3, E]`, or keys and values in the key. */
+function unpacked(draft: Draft): [Value, Value, Value] {
+  const [query, key, value] = draft.inputs as [Value, Value?, Value?];
+  const part = (packed: Value, index: number): Value => {
+    const place = draft.constant('place', constantOf('int64', [], [index]));
+    return reshape(draft, draft.prepend('Gather', [packed, place], { axis: int(3) }), [0, 0, -1]);
+  };
+  if (key === undefined) return [part(query, 0), part(query, 1), part(query, 2)];
+  if (value === undefined) return [query, part(key, 0), part(key, 1)];
+  return [query, key, value];
+}
+
+/** Each with its part of the bias. */
+function shifted(draft: Draft, projections: [Value, Value, Value], bias: Value | undefined): [Value, Value, Value] {
+  if (bias === undefined) return projections;
+  const biases = splitLast(
+    draft,
+    bias,
+    projections.map((x) => dimension(draft, x, -1)),
+  );
+  return projections.map((x, i) => sum(draft, x, biases[i])) as [Value, Value, Value];
+}
+
+interface Masks {
+  readonly mask: Value | undefined;
+  readonly given: Value | undefined;
+  /** How many keys precede the first query. */
+  readonly offset?: Value | undefined;
+}
+
+/** What Attention and MultiHeadAttention have in common. */
+function attendMasked(draft: Draft, heads: Heads, { mask, given, offset }: Masks) {
+  const terms = [mask && maskBias(draft, mask, heads), given].filter((term) => term !== undefined);
+  const [first, ...others] = terms;
+  return attend(draft, heads, {
+    scale: draft.read.float('scale', 0),
+    bias: first && sum(draft, first, ...others),
+    hidden: outOfSight(draft, heads, { causal: draft.read.int('unidirectional', 0) !== 0, offset }),
+  });
+}
+
+/**
+ * `mask_filter_value` where a mask hides a key, 0 elsewhere: `[B, 1, 1, T]` or `[B, 1, S, T]`. The mask is nonzero where a
+ * key is seen, `[B, T]`, `[B, S, T]` or the first rows and columns of `[B, 1, M, M]`; or a vector that begins with where the
+ * keys of each sequence end, `[B]` or `[3·B + 2]`, or end and start, `[2·B]`. Which of them it is shows once shapes are known.
+ */
+function maskBias(draft: Draft, mask: Value, { query, key }: Heads): Value {
+  const [batch, length] = [dimension(draft, query, 0), dimension(draft, key, 2)];
+  const numbers = cast(draft, mask, 'INT64');
+  const square = unsqueezedTo(draft, numbers, 4, [1, 2, 3]);
+  const ends = draft.prepend('Concat', [batch, dimension(draft, query, 2), length], { axis: int(0) });
+  const fitting = draft.prepend('Slice', [
+    square,
+    draft.ints('starts', [0, 0, 0]),
+    ends,
+    draft.ints('axes', [0, 2, 3]),
+  ]);
+  const marked = draft.prepend('Greater', [fitting, draft.ints('zero', [0])]);
+  const columns = arange(draft, length);
+  const early = draft.prepend('Less', [columns, startsOf(draft, numbers, batch)]);
+  const inside = draft.prepend('Less', [columns, fitting]);
+  const between = draft.prepend('And', [inside, draft.prepend('Not', [early])]);
+  const isVector = draft.prepend('Equal', [rankOf(draft, mask), draft.ints('one', [1])]);
+  const filter = draft.scalar('filter', draft.read.float('mask_filter_value', -10000));
+  const bias = (seen: Value): Value => draft.prepend('Where', [seen, draft.scalar('zero', 0), filter]);
+  return draft.prepend('Where', [isVector, bias(between), bias(marked)]);
+}
+
+/** Where the keys of each sequence start, `[B, 1, 1, 1]`: the second half of a mask `[2·B]`, 0 in others. */
+function startsOf(draft: Draft, mask: Value, batch: Value): Value {
+  const flat = reshape(draft, mask, [-1]);
+  const count = dimension(draft, flat, 0);
+  const withZero = draft.prepend('Concat', [flat, draft.ints('zero', [0])], { axis: int(0) });
+  const isDouble = draft.prepend('Equal', [count, draft.prepend('Add', [batch, batch])]);
+  const second = draft.prepend('Add', [arange(draft, batch), batch]);
+  const places = draft.prepend('Where', [isDouble, second, count]);
+  return reshape(draft, draft.prepend('Gather', [withZero, places], { axis: int(0) }), [-1, 1, 1, 1]);
+}
+
+const UNKNOWN_TO_QUERIES = {
+  3: 'past_key',
+  4: 'past_value',
+  11: 'head_sink',
+  12: 'k_scale',
+  13: 'v_scale',
+  14: 'q_norm_weight',
+  15: 'k_norm_weight',
+  16: 'query_seqlens',
+};
+
+/**
+ * GroupQueryAttention of a first prompt, so without past: causal, with fewer heads of keys than of queries, and rotary
+ * embedding. The lengths of the sequences play no part: a query sees no padding, which lies behind it.
+ */
+function expandGroupQueryAttention(draft: Draft): (Value | undefined)[] {
+  draft.refuseInputs(UNKNOWN_TO_QUERIES);
   const { read } = draft;
-  const [queryHeads, keyHeads] = [read.int('q_num_heads', 0), read.int('kv_num_heads', 0)];
-  if (queryHeads !== keyHeads || read.float('softcap', 0) !== 0 || draft.outputs.slice(1).some(Boolean)) {
-    throw new GlobalPercError(
-      `${draft.where}: grouped queries, softcap and further outputs are not supported; export with an older opset`,
-    );
-  }
-  const packed = queryHeads > 0;
-  const head = (x: Value): Value => (packed ? split(draft, x, queryHeads) : x);
-  const heads = { query: head(query), key: head(key), value: head(value) };
-  if (given?.dtype === 'bool')
-    throw new GlobalPercError(`${draft.where}: a mask of booleans is not supported; export with an older opset`);
-  const later = read.int('is_causal', 0) ? causal(draft, heads) : undefined;
-  const result = attend(draft, heads, both(draft, given, later));
-  return [packed ? join(draft, result) : result];
+  if (read.int('smooth_softmax', 0) > 0) throw draft.unsupported('smooth_softmax');
+  const [queryCount, keyCount] = [read.int('num_heads', 1), read.int('kv_num_heads', 1)];
+  const [query, key, value] = queriesKeysValues(draft, queryCount, keyCount);
+  const turns = read.int('do_rotary', 0) !== 0;
+  const heads: Heads = {
+    query: split(draft, turns ? rotatedPrompt(draft, query, queryCount) : query, queryCount),
+    key: split(draft, turns ? rotatedPrompt(draft, key, keyCount) : key, keyCount),
+    value: split(draft, value, keyCount),
+  };
+  const { output } = attend(draft, heads, {
+    scale: read.float('scale', 0),
+    softcap: read.float('softcap', 0),
+    bias: draft.inputs[10],
+    hidden: outOfSight(draft, heads, {
+      causal: read.int('causal', 1) !== 0,
+      window: read.int('local_window_size', -1),
+    }),
+    shared: queryCount !== keyCount,
+  });
+  return [join(draft, output), heads.key, heads.value];
 }
+
+/** Queries, keys and values, which may all be in the query: `[B, S, (N + 2·K)·E]`. */
+function queriesKeysValues(draft: Draft, queryCount: number, keyCount: number): [Value, Value, Value] {
+  const [query, key, value] = draft.inputs as [Value, Value?, Value?];
+  if (key && value) return [query, key, value];
+  const all = draft.ints('heads', [queryCount + 2 * keyCount]);
+  const width = draft.prepend('Div', [dimension(draft, query, -1), all]);
+  const lengths = [queryCount, keyCount, keyCount].map((count) =>
+    draft.prepend('Mul', [width, draft.ints('heads', [count])]),
+  );
+  return splitLast(draft, query, lengths) as [Value, Value, Value];
+}
+
+/** Positions count from that of the first token, or from 0. */
+function rotatedPrompt(draft: Draft, x: Value, count: number): Value {
+  const [, , , , , , , cos, sin, positions] = draft.inputs;
+  if (!cos || !sin) throw draft.unsupported('do_rotary without caches');
+  const places = arange(draft, dimension(draft, x, 1));
+  const first =
+    positions &&
+    draft.prepend('Slice', [reshape(draft, positions, [-1]), draft.ints('start', [0]), draft.ints('end', [1])]);
+  const rows = (cache: Value): Value => rowsAt(draft, cache, reshape(draft, sum(draft, places, first), [1, -1]));
+  const interleaved = draft.read.int('rotary_interleaved', 0) !== 0;
+  const width = draft.prepend('Mul', [dimension(draft, cos, -1), draft.ints('two', [2])]);
+  return rotate(draft, x, { count, width: -1 }, { cos: rows(cos), sin: rows(sin), interleaved, width });
+}
+
+export const microsoft: Expansions = {
+  Attention: expandAttention,
+  MultiHeadAttention: expandMultiHeadAttention,
+  GroupQueryAttention: expandGroupQueryAttention,
+};

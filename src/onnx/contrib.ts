@@ -5,7 +5,8 @@
  */
 import { describeNode, GlobalPercError, type Graph, type Node, type Value } from '../graph/index.js';
 import * as activation from './contrib-activation.js';
-import { expandAttention, expandMultiHeadAttention, expandStandardAttention } from './contrib-attention.js';
+import * as attention from './contrib-attention.js';
+import * as standardAttention from './contrib-attention-standard.js';
 import * as fused from './contrib-fused.js';
 import * as normalization from './contrib-normalization.js';
 import * as rotary from './contrib-rotary.js';
@@ -14,13 +15,12 @@ import { Draft, type Expansions } from './draft.js';
 const DOMAINS: Readonly<Record<string, Expansions>> = {
   'com.microsoft': {
     ...activation.microsoft,
-    Attention: expandAttention,
-    MultiHeadAttention: expandMultiHeadAttention,
+    ...attention.microsoft,
     ...fused.microsoft,
     ...normalization.microsoft,
     ...rotary.microsoft,
   },
-  '': { Attention: expandStandardAttention, ...normalization.standard, ...rotary.standard },
+  '': { ...standardAttention.standard, ...normalization.standard, ...rotary.standard },
 };
 
 /**
