@@ -1,7 +1,5 @@
-/** What all attention operators are spelled out with: heads, masks, and softmax(scale·q·kᵀ + bias)·v. */
+/** What all attention operators are spelled out with: softmax(scale·q·kᵀ + bias)·v, and what hides keys. */
 import { int, ints, type Value } from '../graph/index.js';
-import { sum } from './contrib-activation.js';
-import { grouped, headAxes } from './contrib-rotary.js';
 import type { Draft } from './draft.js';
 import { arange, cast, dimension, reshape } from './shapes.js';
 
@@ -38,31 +36,6 @@ export interface Attended {
 /** The lowest float32. Minus infinity would give NaN where nothing is seen at all. */
 const LOWEST = -3.4028234663852886e38;
 
-/** `[B, L, N·E]` → `[B, N, L, E]` */
-export const split = (draft: Draft, x: Value, count: number): Value =>
-  swapped(draft, reshape(draft, x, [0, 0, count, -1]));
-
-/** `[B, N, L, E]` → `[B, L, N·E]` */
-export const join = (draft: Draft, x: Value): Value => reshape(draft, swapped(draft, x), [0, 0, -1]);
-
-const swapped = (draft: Draft, x: Value): Value => draft.prepend('Transpose', [x], { perm: ints([0, 2, 1, 3]) });
-
-/** `[B, L, N·E]` or `[B, N, L, E]` → `[B, N, L, E]` */
-export function splitEither(draft: Draft, x: Value, count: number): Value {
-  const rows = draft.prepend('Transpose', [grouped(draft, x, { count, width: -1 })], { perm: SWAP_GROUPS });
-  return reshape(draft, rows, [0, count, dimension(draft, x, -2), -1]);
-}
-
-/** `[B, N, S, V]` → `[B, S, N·V]` or `[B, N, S, V]`: as many dimensions as the queries had before they were split. */
-export function joinLike(draft: Draft, x: Value, query: Value, count: number): Value {
-  const { outer, inner } = headAxes(draft, query, count);
-  const rows = reshape(draft, x, [0, outer, inner, dimension(draft, x, 2), -1]);
-  const before = draft.prepend('Shape', [query], { end: int(-1) });
-  return reshape(draft, draft.prepend('Transpose', [rows], { perm: SWAP_GROUPS }), [before, -1]);
-}
-
-const SWAP_GROUPS = ints([0, 1, 3, 2, 4]);
-
 /** softmax(scale·q·kᵀ + bias)·v */
 export function attend(draft: Draft, { query, key, value }: Heads, scoring: Scoring): Attended {
   const { softcap = 0, bias, hidden, shared = false } = scoring;
@@ -72,7 +45,7 @@ export function attend(draft: Draft, { query, key, value }: Heads, scoring: Scor
   // Masks are constants nearly always: they are added up before they meet the scores, which are large.
   const masks = [bias, hidden && penalty(draft, hidden)].filter((mask) => mask !== undefined);
   const [mask, ...others] = masks;
-  const biased = mask ? sum(draft, capped, sum(draft, mask, ...others)) : capped;
+  const biased = mask ? draft.sum(capped, draft.sum(mask, ...others)) : capped;
   const weights = draft.prepend('Softmax', [biased], { axis: int(-1) });
   return { scores, capped, biased, weights, output: product(draft, weights, value, shared) };
 }
@@ -125,7 +98,7 @@ export function outOfSight(
 ): Value | undefined {
   if (!causal && window < 0) return undefined;
   const places = reshape(draft, arange(draft, dimension(draft, query, 2)), [-1, 1]);
-  const rows = sum(draft, places, offset);
+  const rows = draft.sum(places, offset);
   const columns = arange(draft, dimension(draft, key, 2));
   const oldest = (): Value => draft.prepend('Sub', [rows, draft.ints('window', [window])]);
   return either(

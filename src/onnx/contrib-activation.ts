@@ -9,12 +9,8 @@ const gelu = (draft: Draft, x: Value, approximate: 'none' | 'tanh'): Value =>
 /** x·σ(x) */
 export const silu = (draft: Draft, x: Value): Value => draft.prepend('Mul', [x, draft.prepend('Sigmoid', [x])]);
 
-/** Σ of the terms that are given. */
-export const sum = (draft: Draft, first: Value, ...terms: readonly (Value | undefined)[]): Value =>
-  terms.reduce<Value>((total, term) => (term ? draft.prepend('Add', [total, term]) : total), first);
-
 /** Input and bias added. */
-const biased = (draft: Draft): Value => sum(draft, draft.inputs[0] as Value, draft.inputs[1]);
+const biased = (draft: Draft): Value => draft.sum(draft.inputs[0] as Value, draft.inputs[1]);
 
 /** x·σ(αx) */
 function quickGelu(draft: Draft, x: Value): Value {
@@ -35,5 +31,5 @@ export const microsoft: Expansions = {
   FastGelu: (draft) => [gelu(draft, biased(draft), 'tanh')],
   QuickGelu: (draft) => [quickGelu(draft, draft.inputs[0] as Value)],
   BiasSplitGelu: (draft) => [biasSplitGelu(draft)],
-  BiasAdd: (draft) => [sum(draft, biased(draft), draft.inputs[2])],
+  BiasAdd: (draft) => [draft.sum(biased(draft), draft.inputs[2])],
 };

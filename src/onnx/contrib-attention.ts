@@ -1,9 +1,9 @@
 /** The attention operators of com.microsoft, spelled out. */
 import { constantOf, int, type Value } from '../graph/index.js';
-import { attend, continued, type Heads, join, outOfSight, split, splitEither } from './attention.js';
-import { sum } from './contrib-activation.js';
+import { attend, continued, type Heads, outOfSight } from './attention.js';
 import { rotate, rowsAt } from './contrib-rotary.js';
 import type { Draft, Expansions } from './draft.js';
+import { join, split, splitEither } from './heads.js';
 import { arange, cast, dimension, rankOf, reshape, splitLast, unsqueezedTo } from './shapes.js';
 
 /** Attention: the projections in one matrix `[D, E + E + V]`, then attention of x `[B, S, D]` to itself. */
@@ -11,7 +11,7 @@ function expandAttention(draft: Draft): (Value | undefined)[] {
   draft.refuseInputs({ 4: 'past', 6: 'past_sequence_length' });
   if (draft.read.int('do_rotary', 0)) throw draft.unsupported('do_rotary');
   const [x, weights, bias, mask, , given] = draft.inputs as [Value, Value, Value?, Value?, Value?, Value?];
-  const projected = sum(draft, draft.prepend('MatMul', [x, weights]), bias);
+  const projected = draft.sum(draft.prepend('MatMul', [x, weights]), bias);
   const lengths = draft.read.ints('qkv_hidden_sizes');
   const parts = lengths
     ? splitLast(draft, projected, lengths)
@@ -67,7 +67,7 @@ function shifted(draft: Draft, projections: [Value, Value, Value], bias: Value |
     bias,
     projections.map((x) => dimension(draft, x, -1)),
   );
-  return projections.map((x, i) => sum(draft, x, biases[i])) as [Value, Value, Value];
+  return projections.map((x, i) => draft.sum(x, biases[i])) as [Value, Value, Value];
 }
 
 interface Masks {
@@ -83,7 +83,7 @@ function attendMasked(draft: Draft, heads: Heads, { mask, given, offset }: Masks
   const [first, ...others] = terms;
   return attend(draft, heads, {
     scale: draft.read.float('scale', 0),
-    bias: first && sum(draft, first, ...others),
+    bias: first && draft.sum(first, ...others),
     hidden: outOfSight(draft, heads, { causal: draft.read.int('unidirectional', 0) !== 0, offset }),
   });
 }
@@ -186,7 +186,7 @@ function rotatedPrompt(draft: Draft, x: Value, count: number): Value {
   const first =
     positions &&
     draft.prepend('Slice', [reshape(draft, positions, [-1]), draft.ints('start', [0]), draft.ints('end', [1])]);
-  const rows = (cache: Value): Value => rowsAt(draft, cache, reshape(draft, sum(draft, places, first), [1, -1]));
+  const rows = (cache: Value): Value => rowsAt(draft, cache, reshape(draft, draft.sum(places, first), [1, -1]));
   const interleaved = draft.read.int('rotary_interleaved', 0) !== 0;
   const width = draft.prepend('Mul', [dimension(draft, cos, -1), draft.ints('two', [2])]);
   return rotate(draft, x, { count, width: -1 }, { cos: rows(cos), sin: rows(sin), interleaved, width });

@@ -1,6 +1,5 @@
 /** Convolutions, poolings and matrix products with what ONNX Runtime's optimiser has pulled into them. */
 import { type Attribute, float, ints, string, type Value } from '../graph/index.js';
-import { sum } from './contrib-activation.js';
 import type { Draft, Expansion, Expansions } from './draft.js';
 
 /** α·a′·b′, ′ transposing the last two dimensions. */
@@ -51,7 +50,7 @@ const withoutGaps = (values: readonly (Value | undefined)[]): Value[] => values.
 function convolution(draft: Draft, from: typeof channelsFirst, to: typeof channelsLast): Value {
   const [x, w, b, z] = draft.inputs as [Value, Value, Value?, Value?];
   const y = draft.prepend('Conv', withoutGaps([from(draft, x), w, b]), ownAttributes(draft));
-  return activated(draft, sum(draft, to(draft, y), z), draft.read.floats('activation_params') ?? []);
+  return activated(draft, draft.sum(to(draft, y), z), draft.read.floats('activation_params') ?? []);
 }
 
 /** activation(gemm(a, b, c)) */

@@ -1,6 +1,6 @@
 /** Normalisations of com.microsoft: with a skip connection before them, or in the layout NHWC. */
 import { float, int, type Value } from '../graph/index.js';
-import { silu, sum } from './contrib-activation.js';
+import { silu } from './contrib-activation.js';
 import { channelsFirst, channelsLast } from './contrib-fused.js';
 import type { Draft, Expansion, Expansions } from './draft.js';
 import { unsqueezedTo } from './shapes.js';
@@ -19,7 +19,7 @@ function rmsNormalization(draft: Draft, x: Value, scale: Value, { axis = -1, eps
 /** y = LayerNorm(input + skip + bias); the sum is the fourth output. */
 const skipLayerNormalization: Expansion = (draft) => {
   const [x, skip, gamma, beta, bias] = draft.inputs as [Value, Value, Value, Value?, Value?];
-  const total = sum(draft, x, skip, bias);
+  const total = draft.sum(x, skip, bias);
   const epsilon = float(draft.read.float('epsilon', 1e-12));
   const affine = [gamma, ...(beta ? [beta] : [])];
   const normal = draft.prepend('LayerNormalization', [total, ...affine], { axis: int(-1), epsilon });
@@ -29,7 +29,7 @@ const skipLayerNormalization: Expansion = (draft) => {
 /** The same with the root mean square. */
 const skipSimplifiedLayerNormalization: Expansion = (draft) => {
   const [x, skip, gamma, bias] = draft.inputs as [Value, Value, Value, Value?];
-  const total = sum(draft, x, skip, bias);
+  const total = draft.sum(x, skip, bias);
   return [rmsNormalization(draft, total, gamma, { epsilon: 1e-12 }), undefined, undefined, total];
 };
 
@@ -55,7 +55,7 @@ const groupNorm: Expansion = (draft) => {
 const skipGroupNorm: Expansion = (draft) => {
   if (draft.read.int('channels_last', 1) === 0) throw draft.unsupported('channels_last=0');
   const [x, gamma, beta, skip, bias] = draft.inputs as [Value, Value, Value, Value, Value?];
-  const total = sum(draft, x, unsqueezedTo(draft, skip, 4, [1, 2]), bias);
+  const total = draft.sum(x, unsqueezedTo(draft, skip, 4, [1, 2]), bias);
   return [groupNormalization(draft, total, gamma, beta), total];
 };
 

@@ -1,7 +1,8 @@
 /** Rotary position embedding (https://arxiv.org/abs/2104.09864) in both of its operators. */
 import { int, type Value } from '../graph/index.js';
 import type { Draft, Expansions } from './draft.js';
-import { arange, cast, dimension, rankOf, reshape, type Sizes } from './shapes.js';
+import { grouped, type HeadSizes } from './heads.js';
+import { arange, cast, dimension, reshape, type Sizes } from './shapes.js';
 
 /** Cosines and sines by position. */
 export interface Rotation {
@@ -12,29 +13,6 @@ export interface Rotation {
   readonly interleaved: boolean;
   /** How many elements of a head turn, from the first; all where it is left out. */
   readonly width?: Value | undefined;
-}
-
-/** How a tensor falls into heads: their number or their width, the other one −1. */
-export interface HeadSizes {
-  readonly count: number | Value;
-  readonly width: number | Value;
-}
-
-/**
- * Brings `[B, L, N·E]` to `[B, 1, L, N, E]`, and `[B, N, L, E]` to `[B, N, L, 1, E]`: one rank for both. Which of them x is
- * shows once shapes are known.
- */
-export function grouped(draft: Draft, x: Value, { count, width }: HeadSizes): Value {
-  const { outer, inner } = headAxes(draft, x, count);
-  return reshape(draft, x, [dimension(draft, x, 0), outer, dimension(draft, x, -2), inner, width]);
-}
-
-/** Sizes of the axes that `grouped` puts the heads on: the outer one for rank 4, the inner one for rank 3. */
-export function headAxes(draft: Draft, x: Value, count: number | Value): { outer: Value; inner: Value } {
-  const isSplit = draft.prepend('Equal', [rankOf(draft, x), draft.ints('rank', [4])]);
-  const heads = typeof count === 'number' ? draft.ints('heads', [count]) : count;
-  const one = draft.ints('one', [1]);
-  return { outer: draft.prepend('Where', [isSplit, heads, one]), inner: draft.prepend('Where', [isSplit, one, heads]) };
 }
 
 /** Pairs (a, b) of x, `[B, L, N·E]` or `[B, N, L, E]`, become (a·cos − b·sin, a·sin + b·cos); the same shape. */

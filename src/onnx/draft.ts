@@ -103,6 +103,11 @@ export class Draft {
     return output;
   }
 
+  /** Σ of the terms that are given. */
+  sum(first: Value, ...terms: readonly (Value | undefined)[]): Value {
+    return terms.reduce<Value>((total, term) => (term ? this.prepend('Add', [total, term]) : total), first);
+  }
+
   /** Puts a node of several outputs before this one and returns them. */
   prependAll(op: string, inputs: readonly Value[], count: number, attributes: Record<string, Attribute>): Value[] {
     const name = this.nameOf(`${op}_${this.before.length}`);
