@@ -1,0 +1,80 @@
+/** jax-js arrays to and from host tensors, with its rule of ownership: what is taken is consumed once, whatever happens. */
+import { type Device, defaultDevice, Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
+import { GlobalPercError, type TensorLike } from '../../index.js';
+
+/** A last axis of at most this size is taken for colours, not for pixels. */
+const MOST_CHANNELS = 4;
+
+/** What an array held, and where. */
+export interface HostArray extends TensorLike {
+  readonly device: Device;
+}
+
+/**
+ * Reads arrays and consumes them all, also where one cannot be read.
+ * @throws GlobalPercError naming the one that is no float32 array, is being traced, or was freed.
+ */
+export async function readArrays(arrays: Readonly<Record<string, JaxArray>>): Promise<HostArray[]> {
+  const given = Object.values(arrays);
+  const uses = (array: JaxArray): number => given.filter((other) => other === array).length;
+  for (const [name, array] of Object.entries(arrays)) {
+    const problem = problemWith(name, array, uses(array));
+    if (problem === undefined) continue;
+    given.forEach(consume);
+    throw new GlobalPercError(problem);
+  }
+  return Promise.all(
+    given.map(async (array) => ({ dims: array.shape, device: array.device, data: await array.data() })),
+  );
+}
+
+/** Frees one reference to what a call was given, where there is one. */
+export function consume(value: unknown): void {
+  if (value instanceof JaxArray && value.refCount < 1) return;
+  tree.dispose(value as JaxArray);
+}
+
+/** @throws GlobalPercError where one of the arrays stands for a value that jax-js has yet to compute; all are consumed. */
+export function refuseTraced(arrays: Readonly<Record<string, unknown>>): void {
+  const traced = Object.entries(arrays).find(([, value]) => isTraced(value));
+  if (traced === undefined) return;
+  Object.values(arrays).forEach(consume);
+  throw new GlobalPercError(
+    `${traced[0]} is being traced: the loss runs in ONNX Runtime, outside of grad, vjp, jit and vmap; take the vjp of the ` +
+      "student alone and give the loss's grad to its pullback, as valueAndGradWith does",
+  );
+}
+
+const isTraced = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && '_trace' in value && !(value instanceof JaxArray);
+
+/** What keeps a value from being read as often as it is used, if anything. */
+function problemWith(name: string, value: unknown, uses: number): string | undefined {
+  if (!(value instanceof JaxArray)) {
+    return `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${describe(value)}`;
+  }
+  if (value.refCount < uses) {
+    return `${name} was consumed before, or is given twice: pass ${name}.ref where it is used again`;
+  }
+  if (value.dtype !== np.float32)
+    return `${name} should be float32, got ${value.dtype}: use ${name}.astype(np.float32)`;
+  return undefined;
+}
+
+const describe = (value: unknown): string =>
+  value === null ? 'null' : typeof value === 'object' ? `an object of class ${value.constructor?.name}` : typeof value;
+
+/** An array of another's shape, on its device; it is committed to it only where that is not the default device. */
+export function arrayLike(data: Float32Array, { dims, device }: HostArray): JaxArray {
+  return np.array(data, { shape: [...dims], ...(device !== defaultDevice() && { device }) });
+}
+
+/** What to do about an image of another layout than `[B, C, H, W]`, if it looks like one. */
+export function layoutRemedy(shape: readonly number[]): string | undefined {
+  const [, channels = 0, , last = 0] = shape;
+  if (shape.length === 3) return `[${shape}] has no batch axis: use np.expandDims(image, 0)`;
+  if (shape.length === 4 && last <= MOST_CHANNELS && channels > MOST_CHANNELS) {
+    return `[${shape}] looks like [B, H, W, C], where jax-js' convolutions have [B, C, H, W]: use image.transpose([0, 3, 1, 2])`;
+  }
+  return undefined;
+}

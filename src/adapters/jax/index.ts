@@ -1,0 +1,107 @@
+/**
+ * Losses for models that are trained with jax-js (`@jax-js/jax`). Its arrays go in and come out, and its rule of ownership
+ * holds: an array given to a function is consumed, also where the call fails; `.ref` keeps it. Images are
+ * `[B, C, H, W]`, float32, the layout of jax-js' own convolutions.
+ *
+ * On Node 20 jax-js' `init()` fails for want of `navigator`. Nothing here calls it: without it jax-js runs on
+ * WebAssembly, and `init('wasm')` works everywhere.
+ */
+import { type Array as JaxArray, type JsTree, numpy as np, type OwnedFunction, vjp } from '@jax-js/jax';
+import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';
+import { arrayLike, type HostArray, layoutRemedy, readArrays, refuseTraced } from './arrays.js';
+
+/** What a loss gives back. */
+export interface JaxValueAndGrad {
+  /** The loss, shape `[]`. */
+  readonly value: JaxArray;
+  /** Gradient with respect to the prediction, in its shape and on its device: the cotangent for the student's pullback. */
+  readonly grad: JaxArray;
+  /** One entry per hook, of plain numbers; empty for losses without hooks. */
+  readonly hooks: readonly HookLoss[];
+}
+
+/** The loss of `pred` against `target`, or against a target that the same loss has encoded. Consumes both arrays. */
+export type JaxLoss = (
+  pred: JaxArray,
+  target: JaxArray | EncodedTarget,
+  options?: CallOptions,
+) => Promise<JaxValueAndGrad>;
+
+/**
+ * A loss of this library as a function of jax-js arrays. The loss stays the caller's, to be disposed when training is over.
+ *
+ * @example
+ * const percLoss = jaxLoss(new GlobalPercLoss(model, config));
+ * const [pred, pullback] = vjp((params) => student(params, x), [params]);
+ * const { value, grad } = await percLoss(pred, target);
+ * const [grads] = pullback(grad);
+ * pullback.dispose();
+ *
+ * @throws GlobalPercError (the promise rejects; the arrays are consumed all the same) where one of them is not float32 or was
+ * consumed before, where the shapes do not fit the model or each other, on NaN or infinite values, and after the loss was
+ * disposed. Inside `grad`, `vjp`, `jit` and `vmap`, which cannot wait for a promise, it throws at once.
+ */
+export function jaxLoss(loss: Loss): JaxLoss {
+  return (pred, target, options = {}) => {
+    const arrays: Record<string, JaxArray> = target instanceof EncodedTarget ? { pred } : { pred, target };
+    refuseTraced(arrays);
+    return run(loss, arrays, target, options);
+  };
+}
+
+async function run(
+  loss: Loss,
+  arrays: Readonly<Record<string, JaxArray>>,
+  target: JaxArray | EncodedTarget,
+  options: CallOptions,
+): Promise<JaxValueAndGrad> {
+  const [pred, image] = (await readArrays(arrays)) as [HostArray, HostArray];
+  try {
+    const wanted = target instanceof EncodedTarget ? target : image;
+    const { value, grad, hooks } = await loss.valueAndGrad(pred, wanted, options);
+    return { value: np.array(value), grad: arrayLike(grad.data as Float32Array, pred), hooks };
+  } catch (error) {
+    throw withRemedy(error, pred.dims);
+  }
+}
+
+function withRemedy(error: unknown, shape: readonly number[]): unknown {
+  const remedy = layoutRemedy(shape);
+  return error instanceof GlobalPercError && remedy ? new GlobalPercError(`${error.message}; ${remedy}`) : error;
+}
+
+/** jax-js' `vjp` of functions of one tree of arrays; its own type tells trees of numbers and of arrays apart. */
+type Vjp<Params> = (
+  f: (params: Params) => JaxArray,
+  primals: [Params],
+) => [out: JaxArray, pullback: OwnedFunction<(cotangent: JaxArray) => [Params]>];
+
+/**
+ * The common step of training: jax-js' `valueAndGrad` for a student and a loss that does not run in jax-js. The function it
+ * returns gives the loss (shape `[]`) and the gradients of the weights, in their structure. It consumes its arguments:
+ * `tree.ref(params)` keeps the weights.
+ *
+ * @param student makes predictions `[B, C, H, W]` of weights and an input; jitted or not.
+ * @param loss made by `jaxLoss`.
+ *
+ * @example
+ * const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(model, config)));
+ * const [value, grads] = await lossAndGrads(tree.ref(params), x, y);
+ *
+ * @throws GlobalPercError as the loss does.
+ */
+export function valueAndGradWith<Params extends JsTree<JaxArray>, Input>(
+  student: (params: Params, x: Input) => JaxArray,
+  loss: (pred: JaxArray, target: JaxArray) => Promise<Pick<JaxValueAndGrad, 'value' | 'grad'>>,
+): (params: Params, x: Input, target: JaxArray) => Promise<[value: JaxArray, grads: Params]> {
+  return async (params, x, target) => {
+    const [pred, pullback] = (vjp as unknown as Vjp<Params>)((weights) => student(weights, x), [params]);
+    try {
+      const { value, grad } = await loss(pred, target);
+      const [grads] = pullback(grad);
+      return [value, grads];
+    } finally {
+      pullback.dispose();
+    }
+  };
+}
