@@ -6,7 +6,7 @@
  * On Node 20 jax-js' `init()` fails for want of `navigator`. Nothing here calls it: without it jax-js runs on
  * WebAssembly, and `init('wasm')` works everywhere.
  */
-import { type Array as JaxArray, type JsTree, numpy as np, type OwnedFunction, vjp } from '@jax-js/jax';
+import { type Array as JaxArray, numpy as np, type OwnedFunction, type tree, vjp } from '@jax-js/jax';
 import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';
 import { arrayLike, type HostArray, layoutRemedy, readArrays, refuseTraced } from './arrays.js';
 
@@ -70,11 +70,14 @@ function withRemedy(error: unknown, shape: readonly number[]): unknown {
   return error instanceof GlobalPercError && remedy ? new GlobalPercError(`${error.message}; ${remedy}`) : error;
 }
 
+/** An array for every array in a tree of weights; a jitted student's declared weights may be numbers too. */
+export type Gradients<Params> = tree.MapJsTree<Params, np.ArrayLike, JaxArray>;
+
 /** jax-js' `vjp` of functions of one tree of arrays; its own type tells trees of numbers and of arrays apart. */
 type Vjp<Params> = (
   f: (params: Params) => JaxArray,
   primals: [Params],
-) => [out: JaxArray, pullback: OwnedFunction<(cotangent: JaxArray) => [Params]>];
+) => [out: JaxArray, pullback: OwnedFunction<(cotangent: JaxArray) => [Gradients<Params>]>];
 
 /**
  * The common step of training: jax-js' `valueAndGrad` for a student and a loss that does not run in jax-js. The function it
@@ -90,10 +93,10 @@ type Vjp<Params> = (
  *
  * @throws GlobalPercError as the loss does.
  */
-export function valueAndGradWith<Params extends JsTree<JaxArray>, Input>(
+export function valueAndGradWith<Params, Input>(
   student: (params: Params, x: Input) => JaxArray,
   loss: (pred: JaxArray, target: JaxArray) => Promise<Pick<JaxValueAndGrad, 'value' | 'grad'>>,
-): (params: Params, x: Input, target: JaxArray) => Promise<[value: JaxArray, grads: Params]> {
+): (params: Params, x: Input, target: JaxArray) => Promise<[value: JaxArray, grads: Gradients<Params>]> {
   return async (params, x, target) => {
     const [pred, pullback] = (vjp as unknown as Vjp<Params>)((weights) => student(weights, x), [params]);
     try {
