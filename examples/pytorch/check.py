@@ -1,0 +1,220 @@
+"""Holds compiled losses in PyTorch to the original loss in PyTorch, and runs the training scripts beside this file.
+
+    python check.py        (after `npm ci`; needs torch, torchvision, onnx, onnxscript, onnxruntime)
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+
+import onnx
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from onnx import numpy_helper
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+sys.path.insert(0, str(ROOT / "fixtures"))
+
+import reference  # noqa: E402
+from globalperc_loss import GlobalPercLoss  # noqa: E402
+from models.transformers import Vit  # noqa: E402
+from photos import Photos  # noqa: E402
+from student import Student  # noqa: E402
+
+TEACHER = ROOT / "assets" / "teacher.onnx"
+SIZE = (3, 64, 64)
+VIT_SIZE = (3, 42, 56)
+MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+VIT_CONFIG = {
+    "startWeight": 1, "endWeight": 2, "curveForce": 3,
+    "modulesToHook": ["Linear", "Conv2d", "ReLU", "GELU"],
+    "transformNormalization": [{"normalize": {"mean": MEAN, "std": STD}}],
+    "lossFunc": {"type": "l2", "norm": "cosine"},
+}  # fmt: skip
+
+
+class Affine(nn.Module):
+    """(x - shift) · scale"""
+
+    def __init__(self, shift, scale):
+        super().__init__()
+        self.register_buffer("shift", torch.as_tensor(shift))
+        self.register_buffer("scale", torch.as_tensor(scale))
+
+    def forward(self, x):
+        return (x - self.shift) * self.scale
+
+
+def teacher_in_torch() -> tuple[nn.Module, nn.Module]:
+    """The network in assets/teacher.onnx, and what it does to images first."""
+    graph = onnx.load(TEACHER).graph
+    weights = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
+    shift, scale, *body = graph.node
+    layers: list[nn.Module] = []
+    for node in body:
+        if node.op_type == "Conv":
+            weight, bias = (weights[name] for name in node.input[1:])
+            layers.append(nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1))
+            layers[-1].load_state_dict({"weight": weight, "bias": bias})
+        elif node.op_type in ("Relu", "AveragePool"):
+            layers.append(nn.ReLU() if node.op_type == "Relu" else nn.AvgPool2d(2))
+    return nn.Sequential(*layers), Affine(weights[shift.input[1]], weights[scale.input[1]])
+
+
+def original(model: nn.Module, transform: nn.Module, kind: str = "l1", **options) -> reference.GlobalPercLoss:
+    cosine = reference.NormalizedTensorLoss(kind, "mean", "cosine")
+    return reference.GlobalPercLoss(model, reference.GlobalPercConfig(cosine, transform=transform, **options))
+
+
+def vit_and_its_loss(folder: Path) -> tuple[GlobalPercLoss, reference.GlobalPercLoss]:
+    """From a module of PyTorch through torch.onnx.export, with the configuration of the original's own example."""
+    torch.manual_seed(3)
+    vit = Vit().eval().requires_grad_(False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        example = (torch.rand(2, *VIT_SIZE),)
+        torch.onnx.export(vit, example, folder / "vit.onnx", dynamo=True, external_data=False, verbose=False)
+    compile_loss(folder / "vit.onnx", (2, *VIT_SIZE), folder / "vit-2.onnx", VIT_CONFIG)
+    classes = tuple(getattr(nn, name) for name in VIT_CONFIG["modulesToHook"])
+    normalize = Affine(torch.tensor(MEAN).reshape(-1, 1, 1), 1 / torch.tensor(STD).reshape(-1, 1, 1))
+    theirs = original(vit, normalize, "l2", modules_to_hook=classes, curve_force=3)
+    return GlobalPercLoss(folder / "vit-2.onnx"), theirs
+
+
+def compile_loss(model: Path, shape: tuple, out: Path, config: dict | None = None) -> None:
+    command = ["node", ROOT / "dist" / "cli" / "main.js", "compile", model, "--out", out]
+    command += ["--input", ",".join(map(str, shape))]
+    if config is not None:
+        out.with_suffix(".json").write_text(json.dumps(config))
+        command += ["--config", out.with_suffix(".json")]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def gradients(student: nn.Module, loss_fn, x: Tensor, y: Tensor) -> tuple[float, Tensor]:
+    """Loss, and all gradients of the student's weights in one vector."""
+    student.zero_grad()
+    loss = loss_fn(student(x), y)
+    loss.backward()
+    return loss.item(), torch.cat([weight.grad.flatten() for weight in student.parameters()]).double()
+
+
+def distance(ours: Tensor, expected: Tensor) -> float:
+    return float((ours.double() - expected).norm() / expected.norm())
+
+
+def batch(start: int, size: int) -> tuple[Tensor, Tensor]:
+    photos = Photos(48)
+    return tuple(torch.stack(images) for images in zip(*(photos[start + i] for i in range(size))))
+
+
+def check_gradients(label: str, ours: GlobalPercLoss, theirs, x: Tensor, y: Tensor) -> None:
+    """Against the original in float64: the loss, and what reaches the weights of a student."""
+    torch.manual_seed(0)
+    student = Student()
+    loss, grad = gradients(student, ours, x, y)
+    exact, expected = gradients(student.double(), lambda a, b: theirs.double()(a, b).loss, x.double(), y.double())
+    error = distance(grad, expected)
+    print(f"{label}: loss {loss:.6f}, original {exact:.6f}; gradient of the weights within {error:.1e}", flush=True)
+    assert abs(loss - exact) <= 1e-4 * exact
+    assert error <= 1e-3
+
+
+def check_module(loss_fn: GlobalPercLoss) -> None:
+    """What a module of PyTorch must get right besides: scaling, sums of losses, layouts, precisions, refusals."""
+    torch.manual_seed(1)
+    x, y = torch.rand(2, *SIZE), torch.rand(2, *SIZE)
+
+    def grad(loss_of, image=x) -> Tensor:
+        image = image.clone().requires_grad_()
+        return torch.autograd.grad(loss_of(image), image)[0].double()
+
+    plain = grad(lambda image: loss_fn(image, y))
+    l1 = grad(lambda image: nn.functional.l1_loss(image, y))
+    mixed = grad(lambda image: 3 * loss_fn(image, y) + nn.functional.l1_loss(image, y))
+    assert distance(mixed, 3 * plain + l1) <= 1e-5
+    strided = grad(lambda image: loss_fn(image, y), x.to(memory_format=torch.channels_last))
+    assert distance(strided, plain) <= 1e-5
+    half = grad(lambda image: loss_fn(image, y), x.bfloat16())
+    assert half.shape == plain.shape and distance(half, plain) <= 0.1
+    with torch.no_grad():
+        value = loss_fn(x, y)
+    assert not value.requires_grad and abs(value - loss_fn(x.requires_grad_(), y)) <= 1e-5 * value
+    assert loss_fn.hook_losses.shape == (17,) and not loss_fn.hook_losses.requires_grad
+    refused = {
+        "no loss was compiled for shape [3, 3, 64, 64]": lambda: loss_fn(torch.rand(3, *SIZE), torch.rand(3, *SIZE)),
+        "they must be the same": lambda: loss_fn(x, torch.rand(2, 3, 64, 65)),
+        "pred should hold floats in the range the model expects, got torch.uint8": lambda: loss_fn(x.byte(), y),
+        "no file missing.onnx": lambda: GlobalPercLoss("missing.onnx"),
+        "was not written by globalperc compile": lambda: GlobalPercLoss(TEACHER),
+        "needs at least one file": lambda: GlobalPercLoss(),
+    }
+    for message, call in refused.items():
+        try:
+            call()
+        except (ValueError, TypeError, FileNotFoundError) as error:
+            assert message in str(error) and "\n" not in str(error), error
+        else:
+            raise AssertionError(f"not refused: {message}")
+    print("module: scaled and added, channels last, bfloat16, no_grad, refusals", flush=True)
+
+
+def work(rank: int, folder: Path) -> None:
+    """One of two processes: the gradients that DistributedDataParallel averages, for half of every batch."""
+    dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=2)
+    torch.manual_seed(0)
+    student, loss_fn = DistributedDataParallel(Student()), GlobalPercLoss(folder / "loss-2.onnx")
+    found = [gradients(student, loss_fn, *batch(start + 2 * rank, 2))[1] for start in range(0, 48, 4)]
+    torch.save(found, folder / f"gradients-{rank}.pt")
+    dist.destroy_process_group()
+
+
+def check_ddp(folder: Path) -> None:
+    mp.spawn(work, (folder,), nprocs=2)
+    torch.manual_seed(0)
+    student, loss_fn = Student(), GlobalPercLoss(folder / "loss-4.onnx")
+    expected = [gradients(student, loss_fn, *batch(start, 4))[1] for start in range(0, 48, 4)]
+    for rank in range(2):
+        found = torch.load(folder / f"gradients-{rank}.pt")
+        worst = max(distance(ours, whole) for ours, whole in zip(found, expected, strict=True))
+        print(f"DDP, process {rank} of 2 with 2 images: gradients of 12 batches of 4 within {worst:.1e}", flush=True)
+        assert worst <= 1e-5
+
+
+def check_script(folder: Path, *command: str) -> None:
+    done = subprocess.run([sys.executable, *command], cwd=folder, check=True, capture_output=True, text=True)
+    losses = [float(loss) for loss in re.findall(r"^epoch \d+: loss (\S+)$", done.stdout, re.MULTILINE)]
+    print(f"{' '.join(Path(part).name for part in command)}: {losses}", flush=True)
+    assert len(losses) == 3 and losses[2] < 0.95 * losses[0]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for size in (1, 2, 4):
+            compile_loss(TEACHER, (size, *SIZE), folder / f"loss-{size}.onnx")
+        loss_fn = GlobalPercLoss(*(folder / f"loss-{size}.onnx" for size in (1, 2, 4)))
+        for size in (1, 2, 4):
+            check_gradients(f"teacher, batch {size}", loss_fn, original(*teacher_in_torch()), *batch(0, size))
+        check_module(loss_fn)
+
+        images = (image[..., : VIT_SIZE[1], : VIT_SIZE[2]] for image in batch(0, 2))
+        check_gradients("ViT, batch 2", *vit_and_its_loss(folder), *images)
+        check_ddp(folder)
+        for script in ("train.py", "train_globalperc.py"):
+            check_script(folder, str(HERE / script))
+        torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
+        check_script(folder, *torchrun, str(HERE / "train_ddp.py"))
+
+
+if __name__ == "__main__":
+    main()
