@@ -12,7 +12,7 @@ export interface HostArray extends TensorLike {
 
 /**
  * Reads arrays and consumes them all, also where one cannot be read.
- * @throws GlobalPercError naming the one that is no float32 array, is being traced, or was freed.
+ * @throws GlobalPercError naming the one that is no float32 array, or was freed.
  */
 export async function readArrays(arrays: Readonly<Record<string, JaxArray>>): Promise<HostArray[]> {
   const given = Object.values(arrays);
@@ -45,8 +45,10 @@ export function refuseTraced(arrays: Readonly<Record<string, unknown>>): void {
   );
 }
 
-const isTraced = (value: unknown): boolean =>
-  typeof value === 'object' && value !== null && '_trace' in value && !(value instanceof JaxArray);
+/** What arrays and the values jax-js traces have in common; it is not exported by name. */
+const Tracer: abstract new () => object = Object.getPrototypeOf(JaxArray);
+
+const isTraced = (value: unknown): boolean => value instanceof Tracer && !(value instanceof JaxArray);
 
 /** What keeps a value from being read as often as it is used, if anything. */
 function problemWith(name: string, value: unknown, uses: number): string | undefined {

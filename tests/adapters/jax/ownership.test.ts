@@ -1,4 +1,5 @@
 /** jax-js' rule of ownership: every argument is consumed once, whether a call succeeds or fails, and nothing stays behind. */
+import { createRequire } from 'node:module';
 import { init, numpy as np, tree, valueAndGrad, vjp } from '@jax-js/jax';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jaxLoss, valueAndGradWith } from '../../../src/adapters/jax/index.js';
@@ -13,6 +14,9 @@ beforeAll(async () => {
   return () => loss.dispose();
 });
 afterEach(() => vi.unstubAllGlobals());
+
+/** What `require` gives where the adapter, being ESM, imports. */
+const otherCopy: typeof import('@jax-js/jax') = createRequire(import.meta.url)('@jax-js/jax');
 
 const pair = (): [np.Array, np.Array] => [arrayOf(noise(1, 1)), arrayOf(noise(1, 2))];
 
@@ -88,6 +92,11 @@ describe('bad input', () => {
       /^pred should be an array \[B, C, H, W\] of the @jax-js\/jax.*, got number$/,
     ],
     ['nothing', (pred) => [pred, undefined], /^target should be an array .*, got undefined$/],
+    [
+      'an array of another copy',
+      (pred) => [pred, otherCopy.numpy.ones([1, 3, 32, 32])],
+      /^target should be .*, got an object of class Array/,
+    ],
     ['another object', (pred) => [pred, { data: [] }], /^target should be .*, got an object of class Object$/],
     [
       'integers',
