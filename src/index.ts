@@ -20,6 +20,7 @@ export {
   type Progress,
   type Scene,
   type StepOptions,
+  type SynchronousLoss,
   TeacherStudentLoss,
   type ValueAndGrad,
   weightCurve,
@@ -45,7 +46,7 @@ export * as models from './nn/models.js';
 export * as nn from './nn.js';
 export * as optim from './optim/index.js';
 export { Generator } from './random/index.js';
-export type { SessionOptions } from './runtime/index.js';
+export type { SessionOptions, Steps } from './runtime/index.js';
 export {
   type Checkpoint,
   type ExportOptions,

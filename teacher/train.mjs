@@ -67,8 +67,8 @@ class PretextLoss {
     return { dtype: 'float32', shape: [shape[0] ?? 0, 3] };
   }
 
-  /** @param {Scene} scene */
-  async objective({ output, target }) {
+  /** @param {Scene} scene @returns {ReturnType<Objective['objective']>} */
+  *objective({ output, target }) {
     /** @param {Tensor} tensor @param {number} from @param {number} to */
     const columns = (tensor, from, to) => tensor.slice([1], [from], [to]);
     const answer = (/** @type {number} */ i) => columns(target, i, i + 1);

@@ -8,7 +8,7 @@ export { GlobalPercConfig, type GlobalPercOptions } from './config.js';
 export { weightCurve } from './curve.js';
 export { CosineLoss, type Distance, NormalizedTensorLoss } from './distances.js';
 export { EncodedTarget } from './encoded-target.js';
-export { Loss, type LossOptions, type ValueAndGrad } from './loss.js';
+export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
 export {
   begin,
   type CallOptions,

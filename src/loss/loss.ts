@@ -3,24 +3,23 @@
  * input shape, kept in sessions, freed on disposal. A loss itself says only what it compares and how.
  */
 import { Tensor as OrtTensor } from 'onnxruntime-common';
-import { gradient } from '../autodiff/index.js';
 import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
-import { createGraph, requiredOpset } from '../ops/index.js';
-import { fold, simplify } from '../passes/index.js';
-import { type HostTensor, release, Session, type SessionOptions } from '../runtime/index.js';
-import { Draws } from '../transforms/index.js';
+import {
+  type HostTensor,
+  release,
+  runSteps,
+  runStepsSync,
+  type SessionOptions,
+  type Steps,
+  startSync,
+  Turns,
+} from '../runtime/index.js';
+import type { Draws } from '../transforms/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import { EncodedTarget } from './encoded-target.js';
-import {
-  begin,
-  type CallOptions,
-  type Comparison,
-  type Hook,
-  type HookLoss,
-  type Objective,
-  type Scene,
-} from './objective.js';
+import type { CallOptions, Comparison, HookLoss, Objective, Scene } from './objective.js';
+import { type ImageShapes, Programs, type Purpose } from './programs.js';
 
 /** What `valueAndGrad` returns. */
 export interface ValueAndGrad {
@@ -31,48 +30,46 @@ export interface ValueAndGrad {
   readonly hooks: readonly HookLoss[];
 }
 
+/** A loss for callers that cannot wait for a promise, such as the loss function of another framework's training loop. */
+export interface SynchronousLoss {
+  /** As `Loss.valueAndGrad`; blocks until it is computed. @throws GlobalPercError as that rejects. */
+  valueAndGrad(pred: TensorLike, target: TensorLike | EncodedTarget, options?: CallOptions): ValueAndGrad;
+}
+
 /** Options all losses take. */
 export interface LossOptions {
   /** Passed on to ONNX Runtime: `executionProviders`, `intraOpNumThreads` (default: the cores available), … */
   readonly session?: SessionOptions;
 }
 
-/** What a compiled program computes. */
-type Purpose = 'evaluate' | 'gradient' | 'encode' | 'evaluate encoded' | 'gradient encoded';
-
-interface Program {
-  readonly session: Session;
-  readonly hooks: readonly Hook[];
-}
-
-/** Shapes of the two images; they differ only where a transform brings them to one size. */
-interface ImageShapes {
-  readonly pred: Shape;
-  readonly target: Shape;
-}
-
-interface Draft {
-  readonly graph: Graph;
-  readonly hooks: readonly Hook[];
+interface Computed {
+  readonly value: number;
+  readonly hooks: readonly HookLoss[];
+  readonly grad: HostTensor | undefined;
 }
 
 export abstract class Loss implements Objective, AsyncDisposable {
   protected readonly session: SessionOptions;
-  private readonly programs = new Map<string, Promise<Program>>();
+  private readonly programs: Programs;
+  private readonly turns = new Turns();
   private disposed = false;
 
   constructor({ session = {} }: LossOptions = {}) {
     this.session = session;
+    this.programs = new Programs(session, {
+      features: (image, draws, options) => this.features(image, draws, options),
+      compared: (prediction, target, shapes) => this.compared(prediction, target, shapes),
+    });
   }
 
   /** What is compared: the image itself, or activations of a model that sees it. */
-  abstract features(image: Tensor, draws: Draws, options: CallOptions): Promise<Tensor[]>;
+  abstract features(image: Tensor, draws: Draws, options: CallOptions): Steps<Tensor[]>;
 
   /** The loss of the prediction's features against the target's. */
   abstract compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison;
 
   /** Called before the first program for a shape is built. */
-  async prepare(_shape: Shape, _options: CallOptions): Promise<void> {}
+  *prepare(_shape: Shape, _options: CallOptions): Steps<void> {}
 
   /** Called with every concrete input, to warn about unlikely values. */
   inspect(_name: string, _data: Float32Array): void {}
@@ -93,10 +90,10 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** The loss of a student's output against the target, as part of a training step. */
-  async objective({ output, target, draws }: Scene, options: CallOptions = {}): Promise<Comparison> {
-    await this.prepare(output.shape, options);
-    const prediction = await this.features(output, draws, options);
-    const wanted = await this.features(target, draws, options);
+  *objective({ output, target, draws }: Scene, options: CallOptions = {}): Steps<Comparison> {
+    yield* this.prepare(output.shape, options);
+    const prediction = yield* this.features(output, draws, options);
+    const wanted = yield* this.features(target, draws, options);
     return this.compared(prediction, wanted, { pred: output.shape, target: target.shape });
   }
 
@@ -123,43 +120,38 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** The loss, its gradient with respect to `pred`, and the losses of the single hooks. Throws as `evaluate` does. */
-  async valueAndGrad(
-    pred: TensorLike,
-    target: TensorLike | EncodedTarget,
-    options: CallOptions = {},
-  ): Promise<ValueAndGrad> {
-    const input = this.input('pred', pred);
-    await this.prepare(input.dims, options);
-    const { value, hooks, grad } = await this.run('gradient', input, target, options);
-    const { data, dims } = grad as HostTensor;
-    return { value, hooks, grad: new OrtTensor('float32', data as Float32Array, dims) };
+  valueAndGrad(pred: TensorLike, target: TensorLike | EncodedTarget, options: CallOptions = {}): Promise<ValueAndGrad> {
+    return this.inTurn(() => this.differentiated(pred, target, options));
   }
 
   /** The loss and the losses of the single hooks, without the gradient. */
-  async valueAndHooks(
+  valueAndHooks(
     pred: TensorLike,
     target: TensorLike | EncodedTarget,
     options: CallOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
-    const input = this.input('pred', pred);
-    await this.prepare(input.dims, options);
-    const { value, hooks } = await this.run('evaluate', input, target, options);
-    return { value, hooks };
+    return this.inTurn(() => this.computed('evaluate', pred, target, options));
+  }
+
+  /**
+   * The loss for callers that cannot wait for a promise: in Node, and in a browser's Web Worker on a page with shared memory.
+   * @throws GlobalPercError elsewhere, with the reason.
+   */
+  async synchronous(): Promise<SynchronousLoss> {
+    await startSync();
+    return {
+      valueAndGrad: (pred, target, options = {}) => {
+        if (this.turns.idle) return runStepsSync(this.differentiated(pred, target, options));
+        throw new GlobalPercError(
+          'an asynchronous call of this loss is not done yet: await it before a synchronous one',
+        );
+      },
+    };
   }
 
   /** Computes the target's features once; the result stands in for the target in later calls. */
-  async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
-    if (!this.encodable) {
-      throw new GlobalPercError(
-        'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
-      );
-    }
-    const input = this.input('target', target);
-    await this.prepare(input.dims, options);
-    const further = this.furtherInputs(options);
-    const { session } = await this.program('encode', { pred: input.dims, target: input.dims }, further, options);
-    const features = await session.runKept({ target: input, ...further });
-    return new EncodedTarget(this, input.dims, features, () => release(Object.values(features)));
+  encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
+    return this.inTurn(() => this.encoded(target, options));
   }
 
   /**
@@ -181,27 +173,35 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return writeModelFile(await this.compiled(shape, options), path);
   }
 
-  private async compiled(shape: Shape, options: CallOptions): Promise<Graph> {
-    await this.prepare(shape, options);
-    return (await this.draft('gradient', { pred: shape, target: shape }, options)).graph;
+  private compiled(shape: Shape, options: CallOptions): Promise<Graph> {
+    return this.inTurn(() => this.drafted(shape, options));
+  }
+
+  private *drafted(shape: Shape, options: CallOptions): Steps<Graph> {
+    yield* this.prepare(shape, options);
+    return (yield* this.programs.draft('gradient', { pred: shape, target: shape }, options)).graph;
   }
 
   /** Frees every session. The loss cannot be used afterwards. */
-  async dispose(): Promise<void> {
-    this.disposed = true;
-    const programs = await Promise.allSettled(this.programs.values());
-    this.programs.clear();
-    await Promise.all(programs.map((program) => program.status === 'fulfilled' && program.value.session.dispose()));
+  dispose(): Promise<void> {
+    return this.inTurn(() => {
+      this.disposed = true;
+      return this.reset();
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
+  /** Carries out a computation after those that were asked for before. */
+  protected inTurn<T>(steps: () => Steps<T>): Promise<T> {
+    return this.turns.take(() => runSteps(steps()));
+  }
+
   /** Drops the compiled programs, because something they hold as a constant has changed. */
-  protected async reset(): Promise<void> {
-    await this.dispose();
-    this.disposed = false;
+  protected reset(): Steps<void> {
+    return this.programs.dispose();
   }
 
   private input(name: string, tensor: TensorLike): HostTensor & { readonly data: Float32Array } {
@@ -211,84 +211,66 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return input;
   }
 
-  /** The losses of the single hooks, without preparation: what a preparation itself may call. */
-  protected async measure(pred: TensorLike, target: TensorLike, options: CallOptions): Promise<readonly HookLoss[]> {
-    return (await this.run('evaluate', toFloat32(pred, 'pred'), target, options)).hooks;
-  }
-
-  private async run(
-    kind: 'evaluate' | 'gradient',
-    input: HostTensor,
+  private *differentiated(
+    pred: TensorLike,
     target: TensorLike | EncodedTarget,
     options: CallOptions,
-  ): Promise<{ value: number; hooks: HookLoss[]; grad: HostTensor | undefined }> {
+  ): Steps<ValueAndGrad> {
+    const { value, hooks, grad } = yield* this.computed('gradient', pred, target, options);
+    const { data, dims } = grad as HostTensor;
+    return { value, hooks, grad: new OrtTensor('float32', data as Float32Array, dims) };
+  }
+
+  private *encoded(target: TensorLike, options: CallOptions): Steps<EncodedTarget> {
+    if (!this.encodable) {
+      throw new GlobalPercError(
+        'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
+      );
+    }
+    const input = this.input('target', target);
+    yield* this.prepare(input.dims, options);
+    const further = this.furtherInputs(options);
+    const { session } = yield* this.programs.opened(
+      'encode',
+      { pred: input.dims, target: input.dims },
+      further,
+      options,
+    );
+    const features = yield* session.runKept({ target: input, ...further });
+    return new EncodedTarget(this, input.dims, features, () => runSteps(release(Object.values(features))));
+  }
+
+  private *computed(
+    kind: 'evaluate' | 'gradient',
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: CallOptions,
+  ): Steps<Computed> {
+    const input = this.input('pred', pred);
+    yield* this.prepare(input.dims, options);
+    return yield* this.measured(kind, input, target, options);
+  }
+
+  /** Without preparation: what a preparation itself may call. */
+  protected *measured(
+    kind: 'evaluate' | 'gradient',
+    pred: HostTensor,
+    target: TensorLike | EncodedTarget,
+    options: CallOptions,
+  ): Steps<Computed> {
     const encoded = target instanceof EncodedTarget;
     const targetFeeds = encoded ? target.feeds(this) : { target: this.input('target', target) };
-    const targetShape = encoded ? target.shape : (targetFeeds.target as HostTensor).dims;
+    const shapes = { pred: pred.dims, target: encoded ? target.shape : (targetFeeds.target as HostTensor).dims };
     const further = this.furtherInputs(options);
     const purpose: Purpose = encoded ? `${kind} encoded` : kind;
-    const { session, hooks } = await this.program(purpose, { pred: input.dims, target: targetShape }, further, options);
-    const { loss, hook_losses: hookLosses, grad } = await session.run({ pred: input, ...targetFeeds, ...further });
+    const { session, hooks } = yield* this.programs.opened(purpose, shapes, further, options);
+    const { loss, hook_losses: hookLosses, grad } = yield* session.run({ pred, ...targetFeeds, ...further });
     const losses = hookLosses?.data ?? [];
     return {
       value: Number(loss?.data?.[0]),
       hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(losses[i]) })),
       grad,
     };
-  }
-
-  private async program(
-    purpose: Purpose,
-    shapes: ImageShapes,
-    further: Readonly<Record<string, HostTensor>>,
-    options: CallOptions,
-  ): Promise<Program> {
-    const furtherShapes = Object.values(further).map(({ dims }) => dims);
-    const key = [purpose, ...[shapes.pred, shapes.target, ...furtherShapes].map((shape) => shape.join('x'))].join(' ');
-    const known = this.programs.get(key);
-    if (known) return known;
-    const program = this.open(purpose, shapes, options);
-    this.programs.set(key, program);
-    program.catch(() => this.programs.delete(key));
-    return program;
-  }
-
-  private async open(purpose: Purpose, shapes: ImageShapes, options: CallOptions): Promise<Program> {
-    const { graph, hooks } = await this.draft(purpose, shapes, options);
-    begin('open', options);
-    return { session: await Session.open(graph, requiredOpset(graph), this.session), hooks };
-  }
-
-  /** The finished graph for one purpose and pair of shapes. */
-  private async draft(purpose: Purpose, shapes: ImageShapes, options: CallOptions): Promise<Draft> {
-    const graph = createGraph();
-    const draws = new Draws();
-    if (purpose === 'encode') {
-      const features = await this.features(graph.input('target', 'float32', shapes.target), draws, options);
-      for (const [i, feature] of features.entries()) graph.output(`feature_${i}`, feature);
-      return { graph: await this.finish(graph, options), hooks: [] };
-    }
-    const pred = graph.input('pred', 'float32', shapes.pred);
-    const prediction = await this.features(pred, draws, options);
-    const target = purpose.endsWith('encoded')
-      ? prediction.map((feature, i) => graph.input(`feature_${i}`, feature.dtype, feature.shape))
-      : await this.features(graph.input('target', 'float32', shapes.target), draws, options);
-    const { loss, hookLosses, hooks } = this.compared(prediction, target, shapes);
-    graph.output('loss', loss.reshape([]));
-    if (purpose.startsWith('gradient')) {
-      begin('differentiate', options);
-      graph.output('grad', gradient(loss, [pred])[0] as Tensor);
-    }
-    if (hookLosses) graph.output('hook_losses', hookLosses);
-    return { graph: await this.finish(graph, options), hooks };
-  }
-
-  private async finish(graph: Graph, options: CallOptions): Promise<Graph> {
-    begin('fold', options);
-    const simplified = simplify(graph);
-    await fold(simplified, this.session);
-    options.signal?.throwIfAborted();
-    return simplified;
   }
 }
 

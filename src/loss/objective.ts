@@ -2,6 +2,7 @@
 import { concat, constantOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import type { InputValue } from '../model/index.js';
 import type { ModuleCall } from '../modules/index.js';
+import type { Steps } from '../runtime/index.js';
 import type { Draws } from '../transforms/index.js';
 
 /** One hooked activation and its part in the loss: `value = Σ weight · loss`. */
@@ -77,7 +78,7 @@ export interface Objective {
   /** Type of the target for a student's output of the given type. */
   targetType(output: TensorType): TensorType;
   /** The loss, appended to the graph of the scene. */
-  objective(scene: Scene, options?: StepOptions): Promise<Comparison>;
+  objective(scene: Scene, options?: StepOptions): Steps<Comparison>;
   /** Called with concrete images, to warn about unlikely values. */
   inspect?(name: string, data: Float32Array): void;
 }

@@ -1,10 +1,10 @@
 /** The perceptual loss: distances between a pretrained model's activations for prediction and target. */
 import { GlobalPercError, type Graph, type Shape, Tensor, type TensorType, type Value } from '../graph/index.js';
-import { declaredType, describeInput, type Model } from '../model/index.js';
+import { declaredType, describeInput, type Model, toFloat32 } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { createGraph } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
-import type { HostTensor } from '../runtime/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
 import { Draws, type Transform } from '../transforms/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
@@ -36,8 +36,8 @@ export class GlobalPercLoss extends Loss {
   private readonly openInputs: readonly Value[];
   /** Weight of each hook: the curve's, divided by the hook's scale under `dynamicNormalization`. */
   weights: readonly number[];
-  private readonly specialized = new Map<string, Promise<Specialized>>();
-  private calibration: Promise<void> | undefined;
+  private readonly specialized = new Map<string, Specialized>();
+  private calibrated = false;
   private warned = false;
 
   /** @throws GlobalPercError when no module of the model matches `modulesToHook`. */
@@ -66,9 +66,13 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** The hooks as they are for inputs of one shape `[B, C, H, W]`. Throws as `evaluate` does. */
-  async hooksFor(shape: Shape, options: CallOptions = {}): Promise<Hook[]> {
-    await this.prepare(shape, options);
-    const features = await this.features(createGraph().input('pred', 'float32', shape), new Draws(), options);
+  hooksFor(shape: Shape, options: CallOptions = {}): Promise<Hook[]> {
+    return this.inTurn(() => this.describedHooks(shape, options));
+  }
+
+  private *describedHooks(shape: Shape, options: CallOptions): Steps<Hook[]> {
+    yield* this.prepare(shape, options);
+    const features = yield* this.features(createGraph().input('pred', 'float32', shape), new Draws(), options);
     return describeHooks(this.hooks, features, this.weights);
   }
 
@@ -107,7 +111,7 @@ export class GlobalPercLoss extends Loss {
     );
   }
 
-  override async features(image: Tensor, draws: Draws, options: CallOptions): Promise<Tensor[]> {
+  override *features(image: Tensor, draws: Draws, options: CallOptions): Steps<Tensor[]> {
     if (image.rank < 2)
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
     const input = this.transform?.apply(image, draws) ?? image;
@@ -115,7 +119,7 @@ export class GlobalPercLoss extends Loss {
       [this.model.input, { dtype: input.dtype, shape: input.shape }],
       ...this.openTypes(options),
     ]);
-    const body = await this.specialize(types, options);
+    const body = yield* this.specialize(types, options);
     const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
     const bindings = Array.from(types, ([value, type]) => {
       const tensor = value === this.model.input ? input : sharedInput(image.graph, value.name, type);
@@ -125,22 +129,21 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** The model's graph for inputs of some types; kept, since prediction and target share it. */
-  private specialize(types: ReadonlyMap<Value, TensorType>, options: CallOptions): Promise<Specialized> {
+  private *specialize(types: ReadonlyMap<Value, TensorType>, options: CallOptions): Steps<Specialized> {
     const key = Array.from(types.values(), ({ shape }) => shape.join('x')).join(' ');
     const known = this.specialized.get(key);
     if (known) return known;
     this.model.checkInputShape((types.get(this.model.input) as TensorType).shape);
     begin('specialize', options);
-    const outputs = this.hooks.map((hook) => hook.output);
-    const made = specialize(this.model.graph, types, outputs, this.session).catch((error: Error) => {
-      this.specialized.delete(key);
-      if (error instanceof GlobalPercError) {
-        throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`);
-      }
-      throw error;
-    });
-    this.specialized.set(key, made);
-    return made;
+    try {
+      const outputs = this.hooks.map((hook) => hook.output);
+      const made = yield* specialize(this.model.graph, types, outputs, this.session);
+      this.specialized.set(key, made);
+      return made;
+    } catch (error) {
+      if (!(error instanceof GlobalPercError)) throw error;
+      throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`);
+    }
   }
 
   override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
@@ -155,13 +158,10 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** Measures the scale of every hook once, on seeded noise of the first input's shape. */
-  override async prepare(shape: Shape, options: CallOptions): Promise<void> {
-    if (!this.config.dynamicNormalization) return;
-    this.calibration ??= this.calibrate(shape, options).catch((error) => {
-      this.calibration = undefined;
-      throw error;
-    });
-    await this.calibration;
+  override *prepare(shape: Shape, options: CallOptions): Steps<void> {
+    if (this.calibrated || !this.config.dynamicNormalization) return;
+    yield* this.calibrate(shape, options);
+    this.calibrated = true;
   }
 
   /** The pairs of inputs that calibration compares. */
@@ -169,16 +169,16 @@ export class GlobalPercLoss extends Loss {
     return normalPairs(shape, CALIBRATION_PAIRS);
   }
 
-  private async calibrate(shape: Shape, options: CallOptions): Promise<void> {
+  private *calibrate(shape: Shape, options: CallOptions): Steps<void> {
     const sums = this.hooks.map(() => 0);
     const pairs = this.calibrationPairs(shape);
     for (const [first, second] of pairs) {
-      for (const { index, loss } of await this.measure(first, second, options))
-        sums[index] = (sums[index] as number) + loss;
+      const { hooks } = yield* this.measured('evaluate', toFloat32(first, 'pred'), second, options);
+      for (const { index, loss } of hooks) sums[index] = (sums[index] as number) + loss;
     }
     const scale = (i: number): number => Math.abs((sums[i] as number) / pairs.length) + CALIBRATION_EPSILON;
     this.weights = this.weights.map((weight, i) => weight / scale(i));
-    await this.reset();
+    yield* this.reset();
   }
 
   /** Warns once when the values do not look like the [0, 1] images that Normalize expects. */

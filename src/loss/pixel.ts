@@ -1,5 +1,6 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
+import type { Steps } from '../runtime/index.js';
 import { l1Loss, mseLoss, type Reduction, smoothL1Loss } from './distances.js';
 import { Loss, type LossOptions } from './loss.js';
 import type { Comparison } from './objective.js';
@@ -22,7 +23,8 @@ export abstract class PixelLoss extends Loss {
   /** The loss as a graph: shapes of input and target are the same; the result is a scalar unless reduction is 'none'. */
   abstract forward(input: Tensor, target: Tensor): Tensor;
 
-  override async features(image: Tensor): Promise<Tensor[]> {
+  // biome-ignore lint/correctness/useYield: nothing to ask the engine
+  override *features(image: Tensor): Steps<Tensor[]> {
     return [image];
   }
 

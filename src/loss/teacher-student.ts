@@ -2,6 +2,7 @@
 import { GlobalPercError, sameShape, Tensor, type TensorType } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
+import type { Steps } from '../runtime/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
 import { CosineLoss, type Distance } from './distances.js';
@@ -57,7 +58,7 @@ export class TeacherStudentLoss implements Objective {
   }
 
   /** @throws GlobalPercError when the student is another one, or the hooks of both do not match in number or shape. */
-  async objective({ student, input, calls, draws }: Scene, options: StepOptions = {}): Promise<Comparison> {
+  *objective({ student, input, calls, draws }: Scene, options: StepOptions = {}): Steps<Comparison> {
     if (student !== this.student) throw new GlobalPercError('TeacherStudentLoss was made for another student');
     const hooked = selectHooks(calls, this.studentModules);
     const teacherHooks = this.teacher.hooks;
@@ -67,7 +68,7 @@ export class TeacherStudentLoss implements Objective {
           `teacher (${pathsOf(teacherHooks)}): choose as many of both with modulesToHook and studentModulesToHook`,
       );
     }
-    const wanted = await this.teacher.features(input, draws, options);
+    const wanted = yield* this.teacher.features(input, draws, options);
     const weights = weightCurve(this.config, hooked.length);
     const activations = hooked.map(({ output }) => new Tensor(input.graph, output));
     const losses = activations.map((activation, i) => {

@@ -1,5 +1,6 @@
 /** Several losses as one: a perceptual term beside a pixel term, say. */
 import { concat, constantOf, GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import type { Steps } from '../runtime/index.js';
 import type { Draws } from '../transforms/index.js';
 import { Loss, type LossOptions } from './loss.js';
 import type { Comparison, Hook, Objective, Scene, StepOptions } from './objective.js';
@@ -39,13 +40,13 @@ export class WeightedLoss extends Loss {
     for (const [loss] of this.terms) loss.inspect?.(name, data);
   }
 
-  override async prepare(shape: Shape, options: StepOptions): Promise<void> {
-    for (const loss of this.losses()) await loss.prepare(shape, options);
+  override *prepare(shape: Shape, options: StepOptions): Steps<void> {
+    for (const loss of this.losses()) yield* loss.prepare(shape, options);
   }
 
-  override async features(image: Tensor, draws: Draws, options: StepOptions): Promise<Tensor[]> {
+  override *features(image: Tensor, draws: Draws, options: StepOptions): Steps<Tensor[]> {
     const features: Tensor[][] = [];
-    for (const loss of this.losses()) features.push(await loss.features(image, draws, options));
+    for (const loss of this.losses()) features.push(yield* loss.features(image, draws, options));
     this.counts = features.map((list) => list.length);
     return features.flat();
   }
@@ -62,9 +63,9 @@ export class WeightedLoss extends Loss {
     );
   }
 
-  override async objective(scene: Scene, options: StepOptions = {}): Promise<Comparison> {
+  override *objective(scene: Scene, options: StepOptions = {}): Steps<Comparison> {
     const comparisons: Comparison[] = [];
-    for (const [loss] of this.terms) comparisons.push(await loss.objective(scene, options));
+    for (const [loss] of this.terms) comparisons.push(yield* loss.objective(scene, options));
     return this.combine(comparisons);
   }
 

@@ -5,6 +5,7 @@ import { constantOfHeld, Module, Parameter, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
+import { runSteps } from '../runtime/index.js';
 import type { Model } from './model.js';
 
 /**
@@ -43,7 +44,8 @@ export class TrainableModel extends Module {
     this.model.checkInputShape(shape);
     const wanted = [...graph.outputs, ...calls.map((call) => call.output)];
     const type = { dtype: 'float32', shape } as const;
-    this.bodies.set(key, await specialize(graph, new Map([[input, type]]), wanted, {}, [...this.weights.keys()]));
+    const body = specialize(graph, new Map([[input, type]]), wanted, {}, [...this.weights.keys()]);
+    this.bodies.set(key, await runSteps(body));
   }
 
   /** @throws GlobalPercError for a shape that `prepare` has not seen. */

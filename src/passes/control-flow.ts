@@ -14,6 +14,7 @@ import {
   numbersOf,
   type Value,
 } from '../graph/index.js';
+import type { Steps } from '../runtime/index.js';
 
 /** A loop is repeated as often as this at most: beyond it, its nodes would not fit. */
 const MOST_ITERATIONS = 1000;
@@ -26,21 +27,21 @@ export interface ControlFlowContext {
   /** Values that change with the data of the input. */
   dependent(nodes: readonly Node[]): ReadonlySet<Value>;
   /** Computes values that do not. */
-  evaluate(nodes: readonly Node[], values: readonly Value[]): Promise<ReadonlyMap<Value, ConstantData>>;
+  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, ConstantData>>;
 }
 
 /**
  * The nodes without control flow.
  * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data, or that is a Scan.
  */
-export async function resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Promise<Node[]> {
+export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Steps<Node[]> {
   let current = [...nodes];
   while (current.some(isControlFlow)) {
     const ready = new Set(readyNodes(current));
     const dependent = context.dependent(current);
     const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
     const unknown = [...new Set(asked)].filter((value) => value.constant === undefined);
-    const computed = unknown.length > 0 ? await context.evaluate(current, unknown) : new Map<Value, ConstantData>();
+    const computed = unknown.length > 0 ? yield* context.evaluate(current, unknown) : new Map<Value, ConstantData>();
     const numberOf = (value: Value): number =>
       numbersOf((value.constant ?? computed.get(value)) as ConstantData)[0] as number;
     current = current.flatMap((node) => {

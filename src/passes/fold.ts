@@ -1,7 +1,7 @@
 /** Constant folding: what depends on constants alone is computed once, by ONNX Runtime, when the graph is compiled. */
 import { byteLengthOf, bytesOf, type ConstantData, Graph, type Node, type Value } from '../graph/index.js';
 import { operatorOf, requiredOpset } from '../ops/index.js';
-import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { type HostTensor, Session, type SessionOptions, type Steps } from '../runtime/index.js';
 
 /**
  * A folded constant may not be larger than this, unless its inputs are as large: folding must not inflate the file, nor
@@ -10,7 +10,7 @@ import { type HostTensor, Session, type SessionOptions } from '../runtime/index.
 const INFLATION_LIMIT = 64 * 1024;
 
 /** Replaces, in place, the outputs of constant subgraphs by constants and drops the nodes. */
-export async function fold(graph: Graph, options: SessionOptions = {}): Promise<void> {
+export function* fold(graph: Graph, options: SessionOptions = {}): Steps<void> {
   const foldable = new Set<Node>();
   const isConstant = (value: Value | undefined): boolean =>
     value === undefined ||
@@ -24,7 +24,7 @@ export async function fold(graph: Graph, options: SessionOptions = {}): Promise<
   const wanted = [...foldable]
     .flatMap((node) => node.outputs)
     .filter((value) => value !== undefined && read.has(value));
-  const constants = await evaluate([...foldable], wanted as Value[], requiredOpset(graph), options);
+  const constants = yield* evaluate([...foldable], wanted as Value[], requiredOpset(graph), options);
   graph.nodes = kept;
   for (const [value, constant] of constants) {
     value.constant = constant;
@@ -45,16 +45,16 @@ function mayFold(node: Node): boolean {
 }
 
 /** Runs nodes that need no input and returns the data of some of their outputs. */
-async function evaluate(
+function* evaluate(
   nodes: Node[],
   wanted: readonly Value[],
   opset: number,
   options: SessionOptions,
-): Promise<Map<Value, ConstantData>> {
+): Steps<Map<Value, ConstantData>> {
   const program = new Graph(() => []);
   program.nodes = nodes;
   program.outputs = [...wanted];
-  const results = await Session.runOnce(program, opset, {}, options);
+  const results = yield* Session.runOnce(program, opset, {}, options);
   return new Map(wanted.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
 }
 

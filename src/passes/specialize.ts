@@ -21,7 +21,7 @@ import {
   type Value,
 } from '../graph/index.js';
 import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
-import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { type HostTensor, Session, type SessionOptions, type Steps } from '../runtime/index.js';
 import { resolveControlFlow } from './control-flow.js';
 import { constantFrom } from './fold.js';
 import { neededNodes } from './transcribe.js';
@@ -39,21 +39,21 @@ export interface Specialized {
  * @param variables constants that may change later: nothing computed from them is folded.
  * @throws GlobalPercError when ONNX Runtime cannot run the model on those shapes.
  */
-export async function specialize(
+export function* specialize(
   graph: Graph,
   inputs: ReadonlyMap<Value, TensorType>,
   wanted: readonly Value[],
   options: SessionOptions = {},
   variables: readonly Value[] = [],
-): Promise<Specialized> {
+): Steps<Specialized> {
   const sources = [...inputs.keys(), ...variables];
-  const resolved = await resolveControlFlow(neededNodes(graph, wanted, new Map()), {
+  const resolved = yield* resolveControlFlow(neededNodes(graph, wanted, new Map()), {
     dependent: (some) => dataDependent(some, sources),
     evaluate: (some, values) => evaluate(graph, some, values, inputs, options),
   });
   const nodes = neededNodes({ nodes: resolved }, wanted, new Map());
   const dependent = dataDependent(nodes, sources);
-  const probed = await probe(graph, nodes, { inputs, dependent, wanted, options });
+  const probed = yield* probe(graph, nodes, { inputs, dependent, wanted, options });
   return rebuild(nodes, inputs, dependent, probed);
 }
 
@@ -83,7 +83,7 @@ interface Probed {
 }
 
 /** Runs the model once, with a Shape node behind every data-dependent value. */
-async function probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, options }: Probe): Promise<Probed> {
+function* probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, options }: Probe): Steps<Probed> {
   const measured = nodes
     .flatMap((node) => node.outputs)
     .filter((value): value is Value => !!value && dependent.has(value));
@@ -109,7 +109,7 @@ async function probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, o
   const fetched = [...new Set([...frontier, ...(unknown as Value[])])];
   program.outputs = [...shapeOutputs, ...fetched];
 
-  const results = await runProbe(program, requiredOpset(graph), options);
+  const results = yield* runProbe(program, requiredOpset(graph), options);
   const tensor = (value: Value): HostTensor => results[value.name] as HostTensor;
   return {
     shapes: new Map(measured.map((value, i) => [value, numbersOf(constantFrom(tensor(shapeOutputs[i] as Value)))])),
@@ -131,16 +131,16 @@ function programOf(nodes: readonly Node[], inputs: ReadonlyMap<Value, TensorType
 }
 
 /** What some values are that do not depend on the input's data, by running what computes them. */
-async function evaluate(
+function* evaluate(
   graph: Graph,
   nodes: readonly Node[],
   values: readonly Value[],
   inputs: ReadonlyMap<Value, TensorType>,
   options: SessionOptions,
-): Promise<ReadonlyMap<Value, ConstantData>> {
+): Steps<ReadonlyMap<Value, ConstantData>> {
   const program = programOf(neededNodes({ nodes }, values, new Map()), inputs);
   program.outputs = [...values];
-  const results = await runProbe(program, requiredOpset(graph), options);
+  const results = yield* runProbe(program, requiredOpset(graph), options);
   return new Map(values.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
 }
 
@@ -152,10 +152,10 @@ function constantFrontier(nodes: readonly Node[], dependent: ReadonlySet<Value>,
   return computed.filter((value): value is Value => !!value && read.has(value) && !dependent.has(value));
 }
 
-async function runProbe(program: Graph, opset: number, options: SessionOptions): Promise<Record<string, HostTensor>> {
+function* runProbe(program: Graph, opset: number, options: SessionOptions): Steps<Record<string, HostTensor>> {
   try {
     const feeds = Object.fromEntries(program.inputs.map((input) => [input.name, sampleOf(input as TensorType)]));
-    return await Session.runOnce(program, opset, feeds, options);
+    return yield* Session.runOnce(program, opset, feeds, options);
   } catch (error) {
     const shapes = program.inputs.map(({ shape }) => `[${shape}]`).join(', ');
     const reason = (error as Error).message.replace(/\s+/g, ' ').trim();

@@ -2,16 +2,9 @@
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { SessionHost } from './session-host.mjs';
+import { answering } from './worker-host.mjs';
 
-const host = new SessionHost(ort, { writesInto: true });
+const answer = answering(new SessionHost(ort, { writesInto: true }), (message) => parentPort?.postMessage(message));
 
-parentPort?.on('message', async (/** @type {import('./types.js').WorkerRequest} */ { id, method, argument }) => {
-  try {
-    const result = await host[method](/** @type {never} */ (argument));
-    parentPort?.postMessage({ id, result });
-  } catch (error) {
-    parentPort?.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
-  }
-});
-
+parentPort?.on('message', answer);
 parentPort?.postMessage('loaded');

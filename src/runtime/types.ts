@@ -30,8 +30,8 @@ export interface RunRequest {
   readonly requireFinite?: readonly string[];
 }
 
-/** Runs sessions somewhere: a worker thread, or the page itself. */
-export interface Engine {
+/** What an engine can be asked. */
+export interface EngineMethods {
   create(request: CreateRequest): Promise<number>;
   run(request: RunRequest): Promise<Record<string, HostTensor>>;
   /** Keeps copies of tensors and returns their ids. */
@@ -42,10 +42,26 @@ export interface Engine {
   dispose(session: number): Promise<void>;
 }
 
+export interface EngineRequest {
+  readonly method: keyof EngineMethods;
+  readonly argument: unknown;
+}
+
+/** Runs sessions somewhere: a worker thread, or the page itself. */
+export interface Engine {
+  ask(request: EngineRequest): Promise<unknown>;
+  /** The same, blocking the caller; absent where that is not possible. */
+  askSync?(request: EngineRequest): unknown;
+  /** Why there is no askSync, and what to do. */
+  readonly cannotBlock?: string;
+}
+
+/** A request to a worker; with a buffer, the answer is written there. `collect` asks again for one that did not fit. */
 export interface WorkerRequest {
   readonly id: number;
-  readonly method: keyof Engine;
+  readonly method: EngineRequest['method'] | 'collect';
   readonly argument: unknown;
+  readonly buffer?: SharedArrayBuffer;
 }
 
 /** What differs between Node and a browser. */

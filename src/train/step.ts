@@ -16,7 +16,7 @@ import { type Bind, type Module, Parameter, Trace } from '../nn/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { clipGradNorm, clipGradValue, type Optimizer, totalNorm } from '../optim/index.js';
 import { fold, simplify } from '../passes/index.js';
-import { type HostTensor, Session, type SessionOptions } from '../runtime/index.js';
+import { type HostTensor, runSteps, Session, type SessionOptions } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { feedRandomness } from './random.js';
 import {
@@ -79,8 +79,8 @@ async function stage(student: Module, input: TensorType, training: boolean): Pro
     return tensor;
   };
   const trace = new Trace(graph, student, bind);
-  const run = (): Tensor => student.call(image);
-  const output = training ? run() : student.whileEvaluating(run);
+  const forward = (): Tensor => student.call(image);
+  const output = training ? forward() : student.whileEvaluating(forward);
   return { graph, carried, trace, input: image, output, weights };
 }
 
@@ -124,7 +124,7 @@ async function addLoss(
   const type = wanted ?? loss.targetType(typeOf(output));
   const target = graph.input('target', type.dtype, type.shape);
   const scene = { student, input, output, target, calls: trace.calls, draws: new Draws() };
-  const { loss: value, hookLosses, hooks } = await loss.objective(scene, options);
+  const { loss: value, hookLosses, hooks } = await runSteps(loss.objective(scene, options));
   const scalar = value.reshape([]);
   graph.output('loss', scalar);
   if (hookLosses) graph.output('hook_losses', hookLosses);
@@ -235,9 +235,9 @@ async function open(
   begin('fold', step);
   const graph = simplify(draft);
   const draws = feedRandomness(graph);
-  await fold(graph, options);
+  await runSteps(fold(graph, options));
   begin('open', step);
-  const session = await Session.open(graph, requiredOpset(graph), options);
+  const session = await runSteps(Session.open(graph, requiredOpset(graph), options));
   return { ...described, session, draws, replaces, reads: [...carried.initial().keys()] };
 }
 

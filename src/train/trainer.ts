@@ -4,7 +4,7 @@ import type { Objective } from '../loss/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
-import { download, type HostTensor, platform, release, upload } from '../runtime/index.js';
+import { download, type HostTensor, platform, release, runSteps, Turns, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './checkpoint.js';
 import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
@@ -28,8 +28,7 @@ export class Trainer implements AsyncDisposable {
   private readonly program: Program;
   private readonly carried: Map<string, HostTensor>;
   private readonly others = new Map<string, Promise<Program>>();
-  /** Runs one after the other: each changes what the next one reads. */
-  private queue: Promise<unknown> = Promise.resolve();
+  private readonly turns = new Turns();
   private taken = 0;
   /** Steps at which the student's own weights were last the trainer's. */
   private synchronized = 0;
@@ -55,7 +54,7 @@ export class Trainer implements AsyncDisposable {
   ): Promise<Trainer> {
     const recipe = recipeOf(student, loss, optimizer, options);
     const { program, initial } = await openStep(recipe, options);
-    const kept = await upload([...initial.values()]);
+    const kept = await runSteps(upload([...initial.values()]));
     const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
     return new Trainer(recipe, options.seed ?? 0, program, carried);
   }
@@ -82,7 +81,7 @@ export class Trainer implements AsyncDisposable {
       const replace = Object.fromEntries(
         Array.from(program.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
       );
-      const outputs = await program.session.runInPlace(feeds, replace, ['loss', 'grad_norm']);
+      const outputs = await runSteps(program.session.runInPlace(feeds, replace, ['loss', 'grad_norm']));
       const result = {
         step: this.taken + 1,
         ...described(program, outputs),
@@ -100,7 +99,7 @@ export class Trainer implements AsyncDisposable {
     return this.next(async () => {
       const program = await this.other('evaluate', () => openEvaluation(this.recipe, {}));
       const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, 0) };
-      return described(program, await program.session.run(feeds));
+      return described(program, await runSteps(program.session.run(feeds)));
     });
   }
 
@@ -113,7 +112,7 @@ export class Trainer implements AsyncDisposable {
         openPrediction(this.student, type, this.recipe.session),
       );
       if (ema) this.requireAverage();
-      const { output } = await program.session.run({ input: feed, ...this.weights(program, ema) });
+      const { output } = await runSteps(program.session.run({ input: feed, ...this.weights(program, ema) }));
       return { dims: output?.dims ?? [], data: output?.data as Float32Array };
     });
   }
@@ -125,7 +124,7 @@ export class Trainer implements AsyncDisposable {
       if (this.synchronized === this.taken) return;
       for (const [path, held] of this.student.namedState()) {
         const kept = this.carried.get(weightName(path));
-        if (kept) held.data = (await download([kept]))[0]?.data as Float32Array;
+        if (kept) held.data = (await runSteps(download([kept])))[0]?.data as Float32Array;
       }
       this.synchronized = this.taken;
     });
@@ -139,7 +138,11 @@ export class Trainer implements AsyncDisposable {
     for (const [path, held] of this.student.namedState()) {
       const kept = this.carried.get(averageName(path));
       if (kept)
-        state[path] = { dtype: 'float32', dims: held.shape, data: (await download([kept]))[0]?.data as Float32Array };
+        state[path] = {
+          dtype: 'float32',
+          dims: held.shape,
+          data: (await runSteps(download([kept])))[0]?.data as Float32Array,
+        };
     }
     return state;
   }
@@ -149,7 +152,7 @@ export class Trainer implements AsyncDisposable {
     await this.synchronize();
     return this.next(async () => {
       const names = [...this.carried.keys()];
-      const tensors = await download([...this.carried.values()]);
+      const tensors = await runSteps(download([...this.carried.values()]));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
       return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, seed: this.seed });
     });
@@ -166,11 +169,11 @@ export class Trainer implements AsyncDisposable {
         throw new GlobalPercError(`${source} was made with seed ${seed}, this trainer has seed ${this.seed}`);
       this.student.loadStateDict(weights);
       const former = [...this.carried.values()];
-      const kept = await upload([...carried.values()]);
+      const kept = await runSteps(upload([...carried.values()]));
       Array.from(carried.keys()).forEach((name, i) => {
         this.carried.set(name, kept[i] as HostTensor);
       });
-      await release(former);
+      await runSteps(release(former));
       this.taken = steps;
       this.synchronized = steps;
     });
@@ -191,9 +194,9 @@ export class Trainer implements AsyncDisposable {
   async dispose(): Promise<void> {
     await this.synchronize();
     const programs = await Promise.allSettled(this.others.values());
-    await this.program.session.dispose();
-    for (const program of programs) if (program.status === 'fulfilled') await program.value.session.dispose();
-    await release([...this.carried.values()]);
+    await runSteps(this.program.session.dispose());
+    for (const program of programs) if (program.status === 'fulfilled') await runSteps(program.value.session.dispose());
+    await runSteps(release([...this.carried.values()]));
     this.carried.clear();
   }
 
@@ -202,12 +205,10 @@ export class Trainer implements AsyncDisposable {
   }
 
   private next<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.queue.then(() => {
+    return this.turns.take(() => {
       if (this.carried.size === 0) throw new GlobalPercError('this trainer was disposed; make a new one');
       return task();
     });
-    this.queue = result.catch(() => undefined);
-    return result;
   }
 
   private other(key: string, open: () => Promise<Program>): Promise<Program> {

@@ -4,7 +4,7 @@ import { constantOf, type Graph, type Value } from '../../src/graph/index.js';
 import { type ModuleCall, recoverModules } from '../../src/modules/index.js';
 import { createGraph, requiredOpset } from '../../src/ops/index.js';
 import { specialize } from '../../src/passes/index.js';
-import { Session } from '../../src/runtime/index.js';
+import { runSteps, Session } from '../../src/runtime/index.js';
 
 /** Operator, name, inputs, name of the output. Inputs called after a shape, `[2,3]` or `bias [3]`, are constants. */
 type Line = readonly [op: string, name: string, inputs: readonly string[], output: string];
@@ -39,13 +39,13 @@ function graphOf(lines: readonly Line[], constants: Readonly<Record<string, Valu
 async function run(graph: Graph, calls: readonly ModuleCall[]): Promise<{ result: unknown; shapes: unknown[] }> {
   const type = { dtype: 'float32', shape: [2, 3, 4] } as const;
   const [x, y] = [graph.inputs[0] as Value, graph.outputs[0] as Value];
-  const body = await specialize(graph, new Map([[x, type]]), [y, ...calls.map(({ output }) => output)]);
+  const body = await runSteps(specialize(graph, new Map([[x, type]]), [y, ...calls.map(({ output }) => output)]));
   const wanted = body.valueOf(y);
   body.graph.outputs = [wanted];
   const data = Float32Array.from({ length: 24 }, (_, i) => Math.cos(i));
-  const outputs = await Session.runOnce(body.graph, requiredOpset(body.graph), {
-    x: { dtype: 'float32', dims: type.shape, data },
-  });
+  const outputs = await runSteps(
+    Session.runOnce(body.graph, requiredOpset(body.graph), { x: { dtype: 'float32', dims: type.shape, data } }),
+  );
   return { result: outputs[wanted.name], shapes: calls.map(({ output }) => body.valueOf(output).shape) };
 }
 

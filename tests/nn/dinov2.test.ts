@@ -10,6 +10,7 @@ import { resampledPositions } from '../../src/nn/dinov2-positions.js';
 import * as nn from '../../src/nn/index.js';
 import * as models from '../../src/nn/models.js';
 import { createGraph } from '../../src/ops/index.js';
+import { runSteps } from '../../src/runtime/index.js';
 import { toOnnx } from '../../src/train/index.js';
 import { Draws } from '../../src/transforms/index.js';
 import { expectClose, runGraph } from '../support/run.js';
@@ -224,7 +225,7 @@ describe('as a teacher', () => {
     expect(everything.hooks.map(described)).toEqual(visible.map(described));
     const pred = fixture.tensor(test.tensors.pred);
     const image = createGraph().input('input', 'float32', pred.shape);
-    await expectHooks(image.graph, await everything.features(image, new Draws(), {}), visible, test);
+    await expectHooks(image.graph, await runSteps(everything.features(image, new Draws(), {})), visible, test);
 
     const loss = lossOf(model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
     const { value, grad, hooks } = await loss.valueAndGrad(hostOf(pred), hostOf(fixture.tensor(test.tensors.target)));

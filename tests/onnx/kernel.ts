@@ -7,7 +7,7 @@ import { type Graph, sizeOf, Tensor, type Value } from '../../src/graph/index.js
 import { loadModel } from '../../src/model/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
 import { specialize } from '../../src/passes/index.js';
-import { Session } from '../../src/runtime/index.js';
+import { runSteps, Session } from '../../src/runtime/index.js';
 import { type AttributeSpec, floatTensor, input, modelBytes, type NodeSpec, tensor } from './build.js';
 
 /** A constant of integers or booleans. */
@@ -82,13 +82,15 @@ export function modelOf(spec: Case, nodes?: readonly NodeSpec[]): Uint8Array {
 async function opened(bytes: Uint8Array, dims: readonly number[]) {
   const model = await loadModel(bytes);
   const [y] = model.graph.outputs as [Value];
-  const body = await specialize(model.graph, new Map([[model.input, { dtype: 'float32', shape: dims }]]), [y]);
+  const body = await runSteps(
+    specialize(model.graph, new Map([[model.input, { dtype: 'float32', shape: dims }]]), [y]),
+  );
   return { graph: body.graph, x: body.valueOf(model.input), y: body.valueOf(y) };
 }
 
 async function run(graph: Graph, output: Value, dims: readonly number[], data: Float32Array): Promise<number[]> {
   graph.outputs = [output];
-  const result = await Session.runOnce(graph, requiredOpset(graph), { x: { dtype: 'float32', dims, data } });
+  const result = await runSteps(Session.runOnce(graph, requiredOpset(graph), { x: { dtype: 'float32', dims, data } }));
   return Array.from(result[output.name]?.data as Float32Array);
 }
 

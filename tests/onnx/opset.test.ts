@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { numbersOf } from '../../src/graph/index.js';
 import { readOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
-import { Session } from '../../src/runtime/index.js';
+import { runSteps, Session } from '../../src/runtime/index.js';
 import { floatTensor, input, intTensor, type ModelSpec, modelBytes, type NodeSpec } from './build.js';
 
 type Case = Omit<ModelSpec, 'nodes'> & {
@@ -175,9 +175,9 @@ describe('normalizeOpset keeps what the file computes', () => {
     const expected = await original.run({ x: new ort.Tensor('float32', data, shape) });
 
     const graph = await readOnnx(createGraph(), bytes, { source: 'test' });
-    const session = await Session.open(graph, spec.opset === 18 ? 21 : 20);
-    const actual = await session.run({ x: { dtype: 'float32', dims: shape, data } });
-    await session.dispose();
+    const session = await runSteps(Session.open(graph, spec.opset === 18 ? 21 : 20));
+    const actual = await runSteps(session.run({ x: { dtype: 'float32', dims: shape, data } }));
+    await runSteps(session.dispose());
 
     for (const [name, tensor] of Object.entries(expected)) {
       expect(actual[name]?.dims).toEqual(tensor.dims);

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { constantOf, type Graph, type Tensor } from '../../src/graph/index.js';
 import { createGraph, requiredOpset } from '../../src/ops/index.js';
 import { fold, simplify, specialize } from '../../src/passes/index.js';
-import { Session } from '../../src/runtime/index.js';
+import { runSteps, Session } from '../../src/runtime/index.js';
 import { feedOf, numbersIn } from '../support/run.js';
 
 const opsOf = (graph: Graph): string[] => graph.nodes.map((node) => node.op).filter((op) => op !== 'Identity');
@@ -15,9 +15,9 @@ const ramp = (...shape: number[]) =>
   );
 
 async function compute(graph: Graph, data: ReturnType<typeof ramp>): Promise<number[]> {
-  const session = await Session.open(graph, requiredOpset(graph));
-  const { y } = await session.run({ x: feedOf(data) });
-  await session.dispose();
+  const session = await runSteps(Session.open(graph, requiredOpset(graph)));
+  const { y } = await runSteps(session.run({ x: feedOf(data) }));
+  await runSteps(session.dispose());
   return numbersIn(y);
 }
 
@@ -75,7 +75,7 @@ describe('fold', () => {
     const random = graph.emit('RandomUniform', [], { shape: { kind: 'ints', value: [3] } })[0] as Tensor;
     graph.output('y', x.add(constant).add(random.mul(0)));
     const before = await compute(graph, ramp(3));
-    await fold(graph);
+    await runSteps(fold(graph));
     expect(opsOf(graph).toSorted()).toEqual(['Add', 'Add', 'Mul', 'RandomUniform']);
     expect(await compute(graph, ramp(3))).toEqual(before);
   });
@@ -83,7 +83,7 @@ describe('fold', () => {
   it('does not inflate the file', async () => {
     const graph = createGraph();
     graph.output('y', graph.input('x', 'float32', [300, 300]).add(graph.scalar(1, 'float32').expand([300, 300])));
-    await fold(graph);
+    await runSteps(fold(graph));
     expect(opsOf(graph)).toEqual(['Expand', 'Add']);
   });
 });
@@ -100,7 +100,9 @@ describe('specialize', () => {
       { types: [{ dtype: 'float32', shape: [1, 1] }] },
     )[0] as Tensor;
     const y = x.add(rows.exp());
-    const specialized = await specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 4] }]]), [y.value]);
+    const specialized = await runSteps(
+      specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 4] }]]), [y.value]),
+    );
     expect(opsOf(specialized.graph)).toEqual(['Add']);
     expect(specialized.valueOf(y.value).shape).toEqual([2, 4]);
   });
@@ -109,7 +111,7 @@ describe('specialize', () => {
     const graph = createGraph();
     const x = graph.input('x', 'float32', [2, 3]);
     const y = x.matmul(graph.constant(ramp(3, 2)));
-    const run = specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 5] }]]), [y.value]);
-    await expect(run).rejects.toThrow(/the model does not run on an input of shape \[2,5\]/);
+    const steps = specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 5] }]]), [y.value]);
+    await expect(runSteps(steps)).rejects.toThrow(/the model does not run on an input of shape \[2,5\]/);
   });
 });

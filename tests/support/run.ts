@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { type ConstantData, type Graph, numbersOf, type Tensor, typedArray } from '../../src/graph/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
-import { type HostTensor, Session } from '../../src/runtime/index.js';
+import { type HostTensor, runSteps, Session } from '../../src/runtime/index.js';
 
 export const feedOf = (data: ConstantData): HostTensor => ({
   dtype: data.dtype,
@@ -13,16 +13,22 @@ export const feedOf = (data: ConstantData): HostTensor => ({
 export const numbersIn = (tensor: HostTensor | undefined): number[] =>
   Array.from((tensor?.data ?? []) as ArrayLike<number | bigint>, Number);
 
+/** A session that is open. */
+export interface OpenSession {
+  run(feeds: Readonly<Record<string, HostTensor>>): Promise<Record<string, HostTensor>>;
+}
+
 /** Opens a session without graph optimisation, hands it to `use`, and closes it. */
-export async function withSession<T>(graph: Graph, use: (session: Session) => Promise<T>): Promise<T> {
-  const session = await Session.open(graph, requiredOpset(graph), {
+export async function withSession<T>(graph: Graph, use: (session: OpenSession) => Promise<T>): Promise<T> {
+  const opening = Session.open(graph, requiredOpset(graph), {
     graphOptimizationLevel: 'disabled',
     intraOpNumThreads: 1,
   });
+  const session = await runSteps(opening);
   try {
-    return await use(session);
+    return await use({ run: (feeds) => runSteps(session.run(feeds)) });
   } finally {
-    await session.dispose();
+    await runSteps(session.dispose());
   }
 }
 

@@ -1,9 +1,7 @@
 /** jax-js arrays to and from host tensors, with its rule of ownership: what is taken is consumed once, whatever happens. */
 import { type Device, defaultDevice, Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
 import { GlobalPercError, type TensorLike } from '../../index.js';
-
-/** A last axis of at most this size is taken for colours, not for pixels. */
-const MOST_CHANNELS = 4;
+import { hasColoursOn } from '../remedy.js';
 
 /** What an array held, and where. */
 export interface HostArray extends TensorLike {
@@ -73,9 +71,8 @@ export function arrayLike(data: Float32Array, { dims, device }: HostArray): JaxA
 
 /** What to do about an image of another layout than `[B, C, H, W]`, if it looks like one. */
 export function layoutRemedy(shape: readonly number[]): string | undefined {
-  const [, channels = 0, , last = 0] = shape;
   if (shape.length === 3) return `[${shape}] has no batch axis: use np.expandDims(image, 0)`;
-  if (shape.length === 4 && last <= MOST_CHANNELS && channels > MOST_CHANNELS) {
+  if (hasColoursOn(3, 1, shape)) {
     return `[${shape}] looks like [B, H, W, C], where jax-js' convolutions have [B, C, H, W]: use image.transpose([0, 3, 1, 2])`;
   }
   return undefined;

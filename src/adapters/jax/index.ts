@@ -7,7 +7,8 @@
  * WebAssembly, and `init('wasm')` works everywhere.
  */
 import { type Array as JaxArray, numpy as np, type OwnedFunction, type tree, vjp } from '@jax-js/jax';
-import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';
+import { type CallOptions, EncodedTarget, type HookLoss, type Loss } from '../../index.js';
+import { withRemedy } from '../remedy.js';
 import { arrayLike, type HostArray, layoutRemedy, readArrays, refuseTraced } from './arrays.js';
 
 /** What a loss gives back. */
@@ -61,13 +62,8 @@ async function run(
     const { value, grad, hooks } = await loss.valueAndGrad(pred, wanted, options);
     return { value: np.array(value), grad: arrayLike(grad.data as Float32Array, pred), hooks };
   } catch (error) {
-    throw withRemedy(error, pred.dims);
+    throw withRemedy(error, layoutRemedy(pred.dims));
   }
-}
-
-function withRemedy(error: unknown, shape: readonly number[]): unknown {
-  const remedy = layoutRemedy(shape);
-  return error instanceof GlobalPercError && remedy ? new GlobalPercError(`${error.message}; ${remedy}`) : error;
 }
 
 /** An array for every array in a tree of weights; a jitted student's declared weights may be numbers too. */
