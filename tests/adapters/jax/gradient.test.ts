@@ -1,56 +1,19 @@
 /** What reaches the weights of a jax-js student: held to our own training step, and to jax-js' own gradients. */
-import { fileURLToPath } from 'node:url';
 import { valueAndGrad as jaxValueAndGrad, jit, lax, numpy as np, tree, vjp } from '@jax-js/jax';
 import { describe, expect, it } from 'vitest';
 import { jaxLoss, valueAndGradWith } from '../../../src/adapters/jax/index.js';
 import {
   GlobalPercConfig,
   GlobalPercLoss,
-  type GlobalPercOptions,
   type Loss,
   loadModel,
-  NormalizedTensorLoss,
   nn,
-  optim,
   type TensorLike,
-  Trainer,
   toOnnx,
-  transforms,
 } from '../../../src/index.js';
 import { relativeError } from '../../support/run.js';
-import { arrayOf, noise, type Params, paramsOf, Student, student } from './student.js';
-
-const perceptual = async (name: string, options: GlobalPercOptions = {}): Promise<Loss> => {
-  const path = fileURLToPath(new URL(`../../../fixtures/data/models/${name}.onnx`, import.meta.url));
-  return new GlobalPercLoss(await loadModel(path), new GlobalPercConfig({ ...options, printData: false }));
-};
-
-const LOSSES: Readonly<Record<string, () => Promise<Loss>>> = {
-  'all leaves of a VGG, cosine': () => perceptual('vgg.dynamo'),
-  'a ConvNeXt behind Normalize, l2': () =>
-    perceptual('convnext.dynamo', {
-      curveForce: 3,
-      lossFunc: new NormalizedTensorLoss('l2', 'mean', 'instancenorm'),
-      transformNormalization: new transforms.Compose([
-        new transforms.Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
-      ]),
-    }),
-  L1Loss: async () => new nn.L1Loss(),
-};
-
-/** Loss and gradients of the weights in our own training step: one step of SGD moves each weight by lr · gradient. */
-async function ours(module: Student, loss: Loss, input: TensorLike, target: TensorLike) {
-  const lr = 1000; // Far beyond rounding of the weights.
-  const before = module.stateDict();
-  await using trainer = await Trainer.create(module, loss, new optim.SGD({ lr }), { batch: input.dims });
-  const { loss: value } = await trainer.step(input, target);
-  await trainer.synchronize();
-  const gradients = Object.entries(module.stateDict()).map(([name, { data }]) => {
-    const old = before[name]?.data as Float32Array;
-    return [name, Array.from(data as Float32Array, (weight, i) => ((old[i] as number) - weight) / lr)] as const;
-  });
-  return { value, gradients: Object.fromEntries(gradients) };
-}
+import { LOSSES, noise, ours, perceptual, Student } from '../student.js';
+import { arrayOf, type Params, paramsOf, student } from './student.js';
 
 async function expectGradients(grads: Params, expected: Readonly<Record<string, ArrayLike<number>>>): Promise<void> {
   expect(Object.keys(grads).sort()).toEqual(Object.keys(expected).sort());

@@ -4,7 +4,8 @@ import { init, numpy as np, tree, valueAndGrad, vjp } from '@jax-js/jax';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jaxLoss, valueAndGradWith } from '../../../src/adapters/jax/index.js';
 import { GlobalPercConfig, GlobalPercError, GlobalPercLoss, loadModel, nn } from '../../../src/index.js';
-import { arrayOf, noise, type Params, paramsOf, Student, student } from './student.js';
+import { noise, Student } from '../student.js';
+import { arrayOf, type Params, paramsOf, student } from './student.js';
 
 const MODEL = new URL('../../../fixtures/data/models/vgg.dynamo.onnx', import.meta.url);
 

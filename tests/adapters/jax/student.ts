@@ -1,31 +1,11 @@
-/** One student twice – in our nn and in jax-js – and images for it. */
+/** The student of our nn once more in jax-js. */
 import { nn as jaxNn, lax, numpy as np } from '@jax-js/jax';
-import { Generator, nn, type Tensor, type TensorLike } from '../../../src/index.js';
-
-/** Height and width of all images. */
-const SIDE = 32;
-
-/** An image batch `[batch, 3, 32, 32]`, uniform in [0, 1). */
-export function noise(batch: number, seed: number): TensorLike {
-  const generator = new Generator(seed);
-  const dims = [batch, 3, SIDE, SIDE];
-  return { dims, data: Float32Array.from({ length: batch * 3 * SIDE * SIDE }, () => generator.uniform()) };
-}
+import type { TensorLike } from '../../../src/index.js';
+import type { Student } from '../student.js';
 
 /** A host tensor as an array of jax-js. */
 export const arrayOf = ({ data, dims }: TensorLike): np.Array =>
   np.array(Float32Array.from(data as ArrayLike<number>), { shape: [...dims] });
-
-/** x + conv(relu(conv(x))). */
-export class Student extends nn.Module {
-  readonly first = new nn.Conv2d(3, 6, 3, { padding: 1 });
-  readonly relu = new nn.ReLU();
-  readonly second = new nn.Conv2d(6, 3, 3, { padding: 1 });
-
-  override forward(x: Tensor): Tensor {
-    return x.add(this.second.call(this.relu.call(this.first.call(x))));
-  }
-}
 
 export type Params = Record<'first.weight' | 'first.bias' | 'second.weight' | 'second.bias', np.Array>;
 

@@ -1,0 +1,57 @@
+/**
+ * Training steps of TensorFlow.js that wait for a loss instead of blocking: what a page's main thread needs. The gradients
+ * of tfjs are synchronous, so a step runs the model twice: once to know its output, and, when the loss has answered, once
+ * more under the tape, with the loss's gradient as the cotangent.
+ */
+import type * as tf from '@tensorflow/tfjs';
+import type { Loss } from '../../index.js';
+import { withRemedy } from '../remedy.js';
+import { Student } from './student.js';
+import { layoutRemedy, read, tensorOf } from './tensors.js';
+
+/** One step on one batch. @returns the loss before the step, without the penalties of the model's regularizers. */
+export type TfStep = (
+  model: tf.LayersModel,
+  optimizer: tf.Optimizer,
+  x: tf.Tensor | tf.Tensor[],
+  y: tf.Tensor,
+) => Promise<number>;
+
+/**
+ * A training step with a loss of this library: model in training mode, loss, gradients of the trainable weights,
+ * regularizers, one update by the optimizer. Dropout and noise draw the same in both runs, and batch statistics move
+ * once. The loss stays the caller's, to be disposed when training is over.
+ *
+ * @example
+ * const step = tfStep(new GlobalPercLoss(teacher, config));
+ * const value = await step(model, tf.train.adam(1e-3), x, y);   // was: await model.trainOnBatch(x, y)
+ *
+ * @throws GlobalPercError (the promise rejects, the model is as before) where the shapes do not fit the teacher or each
+ * other, on NaN or infinite values, after the loss was disposed, and where the two runs of the model differ.
+ */
+export function tfStep(loss: Loss): TfStep {
+  return async (model, optimizer, x, y) => {
+    const student = new Student(model, x);
+    try {
+      const { value, cotangent } = await gradientOf(loss, student.predict(), y);
+      await student.update(optimizer, cotangent).finally(() => cotangent.dispose());
+      return value;
+    } finally {
+      student.dispose();
+    }
+  };
+}
+
+async function gradientOf(
+  loss: Loss,
+  output: tf.Tensor,
+  y: tf.Tensor,
+): Promise<{ value: number; cotangent: tf.Tensor }> {
+  try {
+    const target = await read('y', y);
+    const { value, grad } = await loss.valueAndGrad(await read("the model's output", output), target);
+    return { value, cotangent: tensorOf(grad) };
+  } catch (error) {
+    throw withRemedy(error, layoutRemedy(output.shape));
+  }
+}
