@@ -17,13 +17,14 @@ async function startEngine(): Promise<Engine> {
     worker.once('message', loaded);
     worker.once('error', failed);
   });
-  worker.unref();
   const engine = new WorkerEngine({
     post: (request) => worker.postMessage(request),
     keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
   });
   worker.on('message', (answer) => engine.receive(answer));
   worker.on('error', (error) => engine.fail(error));
+  // After the listeners, since adding one keeps the process alive.
+  worker.unref();
   return engine;
 }
 

@@ -22,6 +22,13 @@ const PAIRS: Readonly<Record<string, Pair>> = {
       'const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(',
     ],
   },
+  'TensorFlow.js': {
+    scripts: ['tfjs/train-l1.mjs', 'tfjs/train-globalperc.mjs'],
+    lines: [
+      "model.compile({ optimizer, loss: 'meanAbsoluteError' });",
+      'model.compile({ optimizer, loss: await tfLoss(new GlobalPercLoss(',
+    ],
+  },
   PyTorch: {
     scripts: ['pytorch/train.py', 'pytorch/train_globalperc.py'],
     lines: ['loss_fn = nn.L1Loss()', 'loss_fn = GlobalPercLoss("loss-4.onnx", "loss-2.onnx")'],
@@ -43,9 +50,15 @@ it.each(Object.entries(PAIRS))('the scripts for %s differ in the loss line alone
   for (const [i, line] of (differing[0] as string[]).entries()) expect(line.startsWith(lines[i] as string)).toBe(true);
 });
 
-it.each(PAIRS['jax-js']?.scripts ?? [])('%s trains', async (script) => {
-  const { stdout } = await promisify(execFile)('node', [`examples/${script}`, '40'], { cwd: ROOT });
-  const losses = Array.from(stdout.matchAll(/^step \d+: loss (\S+)$/gm), ([, loss]) => Number(loss));
-  expect(losses).toHaveLength(2);
-  expect(losses[1]).toBeLessThan(0.7 * (losses[0] as number));
+/** What the scripts for Node take, and print so many losses. */
+const RUNS = [
+  { framework: 'jax-js', argument: '40', prints: 2 },
+  { framework: 'TensorFlow.js', argument: '5', prints: 5 },
+].flatMap(({ framework, ...run }) => (PAIRS[framework] as Pair).scripts.map((script) => ({ script, ...run })));
+
+it.each(RUNS)('$script trains', async ({ script, argument, prints }) => {
+  const { stdout } = await promisify(execFile)('node', [`examples/${script}`, argument], { cwd: ROOT });
+  const losses = Array.from(stdout.matchAll(/^(?:step|epoch) \d+: loss (\S+)$/gm), ([, loss]) => Number(loss));
+  expect(losses).toHaveLength(prints);
+  expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
 });
