@@ -1,5 +1,5 @@
 /** Activations: as arguments of other layers and as layers. */
-import { nn, type Tensor } from '../../../index.js';
+import { GlobalPercError, nn, type Tensor } from '../../../index.js';
 import { Computed } from './computed.js';
 import { type Converter, type KerasLayer, permuted, refuse, type Weight } from './layer.js';
 import { axisOf, emit, float } from './layout.js';
@@ -69,7 +69,7 @@ export function activated(layer: KerasLayer<{ activation?: string }>, part: stri
   return activation instanceof nn.Identity ? module : new Activated(layer.className, [part, module], activation);
 }
 
-/** Slopes below 0 per element or channel. */
+/** Slopes below 0, one for each element of a sample or shared along axes of size 1. */
 class PReLU extends nn.Module {
   static readonly className = 'PReLU';
   readonly weight: nn.Parameter;
@@ -79,7 +79,12 @@ class PReLU extends nn.Module {
     this.weight = slopes;
   }
 
+  /** @throws GlobalPercError when there are slopes for samples of another size. */
   override forward(x: Tensor): Tensor {
+    const [slopes, sample] = [this.weight.shape, x.shape.slice(1)];
+    if (slopes.some((size, axis) => size !== 1 && size !== sample[axis])) {
+      throw new GlobalPercError(`PReLU: slopes of shape [${slopes}] do not fit samples of shape [${sample}]`);
+    }
     return emit('PRelu', [x, this.read(this.weight, x)]);
   }
 }

@@ -1,7 +1,7 @@
 /** Pooling over windows and over whole images. */
 import { nn, type Tensor } from '../../../index.js';
 import { Computed } from './computed.js';
-import type { Converter, KerasLayer } from './layer.js';
+import { type Converter, type KerasLayer, refuse } from './layer.js';
 import { emit, ints, string } from './layout.js';
 
 interface PoolConfig {
@@ -16,10 +16,16 @@ const samePool = (op: 'MaxPool' | 'AveragePool', { poolSize, strides }: PoolConf
   return (x: Tensor): Tensor => emit(op, [x], attributes);
 };
 
-const maxPool = ({ config }: KerasLayer<PoolConfig>): nn.Module =>
-  config.padding === 'same'
-    ? new Computed('MaxPool2d', samePool('MaxPool', config))
-    : new nn.MaxPool2d(config.poolSize, { stride: config.strides });
+/** ONNX Runtime takes no 'same' maximum whose windows leave gaps; windows of one pixel need no padding. */
+function maxPool(layer: KerasLayer<PoolConfig>): nn.Module {
+  const { poolSize, strides, padding } = layer.config;
+  if (padding === 'valid' || poolSize.every((size) => size === 1))
+    return new nn.MaxPool2d(poolSize, { stride: strides });
+  if (strides.some((step, i) => step > (poolSize[i] as number))) {
+    refuse(layer, `strides [${strides}] above poolSize [${poolSize}] are not supported with padding 'same'`);
+  }
+  return new Computed('MaxPool2d', samePool('MaxPool', layer.config));
+}
 
 const avgPool = ({ config }: KerasLayer<PoolConfig>): nn.Module =>
   config.padding === 'same'
