@@ -55,11 +55,11 @@ export async function both(model: tf.LayersModel, x: tf.Tensor4D) {
 /** Largest |a − b| relative to 1 or the largest |b|. @throws where shapes differ. */
 export function largestError(actual: Numbers | undefined, expected: Numbers | undefined): number {
   if (`${actual?.dims}` !== `${expected?.dims}`) throw new Error(`got [${actual?.dims}], expected [${expected?.dims}]`);
-  const [a, b] = [Array.from(actual?.data ?? []), Array.from(expected?.data ?? [])];
-  const scale = Math.max(1, ...b.map(Math.abs));
-  return Math.max(
-    ...a.map((value, i) =>
-      Number.isNaN(value) ? Number.POSITIVE_INFINITY : Math.abs(value - (b[i] as number)) / scale,
-    ),
-  );
+  const wanted = Array.from(expected?.data ?? []);
+  const scale = wanted.reduce((largest, value) => Math.max(largest, Math.abs(value)), 1);
+  const error = (value: number, i: number): number => Math.abs((actual?.data[i] ?? Number.NaN) - value) / scale;
+  // A value that is no number is off by all.
+  return wanted
+    .map(error)
+    .reduce((largest, each) => (each <= largest ? largest : Number.isNaN(each) ? Infinity : each), 0);
 }

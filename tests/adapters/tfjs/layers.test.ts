@@ -1,7 +1,10 @@
-/** Every supported Keras layer and argument, held to what TensorFlow.js computes. */
+/** Every supported Keras layer and argument: values and gradients, held to TensorFlow.js. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { both, images, largestError, randomize } from './keras.js';
+import { fromLayersModel } from '../../../src/adapters/tfjs/index.js';
+import { GlobalPercConfig, GlobalPercLoss, NormalizedTensorLoss, type TensorLike } from '../../../src/index.js';
+import { relativeError } from '../../support/run.js';
+import { both, images, largestError, ours, randomize } from './keras.js';
 
 type Layer = tf.layers.Layer;
 
@@ -121,9 +124,12 @@ const NORMALIZATIONS: Case[] = [
   ['LayerNormalization', () => layers.layerNormalization()],
   ['LayerNormalization of images', () => layers.layerNormalization({ axis: [1, 2, 3] })],
   ['LayerNormalization of images by row', () => layers.layerNormalization({ axis: [2, 3], epsilon: 0.01 })],
-  ['LayerNormalization of features', () => [layers.flatten(), layers.layerNormalization({ scale: false })]],
   [
-    'LayerNormalization of tokens',
+    'LayerNormalization of features, without scale',
+    () => [layers.flatten(), layers.layerNormalization({ scale: false })],
+  ],
+  [
+    'LayerNormalization of tokens, without centre',
     () => [layers.reshape({ targetShape: [-1, 3] }), layers.layerNormalization({ center: false })],
   ],
 ];
@@ -188,19 +194,76 @@ const OF_ONE_SIZE = /^Dense with|Flatten|of features|of images|Reshape to|^PReLU
 
 const FAMILIES = { CONVOLUTIONS, POOLS: [...POOLS, ...GAPS], ACTIVATIONS, NORMALIZATIONS, SHAPES };
 
+/** Sequential models of one case, with random weights. */
+const modelOf = (make: Case[1], size: readonly number[]): tf.LayersModel =>
+  randomize(tf.sequential({ layers: [layers.inputLayer({ inputShape: [...size] }), ...[make()].flat()] }));
+
 for (const [family, cases] of Object.entries(FAMILIES)) {
   describe(family.toLowerCase(), () => {
     for (const [name, make, size = ODD] of cases) {
       it(name, async () => {
-        const first = layers.inputLayer({ inputShape: [...size] });
-        const model = randomize(tf.sequential({ layers: [first, ...[make()].flat()] }));
-        const { teacher, expected, actual } = await both(model, images([2, ...size]));
-        expect(teacher.accepts).toBe(
-          OF_ONE_SIZE.test(name) ? `[batch, 3, ${size[0]}, ${size[1]}]` : '[batch, 3, height, width]',
-        );
+        const { teacher, expected, actual } = await both(modelOf(make, size), images([2, ...size]));
+        const declared = OF_ONE_SIZE.test(name) ? `${size[0]}, ${size[1]}` : 'height, width';
+        expect(teacher.accepts).toBe(`[batch, 3, ${declared}]`);
         expect(new Set(Array.from(expected[0]?.data ?? [])).size).toBeGreaterThan(5);
         expect(largestError(actual[0], expected[0])).toBeLessThan(1e-5);
       });
     }
   });
 }
+
+/** Mean squared difference of what a teacher's last module returns, and its gradient with respect to the first images. */
+async function lossOf(model: tf.LayersModel, x: tf.Tensor, y: tf.Tensor) {
+  const teacher = await fromLayersModel(model);
+  const config = new GlobalPercConfig({
+    modulesToHook: [new RegExp(`^${teacher.calls.at(-1)?.path}$`)],
+    startWeight: 1,
+    endWeight: 1,
+    lossFunc: new NormalizedTensorLoss('l2', 'mean', 'none'),
+    printData: false,
+  });
+  await using loss = new GlobalPercLoss(teacher, config);
+  const [a, b] = [x, y].map(ours).map(({ dims, data }) => ({ dims, data: Float32Array.from(data) }));
+  const { value, grad } = await loss.valueAndGrad(a as TensorLike, b as TensorLike);
+  return { value, grad: Array.from(grad.data as Float32Array) };
+}
+
+/** What TensorFlow.js has no gradient of. */
+const NO_GRADIENT = /dilated|^ThresholdedReLU|without (scale|centre)/;
+/** Where its gradient is not that of what it computes. */
+const LINEAR = /^averagePooling2d same|^UpSampling2D/;
+
+describe('the gradient with respect to the images', () => {
+  const cases = Object.values(FAMILIES)
+    .flat()
+    .filter(([name, , size]) => size !== EVEN && !NO_GRADIENT.test(name));
+
+  for (const [name, make, size = ODD] of cases.filter(([name]) => !LINEAR.test(name))) {
+    it(`${name}: that of TensorFlow.js`, async () => {
+      const model = modelOf(make, size);
+      const [x, y] = [images([2, ...size], 5), images([2, ...size], 6)];
+      const features = (z: tf.Tensor): tf.Tensor => model.apply(z) as tf.Tensor;
+      const theirs = tf.valueAndGrad((z) => tf.mean(tf.squaredDifference(features(z), features(y))))(x);
+      const { value, grad } = await lossOf(model, x, y);
+      expect(relativeError([value], theirs.value.dataSync())).toBeLessThan(1e-5);
+      expect(relativeError(grad, ours(theirs.grad).data)).toBeLessThan(1e-5);
+    });
+  }
+
+  for (const [name, make, size = ODD] of cases.filter(([name]) => LINEAR.test(name))) {
+    it(`${name}: the adjoint of what TensorFlow.js computes`, async () => {
+      const model = modelOf(make, size);
+      const [x, y, direction] = [5, 6, 7].map((seed) => images([2, ...size], seed)) as [
+        tf.Tensor,
+        tf.Tensor,
+        tf.Tensor,
+      ];
+      const features = (z: tf.Tensor): tf.Tensor => model.predict(z) as tf.Tensor;
+      // The loss is mean f(x − y)², f being linear: its slope along d is 2 · mean f(x − y)·f(d).
+      const slope = tf.mul(2, tf.mean(tf.mul(features(tf.sub(x, y)), features(direction)))).dataSync();
+      const { grad } = await lossOf(model, x, y);
+      const along = ours(direction).data;
+      expect(relativeError([grad.reduce((sum, g, i) => sum + g * (along[i] as number), 0)], slope)).toBeLessThan(1e-4);
+    });
+  }
+});

@@ -1,7 +1,7 @@
 /** Convolutions. Kernels are HWIO in Keras and OIHW here. */
 import { nn, type Tensor } from '../../../index.js';
 import { activated, activationOf } from './activation.js';
-import { type Converter, type KerasLayer, permuted, refuse, type Weight } from './layer.js';
+import { type Converter, holding, type KerasLayer, permuted, refuse, type Weight } from './layer.js';
 import { emit, ints, string } from './layout.js';
 
 interface ConvConfig {
@@ -46,9 +46,7 @@ function conv2d(
     strided && padding === 'same'
       ? new SameConv2d(perGroup * groups, out, kernelSize, options)
       : new nn.Conv2d(perGroup * groups, out, kernelSize, { ...options, padding });
-  module.weight.data = data;
-  if (module.bias && bias) module.bias.data = bias.data;
-  return module;
+  return holding(module, data, bias);
 }
 
 /** A kernel [H, W, in, out]. */
@@ -135,9 +133,7 @@ function transposed(layer: KerasLayer<ConvConfig>): nn.Module {
   const { kernel, bias } = layer.weights as Kernel<'kernel'>;
   const [, , outputs, inputs] = kernel.shape as [number, number, number, number];
   const module = new ConvTranspose2d(inputs, outputs, layer.config, bias !== undefined);
-  module.weight.data = permuted(kernel, [3, 2, 0, 1]);
-  if (module.bias && bias) module.bias.data = bias.data;
-  return activated(layer, 'conv', module);
+  return activated(layer, 'conv', holding(module, permuted(kernel, [3, 2, 0, 1]), bias));
 }
 
 export const convolutionLayers: Readonly<Record<string, Converter>> = {

@@ -66,3 +66,14 @@ export function permuted({ shape, data }: Weight, order: readonly number[]): Flo
   visit(0, 0);
   return result;
 }
+
+/** Gives a module its weight, in its own order, and its bias if it has one. */
+export function holding<Module extends { readonly weight: nn.Parameter; readonly bias: nn.Parameter | undefined }>(
+  module: Module,
+  weight: Float32Array,
+  bias: Weight | undefined,
+): Module {
+  module.weight.data = weight;
+  if (module.bias && bias) module.bias.data = bias.data;
+  return module;
+}
