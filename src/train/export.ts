@@ -30,9 +30,9 @@ const AXES: readonly { readonly axes: readonly number[]; readonly names: readonl
 ];
 
 /**
- * Writes a student as ONNX: evaluation mode, standard operators, input `input`, output `output`; modules keep their names
- * and classes, so that the file can be hooked. Batch and image size are open where the student's graph does not depend
- * on them. An imported model keeps its own inputs, outputs and open dimensions.
+ * Writes a student as ONNX: evaluation mode, standard operators, input `input`, output `output`, further ones `output_1`
+ * and so on; modules keep their names and classes, so that the file can be hooked. Batch and image size are open where the
+ * student's graph does not depend on them. An imported model keeps its own inputs, outputs and open dimensions.
  * @throws GlobalPercError when the input's shape is neither given nor known from a trainer.
  */
 export async function toOnnx(student: Module, options: ExportOptions = {}): Promise<Uint8Array> {
@@ -58,10 +58,8 @@ function traced(student: Module, { dtype, shape }: TensorType): Graph {
   const graph = createGraph();
   const input = graph.input('input', dtype, shape);
   const trace = new Trace(graph, student);
-  graph.output(
-    'output',
-    student.whileEvaluating(() => student.call(input)),
-  );
+  const outputs = student.whileEvaluating(() => student.callAll(input));
+  for (const [i, output] of outputs.entries()) graph.output(i === 0 ? 'output' : `output_${i}`, output);
   const simplified = simplify(graph);
   const classes = new Map(trace.calls.map((call) => [call.path, call.class]));
   for (const node of simplified.nodes) node.metadata = scopesOf(node.modulePath ?? '', classes);
@@ -84,9 +82,9 @@ function scopesOf(path: string, classes: ReadonlyMap<string, string>): Record<st
 
 /** Declares dimensions open under which the graph would be the same. */
 function openDimensions(graph: Graph, student: Module, { dtype, shape }: TensorType): void {
-  const [input, output] = [graph.inputs[0] as Value, graph.outputs[0] as Value];
+  const input = graph.inputs[0] as Value;
   const declaredInput: (number | string)[] = [...shape];
-  const declaredOutput: (number | string)[] = [...(output.shape ?? [])];
+  const declaredOutputs = graph.outputs.map((output): (number | string)[] => [...(output.shape ?? [])]);
   for (const { axes, names } of AXES) {
     if (axes.some((axis) => axis >= shape.length)) continue;
     const varied = shape.map((dim, axis) => (axes.includes(axis) ? 2 * dim : dim));
@@ -95,15 +93,18 @@ function openDimensions(graph: Graph, student: Module, { dtype, shape }: TensorT
     axes.forEach((axis, i) => {
       declaredInput[axis] = names[i] as string;
     });
-    const outputShape = other.outputs[0]?.shape ?? [];
-    outputShape.forEach((dim, axis) => {
-      if (dim === output.shape?.[axis]) return;
-      const same = shape[axis] === output.shape?.[axis] && axes.indexOf(axis);
-      declaredOutput[axis] = typeof same === 'number' && same >= 0 ? (names[same] as string) : '?';
-    });
+    for (const [i, output] of graph.outputs.entries()) {
+      const varies = other.outputs[i]?.shape ?? [];
+      varies.forEach((dim, axis) => {
+        if (dim === output.shape?.[axis]) return;
+        const same = shape[axis] === output.shape?.[axis] && axes.indexOf(axis);
+        (declaredOutputs[i] as (number | string)[])[axis] =
+          typeof same === 'number' && same >= 0 ? (names[same] as string) : '?';
+      });
+    }
   }
   input.declaredShape = declaredInput;
-  output.declaredShape = declaredOutput;
+  for (const [i, output] of graph.outputs.entries()) output.declaredShape = declaredOutputs[i] as (number | string)[];
 }
 
 function tracedIfPossible(student: Module, type: TensorType): Graph | undefined {

@@ -241,6 +241,22 @@ describe('an exported student', () => {
     await expect(toOnnx(smallNet())).rejects.toThrow(/tell the shape/);
   });
 
+  it('writes every output of a module', async () => {
+    class Two extends Module {
+      readonly conv = new Conv2d(3, 2, 3, { stride: 2 });
+      readonly linear = new Linear(2, 4);
+      override forward(x: Tensor): Tensor[] {
+        const features = this.conv.call(x);
+        return [features, this.linear.call(features.mean([2, 3]))];
+      }
+    }
+    const { graph } = await loadModel(await toOnnx(new Two(), { input: BATCH }));
+    expect(graph.outputs.map(({ name, declaredShape }) => [name, declaredShape])).toEqual([
+      ['output', ['batch', 2, '?', '?']],
+      ['output_1', ['batch', 4]],
+    ]);
+  });
+
   it('keeps a fixed size where the graph depends on it', async () => {
     class Fixed extends Module {
       readonly linear = new Linear(3 * 16 * 16, 4);
