@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import { fromLayersModel } from '../../../src/adapters/tfjs/index.js';
 import type { Model } from '../../../src/index.js';
 import { requiredOpset } from '../../../src/ops/index.js';
-import { Session } from '../../../src/runtime/index.js';
+import { runSteps, Session } from '../../../src/runtime/index.js';
 import { numbersIn } from '../../support/run.js';
 
 /** Weights anew from a normal distribution, variances above 0; the same at every run. */
@@ -33,16 +33,12 @@ export const ours = (tensor: tf.Tensor): Numbers => {
 /** The outputs of a teacher for images in Keras' order. */
 export async function run(teacher: Model, x: tf.Tensor4D): Promise<Numbers[]> {
   const { dims, data } = ours(x);
-  const session = await Session.open(teacher.graph, requiredOpset(teacher.graph), { intraOpNumThreads: 1 });
-  try {
-    const results = await session.run({ input: { dtype: 'float32', dims: [...dims], data: Float32Array.from(data) } });
-    return teacher.graph.outputs.map(({ name }) => ({
-      dims: results[name]?.dims ?? [],
-      data: numbersIn(results[name]),
-    }));
-  } finally {
-    await session.dispose();
-  }
+  const feeds = { input: { dtype: 'float32', dims: [...dims], data: Float32Array.from(data) } } as const;
+  const results = await runSteps(Session.runOnce(teacher.graph, requiredOpset(teacher.graph), feeds));
+  return teacher.graph.outputs.map(({ name }) => ({
+    dims: results[name]?.dims ?? [],
+    data: numbersIn(results[name]),
+  }));
 }
 
 /** Outputs of TensorFlow.js and of the teacher made of the same model. */
