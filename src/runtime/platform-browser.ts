@@ -11,23 +11,9 @@ const NEEDS_ISOLATION =
   'the page has no shared memory: serve it with the headers Cross-Origin-Opener-Policy: same-origin and ' +
   'Cross-Origin-Embedder-Policy: require-corp';
 
-/**
- * On a page the runtime moves its sessions to a worker of its own. Inside a worker that has shared memory they move to
- * another one, so that this one can block; without, they stay where they are.
- */
-async function startEngine(): Promise<Engine> {
-  if (typeof document !== 'undefined') return ownEngine({ proxy: true }, NEEDS_WEB_WORKER);
-  if (!globalThis.crossOriginIsolated) return ownEngine({ proxy: false }, NEEDS_ISOLATION);
-  return workerEngine().catch((error: Error) => ownEngine({ proxy: false }, error.message));
-}
-
-async function ownEngine({ proxy }: { readonly proxy: boolean }, cannotBlock: string): Promise<Engine> {
-  const ort = await import('onnxruntime-web').catch(() => {
-    throw new GlobalPercError("globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web");
-  });
-  ort.env.wasm.proxy = proxy;
-  const host = new SessionHost(ort, { writesInto: false });
-  return { ask: async ({ method, argument }) => host[method](argument as never), cannotBlock };
+/** Sessions run in a worker, so that the page stays responsive; where a bundler did not follow its URL, in this thread. */
+function startEngine(): Promise<Engine> {
+  return workerEngine().catch((error: Error) => ownEngine(error.message));
 }
 
 async function workerEngine(): Promise<Engine> {
@@ -37,10 +23,21 @@ async function workerEngine(): Promise<Engine> {
     worker.onerror = ({ message }) =>
       failed(new Error(`its worker (globalperc/dist/runtime/web-worker.mjs) did not start: ${message || 'not found'}`));
   });
-  const engine = new WorkerEngine({ post: (request) => worker.postMessage(request), keepAlive: () => {} });
+  const engine = new WorkerEngine(
+    { post: (request) => worker.postMessage(request), keepAlive: () => {} },
+    typeof document !== 'undefined' ? NEEDS_WEB_WORKER : globalThis.crossOriginIsolated ? undefined : NEEDS_ISOLATION,
+  );
   worker.onmessage = ({ data }) => engine.receive(data);
   worker.onerror = ({ message }) => engine.fail(new Error(message));
   return engine;
+}
+
+async function ownEngine(cannotBlock: string): Promise<Engine> {
+  const ort = await import('onnxruntime-web').catch(() => {
+    throw new GlobalPercError("globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web");
+  });
+  const host = new SessionHost(ort, { writesInto: false });
+  return { cannotBlock, ask: async ({ method, argument }) => host[method](argument as never) };
 }
 
 async function readBytes(source: string): Promise<Uint8Array> {

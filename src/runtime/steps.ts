@@ -42,35 +42,22 @@ export async function runSteps<T>(steps: Steps<T>): Promise<T> {
   return step.value;
 }
 
-/** Starts an engine that can block. @throws GlobalPercError where there is none: on the main thread of a page, say. */
-export async function startSync(): Promise<void> {
-  requireSync(await startedEngine());
-}
-
-/** Carries out a computation and blocks until it is done; `startSync` comes first. @throws GlobalPercError as it does. */
+/** Carries out a computation and blocks until it is done. @throws GlobalPercError where that is not possible. */
 export function runStepsSync<T>(steps: Steps<T>): T {
-  if (started === undefined) throw new Error('runStepsSync before startSync');
-  const askSync = requireSync(started);
+  if (started === undefined) throw new Error('runStepsSync before the engine was started');
+  const engine = started;
+  if (engine.cannotBlock) throw new GlobalPercError(`synchronous calls are not possible here: ${engine.cannotBlock}`);
   let step = steps.next();
-  while (!step.done) step = resumed(steps, step.value, askSync);
+  while (!step.done) step = resumed(steps, step.value, engine);
   return step.value;
 }
 
-function resumed<T>(
-  steps: Steps<T>,
-  request: EngineRequest,
-  askSync: (request: EngineRequest) => unknown,
-): IteratorResult<EngineRequest, T> {
+function resumed<T>(steps: Steps<T>, request: EngineRequest, engine: Engine): IteratorResult<EngineRequest, T> {
   let answer: unknown;
   try {
-    answer = askSync(request);
+    answer = engine.askSync?.(request);
   } catch (error) {
     return steps.throw(error);
   }
   return steps.next(answer);
-}
-
-function requireSync(engine: Engine): (request: EngineRequest) => unknown {
-  if (engine.askSync) return (request) => engine.askSync?.(request);
-  throw new GlobalPercError(`synchronous calls are not possible here: ${engine.cannotBlock}`);
 }

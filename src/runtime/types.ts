@@ -50,10 +50,10 @@ export interface EngineRequest {
 /** Runs sessions somewhere: a worker thread, or the page itself. */
 export interface Engine {
   ask(request: EngineRequest): Promise<unknown>;
-  /** The same, blocking the caller; absent where that is not possible. */
+  /** The same, blocking the caller; only where nothing speaks against it. */
   askSync?(request: EngineRequest): unknown;
-  /** Why there is no askSync, and what to do. */
-  readonly cannotBlock?: string;
+  /** Why the caller cannot block, and what to do, if so. */
+  readonly cannotBlock: string | undefined;
 }
 
 /** A request to a worker; with a buffer, the answer is written there. `collect` asks again for one that did not fit. */

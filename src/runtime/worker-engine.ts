@@ -25,13 +25,16 @@ interface Pending {
 }
 
 export class WorkerEngine implements Engine {
+  readonly cannotBlock: string | undefined;
   private readonly port: WorkerPort;
   private readonly pending = new Map<number, Pending>();
   private next = 0;
   private buffer: SharedArrayBuffer | undefined;
 
-  constructor(port: WorkerPort) {
+  /** @param cannotBlock why this thread cannot wait for an answer, if so */
+  constructor(port: WorkerPort, cannotBlock?: string) {
     this.port = port;
+    this.cannotBlock = cannotBlock;
   }
 
   ask({ method, argument }: EngineRequest): Promise<unknown> {

@@ -1,0 +1,98 @@
+/** What a page, or a Web Worker of it, does; each returns what can be compared outside. */
+import * as jax from '@jax-js/jax';
+import * as tf from '@tensorflow/tfjs';
+import { Generator, GlobalPercConfig, GlobalPercLoss, loadModel } from 'globalperc';
+import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
+import { tfLoss, tfStep } from 'globalperc/tfjs';
+
+const STEPS = 10;
+const SIDE = 24;
+
+/** A batch of two images `[2, 3, 24, 24]`, uniform in [0, 1). @param {number} seed */
+export function noise(seed) {
+  const generator = new Generator(seed);
+  const dims = [2, 3, SIDE, SIDE];
+  return { dims, data: Float32Array.from({ length: 2 * 3 * SIDE * SIDE }, () => generator.uniform()) };
+}
+
+const perceptual = async () =>
+  new GlobalPercLoss(await loadModel('/teacher.onnx'), new GlobalPercConfig({ printData: false }));
+
+/** @param {{ dims: number[], data: Float32Array }} image */
+const tfImage = ({ dims, data }) => tf.tidy(() => tf.transpose(tf.tensor(data, dims), [0, 2, 3, 1]));
+
+function tfStudent() {
+  const kernelInitializer = tf.initializers.glorotUniform({ seed: 1 });
+  return tf.sequential({
+    layers: [
+      tf.layers.conv2d({
+        inputShape: [null, null, 3],
+        filters: 8,
+        kernelSize: 3,
+        padding: 'same',
+        activation: 'relu',
+        kernelInitializer,
+      }),
+      tf.layers.dropout({ rate: 0.1 }),
+      tf.layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same', kernelInitializer }),
+    ],
+  });
+}
+
+/** Loss and gradient of two images, as this thread finds them. */
+async function valueAndGrad() {
+  const loss = await perceptual();
+  const { value, grad } = await loss.valueAndGrad(noise(1), noise(2));
+  return { value, grad: [...grad.data] };
+}
+
+/** model.fit, for ten epochs of one batch. */
+async function tfjsFit() {
+  await tf.setBackend('cpu');
+  const model = tfStudent();
+  const loss = await tfLoss(await perceptual());
+  model.compile({ optimizer: tf.train.adam(0.01), loss });
+  const { history } = await model.fit(tfImage(noise(1)), tfImage(noise(2)), { epochs: STEPS, verbose: 0 });
+  await loss.dispose();
+  return { losses: history.loss };
+}
+
+/** Ten steps that do not block. */
+async function tfjsSteps() {
+  await tf.setBackend('cpu');
+  const model = tfStudent();
+  const step = tfStep(await perceptual());
+  const optimizer = tf.train.adam(0.01);
+  const [x, y] = [tfImage(noise(1)), tfImage(noise(2))];
+  const losses = [];
+  for (let i = 0; i < STEPS; i += 1) losses.push(await step(model, optimizer, x, y));
+  return { losses };
+}
+
+/** Ten steps of gradient descent in jax-js. */
+async function jaxSteps() {
+  await jax.init('wasm');
+  const { lax, numpy: np, random, tree } = jax;
+  /** @param {any} weight @param {any} x */
+  const student = (weight, x) => lax.conv(x, weight, [1, 1], 'SAME');
+  const lossAndGrads = valueAndGradWith(student, jaxLoss(await perceptual()));
+  const array = (/** @type {ReturnType<typeof noise>} */ { data, dims }) => np.array(data, { shape: dims });
+  let weight = random.normal(random.key(1), [3, 3, 3, 3]).mul(0.2);
+  const losses = [];
+  for (let i = 0; i < STEPS; i += 1) {
+    const [value, grads] = await lossAndGrads(tree.ref(weight), array(noise(1)), array(noise(2)));
+    weight = weight.sub(grads.mul(0.01));
+    losses.push(value.item());
+  }
+  return { losses };
+}
+
+/** What tfLoss answers here. */
+async function tfLossRefused() {
+  return tfLoss(await perceptual()).then(
+    () => ({ message: 'none' }),
+    ({ message }) => ({ message }),
+  );
+}
+
+export const SCENARIOS = { valueAndGrad, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };

@@ -1,0 +1,84 @@
+/** Losses in real Chromium: on a page's main thread and in Web Workers, with ONNX Runtime Web. */
+import { fileURLToPath } from 'node:url';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { GlobalPercConfig, GlobalPercLoss, loadModel } from '../../src/index.js';
+import { relativeError } from '../support/run.js';
+import { noise } from './scenarios.mjs';
+import { openBrowser, type Site, serve, visit } from './site.js';
+
+interface Result {
+  readonly losses: number[];
+  readonly value: number;
+  readonly grad: number[];
+  readonly message: string;
+}
+
+let browser: Browser;
+let page: Page;
+let sites: Readonly<Record<'whole' | 'unshared' | 'workerless', Site>>;
+
+beforeAll(async () => {
+  const [whole, unshared, workerless] = await Promise.all([
+    serve(),
+    serve({ isolated: false }),
+    serve({ worker: false }),
+  ]);
+  sites = { whole, unshared, workerless };
+  browser = await openBrowser();
+  page = await visit(browser, whole.url);
+});
+
+afterAll(async () => {
+  await browser.close();
+  for (const site of Object.values(sites)) site.close();
+});
+
+const run = (on: Page, thread: 'onMainThread' | 'inWebWorker', scenario: string): Promise<Result> =>
+  on.evaluate(`${thread}('${scenario}')`);
+
+describe.each(['onMainThread', 'inWebWorker'] as const)('%s', (thread) => {
+  it('gives the loss and the gradient that Node gives', async () => {
+    const teacher = await loadModel(fileURLToPath(new URL('../../assets/teacher.onnx', import.meta.url)));
+    await using loss = new GlobalPercLoss(teacher, new GlobalPercConfig({ printData: false }));
+    const expected = await loss.valueAndGrad(noise(1), noise(2));
+    const { value, grad } = await run(page, thread, 'valueAndGrad');
+    expect(relativeError([value], [expected.value])).toBeLessThan(1e-5);
+    expect(relativeError(grad, expected.grad.data as Float32Array)).toBeLessThan(1e-4);
+  });
+});
+
+it.each([
+  ['TensorFlow.js: model.fit in a Web Worker', 'inWebWorker', 'tfjsFit'],
+  ['TensorFlow.js: tfStep on the main thread', 'onMainThread', 'tfjsSteps'],
+  ['TensorFlow.js: tfStep in a Web Worker', 'inWebWorker', 'tfjsSteps'],
+  ['jax-js on the main thread', 'onMainThread', 'jaxSteps'],
+] as const)('%s trains ten steps, and the loss falls', async (_, thread, scenario) => {
+  const { losses } = await run(page, thread, scenario);
+  expect(losses).toHaveLength(10);
+  expect(losses.at(-1)).toBeLessThan(0.9 * (losses[0] as number));
+});
+
+describe('tfLoss says why it cannot block', () => {
+  it('on the main thread', async () => {
+    const { message } = await run(page, 'onMainThread', 'tfLossRefused');
+    expect(message).toMatch(/main thread must not block.*tfStep trains without blocking/);
+  });
+
+  it.each([
+    [
+      'without shared memory',
+      'unshared',
+      /no shared memory: serve it with the headers Cross-Origin-Opener-Policy.*tfStep/,
+    ],
+    ['without its worker', 'workerless', /web-worker.mjs\) did not start.*tfStep trains without blocking/],
+  ] as const)('%s, where tfStep trains all the same', async (_, site, reason) => {
+    const other = await visit(browser, sites[site].url);
+    const { message } = await run(other, 'inWebWorker', 'tfLossRefused');
+    expect(message).toMatch(reason);
+    for (const thread of ['inWebWorker', 'onMainThread'] as const) {
+      const { losses } = await run(other, thread, 'tfjsSteps');
+      expect(losses.at(-1), thread).toBeLessThan(losses[0] as number);
+    }
+  });
+});
