@@ -3,10 +3,12 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect } from 'vitest';
 
-/** The text of a module and all it imports, bundled without a warning. */
-export async function bundled(entry: URL): Promise<string> {
+/** The text of a module – a file, or source code that imports the package by name – and of all it uses, bundled without a warning. */
+export async function bundled(entry: URL | string): Promise<string> {
   const { outputFiles, warnings } = await build({
-    entryPoints: [fileURLToPath(entry)],
+    ...(typeof entry === 'string'
+      ? { stdin: { contents: entry, resolveDir: fileURLToPath(new URL('../..', import.meta.url)) } }
+      : { entryPoints: [fileURLToPath(entry)] }),
     bundle: true,
     minify: true,
     platform: 'browser',
