@@ -75,12 +75,22 @@ def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
         return hook
 
     handles = [m.register_forward_hook(hook_for(path), with_kwargs=True) for path, m in model.named_modules() if path]
+    handles += [m.register_forward_hook(take_contiguous_gradient) for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     try:
         model(*inputs)
     finally:
         for handle in handles:
             handle.remove()
     return calls
+
+
+def take_contiguous_gradient(module, given, output) -> None:
+    """
+    PyTorch (seen in 2.15 on the CPU) mixes up the elements of a gradient that reaches a BatchNorm in evaluation as a
+    transposed sequence of a batch of one, with strides (C, 1, W·C, C). Made contiguous, it is read as it should.
+    """
+    if output.requires_grad:
+        output.register_hook(lambda grad: grad.contiguous())
 
 
 def is_idle(module: nn.Module) -> bool:
