@@ -28,6 +28,7 @@ import torch.nn as nn
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "fixtures"))
 
+from absent import reasons  # noqa: E402
 from architectures import ARCHITECTURES, Architecture, Wrapper  # noqa: E402
 from reference import build_loss, curve, is_leaf  # noqa: E402
 
@@ -42,14 +43,16 @@ TIMEOUT = 900
 IDLE = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropPath", "StochasticDepth", "AlphaDropout")
 
 
-@dataclass
+@dataclass(eq=False)
 class Call:
     path: str
     type: str
     leaf: bool
     idle: bool
     output: torch.Tensor
-    number: int = 0
+    number: int
+    # All paths that the module has; hooks know the first.
+    names: tuple[str, ...]
 
 
 def tensors_in(value) -> list[torch.Tensor]:
@@ -62,6 +65,9 @@ def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
     does in place afterwards (`F.relu(x, inplace=True)` in DenseNet) would change what the hook has seen.
     """
     calls: list[Call] = []
+    names: dict[nn.Module, list[str]] = {}
+    for path, module in model.named_modules(remove_duplicate=False):
+        names.setdefault(module, []).append(path)
 
     def hook_for(path: str):
         def hook(module, given, keywords, output):
@@ -71,7 +77,7 @@ def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
             given = [*tensors_in(given), *tensors_in(list(keywords.values()))]
             same = [x for x in given if x is found[0] or (is_idle(module) and x.shape == found[0].shape and torch.allclose(x, found[0], atol=1e-4, rtol=1e-4))]
             number = sum(call.path == path for call in calls)
-            calls.append(Call(path, type(module).__name__, is_leaf(module), bool(same), found[0].clone(), number))
+            calls.append(Call(path, type(module).__name__, is_leaf(module), bool(same), found[0].clone(), number, tuple(names[module])))
         return hook
 
     handles = [m.register_forward_hook(hook_for(path), with_kwargs=True) for path, m in model.named_modules() if path]
@@ -81,6 +87,10 @@ def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
         for handle in handles:
             handle.remove()
     return calls
+
+
+def label(call: Call) -> str:
+    return f"{call.path} ({call.type})"
 
 
 def is_idle(module: nn.Module) -> bool:
@@ -229,8 +239,11 @@ def run(name: str, style: str, work: Path) -> dict:
     arguments = ["--image", first, *set_arguments(architecture.further, work)]
     result = {"parameters": sum(p.numel() for p in model.parameters())}
     calls = recorded(model, (pred, *further))
-    matched, hooks = match(calls, command("inspect", str(path), *arguments, "--input", ",".join(map(str, pred.shape)))["modules"], style)
-    result |= hooks
+    matched, hooks, missing = match(calls, command("inspect", str(path), *arguments, "--input", ",".join(map(str, pred.shape)))["modules"], style)
+    apart = reasons(model, (pred, target), further, missing, calls, matched, path)
+    explained = [call for some in apart.values() for call in some]
+    result |= hooks | {"apart": {reason: list(map(label, some)) for reason, some in apart.items()}}
+    result |= {"expected": hooks["expected"] - len(explained), "missing": [label(call) for call in missing if call not in explained]}
     if not matched:
         return result | {"error": "no hook in common"}
     for key, tensor in (("pred", pred), ("target", target)):
@@ -251,34 +264,30 @@ def run(name: str, style: str, work: Path) -> dict:
     return result
 
 
-def match(calls: list[Call], modules: list[dict], style: str) -> tuple[dict, dict]:
-    """Paths that are hooked: PyTorch's, and what the file calls them; and how the lists of leaf calls compare."""
+def match(calls: list[Call], modules: list[dict], style: str) -> tuple[dict, dict, list[Call]]:
+    """Paths that are hooked: PyTorch's, and what the file calls them; how the lists of leaf calls compare; what is missing."""
     expected: dict[str, list[Call]] = {}
     for call in calls:
-        if call.leaf and not call.idle and not constant(call):
+        if call.leaf and not call.idle:
             expected.setdefault(call.path, []).append(call)
     leaves = [module for module in modules if module["leaf"]]
+    if style == "stripped":
+        return by_class(expected, leaves, calls)
+    first_names = {name: call.path for call in calls for name in call.names}
     found: dict[str, list[dict]] = {}
     for module in leaves:
         folded = module.get("folded", {}).get("path")
-        found.setdefault(folded if folded in expected else module["path"], []).append(module)
-    if style == "stripped":
-        return by_class(expected, leaves, calls)
+        path = folded if folded in expected else module["path"]
+        found.setdefault(first_names.get(path, path), []).append(module)
     pairs = {path: aligned(calls_of, found.get(path, [])) for path, calls_of in expected.items()}
     matched = {(call.path, call.number): module["path"] for pair in pairs.values() for call, module in pair}
     classes = [(call.type, module) for pair in pairs.values() for call, module in pair]
     return matched, {
         "expected": sum(map(len, expected.values())),
         "found": len(matched),
-        "missing": [f"{path} ({call.type})" for path, calls_of in expected.items() for call in calls_of if (path, call.number) not in matched][:12],
         "extra": sorted({f"{module['path']} ({module['class']})" for path, entries in found.items() if path not in expected for module in entries})[:12],
         "classes": sum(type_ == module["class"] or module.get("folded", {}).get("class") == type_ for type_, module in classes),
-    }
-
-
-def constant(call: Call) -> bool:
-    """Embeddings of positions depend on no input: the file holds them as weights."""
-    return "position_embedding" in call.path or "RopePositionEmbedding" in call.type
+    }, [call for calls_of in expected.values() for call in calls_of if (call.path, call.number) not in matched]
 
 
 def aligned(expected: list[Call], found: list[dict]) -> list[tuple[Call, dict]]:
@@ -292,7 +301,7 @@ def aligned(expected: list[Call], found: list[dict]) -> list[tuple[Call, dict]]:
     return pairs
 
 
-def by_class(expected: dict, leaves: list[dict], calls: list[Call]) -> tuple[dict, dict]:
+def by_class(expected: dict, leaves: list[dict], calls: list[Call]) -> tuple[dict, dict, list[Call]]:
     """Files without names: calls of one class are held against each other in their order."""
     in_order = [call for call in calls if call.leaf and not call.idle]
     matched = {}
@@ -302,9 +311,8 @@ def by_class(expected: dict, leaves: list[dict], calls: list[Call]) -> tuple[dic
         ours = [module for module in leaves if module["class"] == kind.removesuffix("Activation")]
         if len(theirs) == len(ours):
             matched |= {(call.path, call.number): module["path"] for call, module in aligned(theirs, ours)}
-    counts = {"expected": len(in_order), "found": len(matched), "classes": len(matched)}
-    missing = [f"{call.path} ({call.type})" for call in in_order if (call.path, call.number) not in matched]
-    return matched, {**counts, "missing": missing[:12], "extra": []}
+    counts = {"expected": len(in_order), "found": len(matched), "classes": len(matched), "extra": []}
+    return matched, counts, [call for call in in_order if (call.path, call.number) not in matched]
 
 
 def main() -> None:

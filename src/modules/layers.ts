@@ -7,15 +7,24 @@ import { spatialRank } from './rank.js';
 export const UNKNOWN_CLASS = 'Module';
 
 /** A class, or how to tell it from the nodes of a group that has the right operators; `undefined` when it is another. */
-type Classify = string | ((nodes: readonly Node[], flow: DataFlow) => string | undefined);
+type Classify = string | ClassifyNodes;
+type ClassifyNodes = (nodes: readonly Node[], flow: DataFlow) => string | undefined;
 
 const find = (nodes: readonly Node[], ...ops: string[]): Node => nodes.find(({ op }) => ops.includes(op)) as Node;
 
 /** `Conv` becomes `Conv2d`, by the operator that knows the dimensions. */
 const perDimension =
-  (prefix: string, ...ops: string[]): Classify =>
+  (prefix: string, ...ops: string[]): ClassifyNodes =>
   (nodes, flow) =>
     `${prefix}${spatialRank(find(nodes, ...ops), flow)}d`;
+
+/** TorchScript's exporter writes the padding of every pooling but those whose kernel it has computed from the sizes. */
+const pool =
+  (kind: string, op: string): Classify =>
+  (nodes, flow) => {
+    const adaptive = attributesOf(find(nodes, op)).ints('pads') === undefined ? 'Adaptive' : '';
+    return perDimension(`${adaptive}${kind}Pool`, op)(nodes, flow);
+  };
 
 /** A product of two activations is no layer. */
 const linear: Classify = (nodes, flow) => {
@@ -144,8 +153,13 @@ const bias: Classify = ([node]) =>
     ? 'Linear'
     : undefined;
 
-/** Patterns too common to be believed outside a scope of their own. */
-const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = { Reshape: 'Flatten', Add: bias };
+/** Patterns that are believed in a scope of their own only. */
+const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = {
+  Reshape: 'Flatten',
+  Add: bias,
+  AveragePool: pool('Avg', 'AveragePool'),
+  MaxPool: pool('Max', 'MaxPool'),
+};
 
 /** Most operators any pattern has. */
 export const LONGEST_PATTERN = Math.max(...Object.keys(PATTERNS).map((pattern) => pattern.split(' ').length));

@@ -9,6 +9,8 @@ import { mergedCalls } from './merged-calls.js';
 import { ownersOf } from './owners.js';
 import { renameMadeNodes } from './rename.js';
 import { restoreOutputs } from './restore.js';
+import { restoreOrder } from './restore-order.js';
+import { restoreViews } from './restore-views.js';
 import { torchScriptScopes } from './torchscript.js';
 import type { CallNodes, ModuleCall, ScopeMap } from './types.js';
 import { matchLayers } from './unscoped.js';
@@ -27,8 +29,10 @@ interface Uncounted extends Omit<ModuleCall, 'call'> {
  * Modules that left no node – Dropout, Identity, a BatchNorm merged into a convolution – are not found.
  */
 export function recoverModules(graph: Graph): ModuleCall[] {
+  restoreViews(graph);
   const metadata = dynamoScopes(graph);
   if (metadata === undefined) {
+    restoreOrder(graph);
     renameMadeNodes(graph, new DataFlow(graph));
     restoreOutputs(graph);
   }

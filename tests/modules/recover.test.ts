@@ -1,5 +1,6 @@
 /** What the fixtures do not have: names in doubt, repeated calls, merged layers, files without scopes. */
 import { describe, expect, it } from 'vitest';
+import { ints } from '../../src/graph/index.js';
 import { parsePythonList } from '../../src/modules/dynamo.js';
 import { recoverModules, selectHooks } from '../../src/modules/index.js';
 import { graphOf, type NodeSpec } from './build.js';
@@ -68,6 +69,15 @@ describe('TorchScript names', () => {
         ['Mul', '/Mul', ['/conv/Conv', '/Sigmoid']],
       ]),
     ).toEqual(['conv#0 Conv2d']);
+  });
+
+  it('tells adaptive pooling by the padding that it does not write', () => {
+    const graph = graphOf([
+      ['AveragePool', '/pool/AveragePool', ['x']],
+      ['AveragePool', '/adaptive/AveragePool', ['/pool/AveragePool']],
+    ]);
+    Object.assign(graph.nodes[0]?.attributes ?? {}, { pads: ints([0, 0, 0, 0]) });
+    expect(recoverModules(graph).map(({ class: className }) => className)).toEqual(['AvgPool2d', 'AdaptiveAvgPool2d']);
   });
 
   it('looks past shape arithmetic and prepared weights', () => {
