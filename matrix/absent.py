@@ -11,27 +11,52 @@ import torch.nn as nn
 
 SAME_FOR_EVERY_IMAGE = "same output for every image"
 WITHOUT_EFFECT = "without effect on the model's output"
-REPEATED = "repeat of another call on equal inputs"
+REPEATED = "repeats of another call on equal inputs"
+SHORT_NAME = "found without the name of a container that is never called"
+IDLE_CHILDREN = "found in place of its children, which do nothing"
 
 
-def reasons(model: nn.Module, images: tuple, further: tuple, missing: list, calls: list, matched: dict, file: Path) -> dict[str, list]:
-    """The missing calls that no export could or need show, by reason. What is left over is a miss."""
+def reasons(model: nn.Module, images: tuple, further: tuple, missing: list, matched: dict, extra: list[str], file: Path) -> dict[str, list]:
+    """The missing calls that the file could or need not show, by reason. What is left over is a miss."""
     if not missing:
         return {}
-    outputs = [{(path, number): output for path, number, _, output in observed(model, (image, *further))} for image in images]
-    same_for_both = lambda call: torch.equal(*(seen[call.path, call.number] for seen in outputs))
-    found: dict[str, list] = {}
+    seen = [observed(model, (image, *further)) for image in images]
+    outputs = [{(path, number): output for path, number, _, output in calls} for calls in seen]
+    same_for_both = lambda call: torch.equal(*(of_image[call.path, call.number] for of_image in outputs))
+    called = {path for path, *_ in seen[0]}
     known = {path for path, _ in matched}
+    found: dict[str, list] = {}
     for call in missing:
-        if call.path not in known and stands_in(file, call.names, known):
+        if any(f"{without_uncalled(name, called)} ({call.type})" in extra for name in call.names):
+            found.setdefault(SHORT_NAME, []).append(call)
+        elif call.path not in known and stands_in(file, call.names, known):
             continue
-        if same_for_both(call):
+        elif same_for_both(call):
             found.setdefault(SAME_FOR_EVERY_IMAGE, []).append(call)
         elif not has_effect(model, (images[0], *further), call):
             found.setdefault(WITHOUT_EFFECT, []).append(call)
-        elif repeats(model, (images[0], *further), call, matched):
+        elif repeats(model, seen[0], call, matched):
             found.setdefault(REPEATED, []).append(call)
     return found
+
+
+def surplus(calls: list, extra: list[str], apart: dict[str, list]) -> dict[str, list[str]]:
+    """Calls of the file that PyTorch does not count as those of leaves, by reason; '' where there is none."""
+    called = {call.path for call in calls}
+    renamed = {f"{without_uncalled(name, called)} ({call.type})" for call in apart.get(SHORT_NAME, []) for name in call.names}
+    found: dict[str, list[str]] = {}
+    for entry in extra:
+        if entry in renamed:
+            continue
+        inner = [call for call in calls if call.leaf and call.path.startswith(f"{entry.rpartition(' (')[0]}.")]
+        found.setdefault(IDLE_CHILDREN if inner and all(call.idle for call in inner) else "", []).append(entry)
+    return found
+
+
+def without_uncalled(path: str, called: set[str]) -> str:
+    """A path without the containers that no hook has seen."""
+    parts = path.split(".")
+    return ".".join(part for i, part in enumerate(parts) if ".".join(parts[: i + 1]) in called)
 
 
 def tensors_in(value) -> list[torch.Tensor]:
@@ -92,9 +117,9 @@ def has_effect(model: nn.Module, inputs: tuple, call) -> bool:
     return any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
 
-def repeats(model: nn.Module, inputs: tuple, call, matched: dict) -> bool:
+def repeats(model: nn.Module, calls: list[tuple], call, matched: dict) -> bool:
     """Whether a call that was found has equal inputs, an equal output, and a module of the same class and weights."""
-    seen = {(path, number): (given, output) for path, number, given, output in observed(model, inputs)}
+    seen = {(path, number): (given, output) for path, number, given, output in calls}
     module, (given, output) = model.get_submodule(call.path), seen[call.path, call.number]
     equal = lambda a, b: len(a) == len(b) and all(x.shape == y.shape and torch.equal(x, y) for x, y in zip(a, b))
 

@@ -28,7 +28,7 @@ import torch.nn as nn
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "fixtures"))
 
-from absent import reasons  # noqa: E402
+from absent import reasons, surplus  # noqa: E402
 from architectures import ARCHITECTURES, Architecture, Wrapper  # noqa: E402
 from reference import build_loss, curve, is_leaf  # noqa: E402
 
@@ -240,9 +240,10 @@ def run(name: str, style: str, work: Path) -> dict:
     result = {"parameters": sum(p.numel() for p in model.parameters())}
     calls = recorded(model, (pred, *further))
     matched, hooks, missing = match(calls, command("inspect", str(path), *arguments, "--input", ",".join(map(str, pred.shape)))["modules"], style)
-    apart = reasons(model, (pred, target), further, missing, calls, matched, path)
+    apart = reasons(model, (pred, target), further, missing, matched, hooks["extra"], path)
     explained = [call for some in apart.values() for call in some]
     result |= hooks | {"apart": {reason: list(map(label, some)) for reason, some in apart.items()}}
+    result["extra"] = surplus(calls, hooks["extra"], apart)
     result |= {"expected": hooks["expected"] - len(explained), "missing": [label(call) for call in missing if call not in explained]}
     if not matched:
         return result | {"error": "no hook in common"}
@@ -285,7 +286,7 @@ def match(calls: list[Call], modules: list[dict], style: str) -> tuple[dict, dic
     return matched, {
         "expected": sum(map(len, expected.values())),
         "found": len(matched),
-        "extra": sorted({f"{module['path']} ({module['class']})" for path, entries in found.items() if path not in expected for module in entries})[:12],
+        "extra": sorted({f"{module['path']} ({module['class']})" for path, entries in found.items() if path not in expected for module in entries}),
         "classes": sum(type_ == module["class"] or module.get("folded", {}).get("class") == type_ for type_, module in classes),
     }, [call for calls_of in expected.values() for call in calls_of if (call.path, call.number) not in matched]
 
