@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 import onnx
@@ -133,7 +134,7 @@ def repeats(model: nn.Module, calls: list[tuple], call, matched: dict) -> bool:
 
 def stands_in(file: Path, names: tuple[str, ...], known: set[str]) -> bool:
     """Whether any node of a file says that it stands in a module of one of these names, and in none that is known."""
-    for node in onnx.load(file, load_external_data=False).graph.node:
+    for node in nodes_of(file):
         scopes = next((entry.value for entry in node.metadata_props if entry.key == "pkg.torch.onnx.name_scopes"), "")
         if any(f"'{name}'" in re.sub(r"@\d+", "", scopes) for name in names):
             return True
@@ -142,6 +143,11 @@ def stands_in(file: Path, names: tuple[str, ...], known: set[str]) -> bool:
         if fitting and not any(fits(folders, name) and len(name) <= len(fitting[0]) for name in known):
             return True
     return False
+
+
+@cache
+def nodes_of(file: Path) -> list[onnx.NodeProto]:
+    return list(onnx.load(file, load_external_data=False).graph.node)
 
 
 def fits(folders: list[str], path: str) -> bool:

@@ -117,27 +117,33 @@ def prepared(architecture: Architecture) -> nn.Module:
     return model
 
 
-def merge_batch_norms(model: nn.Module, inputs: tuple) -> None:
-    """Moves every BatchNorm that directly follows a convolution into it, as both exporters do; what stays does nothing."""
+def directly_behind(model: nn.Module, inputs: tuple, firsts: tuple, is_second) -> list[tuple[nn.Module, nn.Module]]:
+    """Pairs of modules of which only the second reads what the first returns."""
     # The tensors are kept, so that no two have the same id.
     made, pairs, uses, kept = {}, [], {}, []
 
     def hook(module, given, output):
         kept.extend((given, output))
+        if given and output is given[0]:
+            return
         for x in tensors_in(given):
             uses[id(x)] = uses.get(id(x), 0) + 1
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+        if isinstance(module, firsts):
             made[id(output)] = (module, output)
-        elif isinstance(module, nn.modules.batchnorm._BatchNorm) and id(given[0]) in made:
+        elif is_second(module) and id(given[0]) in made:
             pairs.append((*made[id(given[0])], module))
 
-    handles = [m.register_forward_hook(hook) for m in model.modules() if is_leaf(m) or isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    handles = [m.register_forward_hook(hook) for m in model.modules() if is_leaf(m) or is_second(m)]
     model(*inputs)
     for handle in handles:
         handle.remove()
-    for conv, output, norm in pairs:
-        if uses[id(output)] > 1 or getattr(norm, "merged", False):
-            continue
+    return [(first, second) for first, output, second in pairs if uses[id(output)] == 1 and not getattr(second, "merged", False)]
+
+
+def merge_batch_norms(model: nn.Module, inputs: tuple) -> None:
+    """Moves every BatchNorm that directly follows a convolution into it, as both exporters do; what stays does nothing."""
+    is_norm = lambda module: isinstance(module, nn.modules.batchnorm._BatchNorm)
+    for conv, norm in directly_behind(model, inputs, (nn.Conv1d, nn.Conv2d, nn.Conv3d), is_norm):
         scale = (norm.weight if norm.affine else 1) / (norm.running_var + norm.eps).sqrt()
         bias = (conv.bias if conv.bias is not None else 0) - norm.running_mean
         conv.weight.data = conv.weight * scale.reshape(-1, *[1] * (conv.weight.dim() - 1))
@@ -148,6 +154,15 @@ def merge_batch_norms(model: nn.Module, inputs: tuple) -> None:
             norm.weight.data.fill_(1)
             norm.bias.data.zero_()
         norm.merged = True
+
+
+def merge_scales(model: nn.Module, inputs: tuple) -> None:
+    """Moves every LayerScale into the Linear before it, as onnxslim does to the file."""
+    for linear, scale in directly_behind(model, inputs, (nn.Linear,), lambda module: type(module).__name__ == "LayerScale"):
+        linear.weight.data = linear.weight * scale.gamma[:, None]
+        linear.bias.data = linear.bias * scale.gamma
+        scale.gamma.data.fill_(1)
+        scale.merged = True
 
 
 def export(model: nn.Module, inputs: tuple, names: list[str], path: Path, style: str) -> None:
@@ -236,6 +251,8 @@ def run(name: str, style: str, work: Path) -> dict:
         export(model, (pred, *further), [first, *architecture.further], path, style)
     except Exception as error:
         return {"unavailable": f"{type(error).__name__}: {next((line for line in str(error).splitlines() if line.strip()), '')[:160]}"}
+    if style == "onnxslim":
+        merge_scales(model, (pred, *further))
     arguments = ["--image", first, *set_arguments(architecture.further, work)]
     result = {"parameters": sum(p.numel() for p in model.parameters())}
     calls = recorded(model, (pred, *further))

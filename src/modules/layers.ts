@@ -68,10 +68,17 @@ const shuffle: Classify = (nodes) => SHUFFLES[String(attributesOf(find(nodes, 'T
 /** x·σ(x), not a gate on something else. */
 const selfGated =
   (className: string): Classify =>
-  (nodes) => {
+  (nodes, flow) => {
     const [first, last] = [nodes[0] as Node, nodes.at(-1) as Node];
-    return last.inputs.includes(first.inputs[0]) ? className : undefined;
+    const gated = first.inputs.find((input) => flow.depends(input)) ?? first.inputs[0];
+    return last.inputs.includes(gated) ? className : undefined;
   };
+
+/** A LayerNorm over the channels of images: they go last and come back. */
+const layerNorm2d: Classify = (nodes) => {
+  const [before, , after] = nodes.map((node) => String(attributesOf(node).ints('perm')));
+  return before === '0,2,3,1' && after === '0,3,1,2' ? 'LayerNorm2d' : undefined;
+};
 
 /** Operators of a module, without those that only prepare shapes. Their order does not matter. */
 const PATTERNS: Readonly<Record<string, Classify>> = {
@@ -93,6 +100,7 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   'Mul Mul Mul Add Mul Tanh Add Mul Mul': 'GELU',
   'Pow Mul Add Mul Tanh Add Mul Mul': 'GELU',
   'Sigmoid Mul': selfGated('SiLU'),
+  'Mul Sigmoid Mul': selfGated('QuickGELU'),
   'Softplus Tanh Mul': selfGated('Mish'),
   Mish: 'Mish',
   'Split Sigmoid Mul': 'GLU',
@@ -120,6 +128,7 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   BatchNormalization: perDimension('BatchNorm', 'BatchNormalization'),
   InstanceNormalization: perDimension('InstanceNorm', 'InstanceNormalization'),
   LayerNormalization: 'LayerNorm',
+  'Transpose LayerNormalization Transpose': layerNorm2d,
   'ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul Add': 'LayerNorm',
   'ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul': 'LayerNorm',
   'ReduceMean Sub Pow ReduceMean Add Sqrt Div': 'LayerNorm',

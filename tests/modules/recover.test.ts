@@ -191,6 +191,25 @@ describe('files without scopes', () => {
     ).toEqual(['features.0#0 Conv2d', 'Sigmoid_1#0 SiLU', 'MatMul_3#0 Linear', 'Div_5#0 GELU', 'Sigmoid_10#0 Sigmoid']);
   });
 
+  it('tells a LayerNorm over channels and a QuickGELU', () => {
+    const graph = graphOf([
+      ['Transpose', 'a', ['x']],
+      ['LayerNormalization', 'b', ['a', 'norm.weight', 'norm.bias']],
+      ['Transpose', 'c', ['b']],
+      ['Mul', 'd', ['c', 'slope']],
+      ['Sigmoid', 'e', ['d']],
+      ['Mul', 'f', ['c', 'e']],
+    ]);
+    for (const [i, perm] of [
+      [0, [0, 2, 3, 1]],
+      [2, [0, 3, 1, 2]],
+    ] as const)
+      Object.assign(graph.nodes[i]?.attributes ?? {}, { perm: ints(perm) });
+    const calls = recoverModules(graph);
+    expect(calls.map(({ class: name, output }) => `${name} ${output.name}`)).toEqual(['LayerNorm2d c', 'QuickGELU f']);
+    expect(selectHooks(calls, ['LayerNorm'])).toEqual(calls.slice(0, 1));
+  });
+
   it('takes no product of activations for a layer', () => {
     expect(
       list([
