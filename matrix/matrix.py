@@ -89,7 +89,7 @@ def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
     return calls
 
 
-def label(call: Call) -> str:
+def described(call: Call) -> str:
     return f"{call.path} ({call.type})"
 
 
@@ -259,9 +259,9 @@ def run(name: str, style: str, work: Path) -> dict:
     matched, hooks, missing = match(calls, command("inspect", str(path), *arguments, "--input", ",".join(map(str, pred.shape)))["modules"], style)
     apart = reasons(model, (pred, target), further, missing, matched, hooks["extra"], path)
     explained = [call for some in apart.values() for call in some]
-    result |= hooks | {"apart": {reason: list(map(label, some)) for reason, some in apart.items()}}
+    result |= hooks | {"apart": {reason: list(map(described, some)) for reason, some in apart.items()}}
     result["extra"] = surplus(calls, hooks["extra"], apart)
-    result |= {"expected": hooks["expected"] - len(explained), "missing": [label(call) for call in missing if call not in explained]}
+    result |= {"expected": hooks["expected"] - len(explained), "missing": [described(call) for call in missing if call not in explained]}
     if not matched:
         return result | {"error": "no hook in common"}
     for key, tensor in (("pred", pred), ("target", target)):
