@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 import torch
 import torch.nn as nn
+from calls import tensors_in
 
 SAME_FOR_EVERY_IMAGE = "same output for every image"
 WITHOUT_EFFECT = "without effect on the model's output"
@@ -58,14 +59,6 @@ def without_uncalled(path: str, called: set[str]) -> str:
     """A path without the containers that no hook has seen."""
     parts = path.split(".")
     return ".".join(part for i, part in enumerate(parts) if ".".join(parts[: i + 1]) in called)
-
-
-def tensors_in(value) -> list[torch.Tensor]:
-    """All tensors in nested lists, tuples and dictionaries."""
-    if isinstance(value, torch.Tensor):
-        return [value]
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
-    return [x for part in parts for x in tensors_in(part)]
 
 
 def observed(model: nn.Module, inputs: tuple) -> list[tuple]:
