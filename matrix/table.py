@@ -12,8 +12,8 @@ Architectures with random weights, exported by both exporters of torch.onnx, som
 stripped of all names; made by `matrix/matrix.py` ({versions}).
 
 - **hooks**: leaf module calls found in the file / those that PyTorch's `register_forward_hook` records, with the same path,
-  order and shape; a module with several paths may have any of them. Dropout, Identity and a BatchNorm merged into its
-  convolution are not counted: they do nothing any more. Neither are calls that are not in the file for a reason that was
+  order and shape; a module with several paths may have any of them. Dropout, Identity, a BatchNorm merged into its
+  convolution and, by onnxslim, a LayerScale into its Linear are not counted: they do nothing any more. Neither are calls that are not in the file for a reason that was
   measured in PyTorch; the row names it and them:
   - *same output for every image*: equal in every bit for two images, and computed by the exporter: its loss is always 0
     (where the nodes are in the file, the call is found and counted);
@@ -22,7 +22,8 @@ stripped of all names; made by `matrix/matrix.py` ({versions}).
   - *repeats of another call on equal inputs*: same class, weights, inputs and output as a call that was found;
   - *found without the name of a container that is never called*: nothing in the file names that container.
 
-  *without* lists what is missing for no such reason, *also* what was found and PyTorch does not count.
+  *without* lists what is missing for no such reason, *also* what was found and PyTorch does not count; *in place of its
+  children, which do nothing*, is a module whose only children are such as Identity.
 - **loss**, **gradient**: relative error against the original loss in PyTorch, float64, with hooks on all of these calls:
   first `NormalizedTensorLoss('l2')` (cosine), then plain `l2`. Passed: all four at most {tolerance:g}, and the hooks the
   same, except that files stripped of names may have fewer.
