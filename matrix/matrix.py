@@ -17,7 +17,6 @@ import sys
 import time
 import traceback
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,63 +27,17 @@ import torch.nn as nn
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "fixtures"))
 
+from absent import reasons, surplus  # noqa: E402
 from architectures import ARCHITECTURES, Architecture, Wrapper  # noqa: E402
-from reference import build_loss, curve, is_leaf  # noqa: E402
+from calls import described, match, recorded, tensors_in  # noqa: E402
+from oracle import CURVE, LOSSES, limits, reference, relative  # noqa: E402
+from reference import is_leaf  # noqa: E402
 
 STYLES = ("torchscript", "dynamo")
 REWRITTEN = {name: ("onnxslim", "onnxsim", "stripped") for name in ("ResNet-18", "MobileNet v3 small", "ConvNeXt", "ViT", "DINOv2 with registers", "Swin", "CLIP ViT")}
 CLI = ["node", str(ROOT / "dist" / "cli" / "main.js")]
-CURVE = {"startWeight": 1, "endWeight": 2, "curveForce": 2}
-LOSSES = {"cosine": {"type": "l2", "norm": "cosine", "reduction": "mean"}, "difference": {"type": "l2", "norm": "none", "reduction": "mean"}}
 TOLERANCE = 1e-3
 TIMEOUT = 900
-# Modules that return their input in evaluation.
-IDLE = ("Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "DropPath", "StochasticDepth", "AlphaDropout")
-
-
-@dataclass
-class Call:
-    path: str
-    type: str
-    leaf: bool
-    idle: bool
-    output: torch.Tensor
-    number: int = 0
-
-
-def tensors_in(value) -> list[torch.Tensor]:
-    return [x for x in (value if isinstance(value, (tuple, list)) else (value,)) if isinstance(x, torch.Tensor)]
-
-
-def recorded(model: nn.Module, inputs: tuple) -> list[Call]:
-    """
-    Every module call that returns a floating-point tensor first, in the order of returning. Copies, since what a model
-    does in place afterwards (`F.relu(x, inplace=True)` in DenseNet) would change what the hook has seen.
-    """
-    calls: list[Call] = []
-
-    def hook_for(path: str):
-        def hook(module, given, keywords, output):
-            found = tensors_in(output)
-            if not found or not found[0].is_floating_point():
-                return
-            given = [*tensors_in(given), *tensors_in(list(keywords.values()))]
-            same = [x for x in given if x is found[0] or (is_idle(module) and x.shape == found[0].shape and torch.allclose(x, found[0], atol=1e-4, rtol=1e-4))]
-            number = sum(call.path == path for call in calls)
-            calls.append(Call(path, type(module).__name__, is_leaf(module), bool(same), found[0].clone(), number))
-        return hook
-
-    handles = [m.register_forward_hook(hook_for(path), with_kwargs=True) for path, m in model.named_modules() if path]
-    try:
-        model(*inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return calls
-
-
-def is_idle(module: nn.Module) -> bool:
-    return type(module).__name__ in IDLE or getattr(module, "merged", False)
 
 
 def prepared(architecture: Architecture) -> nn.Module:
@@ -107,27 +60,33 @@ def prepared(architecture: Architecture) -> nn.Module:
     return model
 
 
-def merge_batch_norms(model: nn.Module, inputs: tuple) -> None:
-    """Moves every BatchNorm that directly follows a convolution into it, as both exporters do; what stays does nothing."""
+def directly_behind(model: nn.Module, inputs: tuple, firsts: tuple, is_second) -> list[tuple[nn.Module, nn.Module]]:
+    """Pairs of modules of which only the second reads what the first returns."""
     # The tensors are kept, so that no two have the same id.
     made, pairs, uses, kept = {}, [], {}, []
 
     def hook(module, given, output):
         kept.extend((given, output))
+        if given and output is given[0]:
+            return
         for x in tensors_in(given):
             uses[id(x)] = uses.get(id(x), 0) + 1
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
+        if isinstance(module, firsts):
             made[id(output)] = (module, output)
-        elif isinstance(module, nn.modules.batchnorm._BatchNorm) and id(given[0]) in made:
+        elif is_second(module) and id(given[0]) in made:
             pairs.append((*made[id(given[0])], module))
 
-    handles = [m.register_forward_hook(hook) for m in model.modules() if is_leaf(m) or isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    handles = [m.register_forward_hook(hook) for m in model.modules() if is_leaf(m) or is_second(m)]
     model(*inputs)
     for handle in handles:
         handle.remove()
-    for conv, output, norm in pairs:
-        if uses[id(output)] > 1 or getattr(norm, "merged", False):
-            continue
+    return [(first, second) for first, output, second in pairs if uses[id(output)] == 1 and not getattr(second, "merged", False)]
+
+
+def merge_batch_norms(model: nn.Module, inputs: tuple) -> None:
+    """Moves every BatchNorm that directly follows a convolution into it, as both exporters do; what stays does nothing."""
+    is_norm = lambda module: isinstance(module, nn.modules.batchnorm._BatchNorm)
+    for conv, norm in directly_behind(model, inputs, (nn.Conv1d, nn.Conv2d, nn.Conv3d), is_norm):
         scale = (norm.weight if norm.affine else 1) / (norm.running_var + norm.eps).sqrt()
         bias = (conv.bias if conv.bias is not None else 0) - norm.running_mean
         conv.weight.data = conv.weight * scale.reshape(-1, *[1] * (conv.weight.dim() - 1))
@@ -138,6 +97,15 @@ def merge_batch_norms(model: nn.Module, inputs: tuple) -> None:
             norm.weight.data.fill_(1)
             norm.bias.data.zero_()
         norm.merged = True
+
+
+def merge_scales(model: nn.Module, inputs: tuple) -> None:
+    """Moves every LayerScale into the Linear before it, as onnxslim does to the file."""
+    for linear, scale in directly_behind(model, inputs, (nn.Linear,), lambda module: type(module).__name__ == "LayerScale"):
+        linear.weight.data = linear.weight * scale.gamma[:, None]
+        linear.bias.data = linear.bias * scale.gamma
+        scale.gamma.data.fill_(1)
+        scale.merged = True
 
 
 def export(model: nn.Module, inputs: tuple, names: list[str], path: Path, style: str) -> None:
@@ -177,10 +145,14 @@ def strip(proto: onnx.ModelProto, path: Path, keep: list[str]) -> None:
 
 
 def command(*arguments: str) -> dict:
-    found = subprocess.run([*CLI, *arguments, "--json"], capture_output=True, text=True, timeout=TIMEOUT)
+    return json.loads(printed(*arguments, "--json"))
+
+
+def printed(*arguments: str) -> str:
+    found = subprocess.run([*CLI, *arguments], capture_output=True, text=True, timeout=TIMEOUT)
     if found.returncode != 0:
         raise RuntimeError(found.stderr.strip().splitlines()[0] if found.stderr.strip() else f"exit {found.returncode}")
-    return json.loads(found.stdout)
+    return found.stdout
 
 
 def set_arguments(further: dict, work: Path) -> list[str]:
@@ -188,25 +160,6 @@ def set_arguments(further: dict, work: Path) -> list[str]:
     for key, value in further.items():
         np.save(work / f"{key}.npy", value.numpy())
     return [part for key in further for part in ("--set", f"{key}={work / f'{key}.npy'}")]
-
-
-def reference(model: nn.Module, hooked: set, spec: dict, pred, target, further: tuple, dtype) -> tuple[float, torch.Tensor]:
-    """Loss and gradient in PyTorch, with hooks on these calls."""
-    model = model.to(dtype)
-    cast = tuple(x.to(dtype) if x.is_floating_point() else x for x in further)
-    activations = lambda x: [call.output for call in recorded(model, (x, *cast)) if (call.path, call.number) in hooked]
-    pred = pred.to(dtype).requires_grad_()
-    with torch.no_grad():
-        wanted = activations(target.to(dtype))
-    seen = activations(pred)
-    weights = curve(len(seen), CURVE["startWeight"], CURVE["endWeight"], CURVE["curveForce"])
-    loss_func = build_loss(spec)
-    loss = sum(w * loss_func(a, b) for w, a, b in zip(weights, seen, wanted, strict=True))
-    return float(loss), torch.autograd.grad(loss, pred)[0].double()
-
-
-def relative(found: torch.Tensor, wanted: torch.Tensor) -> float:
-    return float((found.double() - wanted).norm() / wanted.norm().clamp_min(1e-30))
 
 
 def run(name: str, style: str, work: Path) -> dict:
@@ -226,11 +179,17 @@ def run(name: str, style: str, work: Path) -> dict:
         export(model, (pred, *further), [first, *architecture.further], path, style)
     except Exception as error:
         return {"unavailable": f"{type(error).__name__}: {next((line for line in str(error).splitlines() if line.strip()), '')[:160]}"}
+    if style == "onnxslim":
+        merge_scales(model, (pred, *further))
     arguments = ["--image", first, *set_arguments(architecture.further, work)]
     result = {"parameters": sum(p.numel() for p in model.parameters())}
     calls = recorded(model, (pred, *further))
-    matched, hooks = match(calls, command("inspect", str(path), *arguments, "--input", ",".join(map(str, pred.shape)))["modules"], style)
-    result |= hooks
+    matched, hooks, missing = match(calls, command("inspect", str(path), *arguments, "--input", ",".join(map(str, pred.shape)))["modules"], style)
+    apart = reasons(model, (pred, target), further, missing, matched, hooks["extra"], path)
+    explained = [call for some in apart.values() for call in some]
+    result |= hooks | {"apart": {reason: list(map(described, some)) for reason, some in apart.items()}}
+    result["extra"] = surplus(calls, hooks["extra"], apart)
+    result |= {"expected": hooks["expected"] - len(explained), "missing": [described(call) for call in missing if call not in explained]}
     if not matched:
         return result | {"error": "no hook in common"}
     for key, tensor in (("pred", pred), ("target", target)):
@@ -246,65 +205,14 @@ def run(name: str, style: str, work: Path) -> dict:
         result[f"{label} loss"] = abs(found["loss"] - loss) / abs(loss)
         result[f"{label} gradient"] = relative(torch.from_numpy(np.load(work / "grad.npy")), grad)
         result[f"{label} noise"] = relative(single, grad)
+        if result[f"{label} gradient"] > TOLERANCE:
+            printed("compile", str(path), *arguments, "--config", str(work / "config.json"), "--input", ",".join(map(str, pred.shape)), "--out", str(work / "compiled.onnx"))
+            found_limits = limits(model, set(matched), spec, pred, target, further, grad, work / "compiled.onnx")
+            result |= {f"{label} {what}": value for what, value in found_limits.items()}
+            (work / "compiled.onnx").unlink()
         ordered = [matched[call.path, call.number] for call in calls if (call.path, call.number) in matched]
         result["order"] = [hook["path"] for hook in found["hooks"]] == ordered
     return result
-
-
-def match(calls: list[Call], modules: list[dict], style: str) -> tuple[dict, dict]:
-    """Paths that are hooked: PyTorch's, and what the file calls them; and how the lists of leaf calls compare."""
-    expected: dict[str, list[Call]] = {}
-    for call in calls:
-        if call.leaf and not call.idle and not constant(call):
-            expected.setdefault(call.path, []).append(call)
-    leaves = [module for module in modules if module["leaf"]]
-    found: dict[str, list[dict]] = {}
-    for module in leaves:
-        folded = module.get("folded", {}).get("path")
-        found.setdefault(folded if folded in expected else module["path"], []).append(module)
-    if style == "stripped":
-        return by_class(expected, leaves, calls)
-    pairs = {path: aligned(calls_of, found.get(path, [])) for path, calls_of in expected.items()}
-    matched = {(call.path, call.number): module["path"] for pair in pairs.values() for call, module in pair}
-    classes = [(call.type, module) for pair in pairs.values() for call, module in pair]
-    return matched, {
-        "expected": sum(map(len, expected.values())),
-        "found": len(matched),
-        "missing": [f"{path} ({call.type})" for path, calls_of in expected.items() for call in calls_of if (path, call.number) not in matched][:12],
-        "extra": sorted({f"{module['path']} ({module['class']})" for path, entries in found.items() if path not in expected for module in entries})[:12],
-        "classes": sum(type_ == module["class"] or module.get("folded", {}).get("class") == type_ for type_, module in classes),
-    }
-
-
-def constant(call: Call) -> bool:
-    """Embeddings of positions depend on no input: the file holds them as weights."""
-    return "position_embedding" in call.path or "RopePositionEmbedding" in call.type
-
-
-def aligned(expected: list[Call], found: list[dict]) -> list[tuple[Call, dict]]:
-    """Pairs of calls of one module. An exporter that sees a call on equal inputs twice writes it once."""
-    pairs, rest = [], iter(expected)
-    for module in found:
-        call = next((call for call in rest if list(call.output.shape) == module["shape"]), None)
-        if call is None:
-            return []
-        pairs.append((call, module))
-    return pairs
-
-
-def by_class(expected: dict, leaves: list[dict], calls: list[Call]) -> tuple[dict, dict]:
-    """Files without names: calls of one class are held against each other in their order."""
-    in_order = [call for call in calls if call.leaf and not call.idle]
-    matched = {}
-    for kind in {call.type for call in in_order}:
-        theirs = [call for call in in_order if call.type == kind]
-        # transformers has activation classes of its own.
-        ours = [module for module in leaves if module["class"] == kind.removesuffix("Activation")]
-        if len(theirs) == len(ours):
-            matched |= {(call.path, call.number): module["path"] for call, module in aligned(theirs, ours)}
-    counts = {"expected": len(in_order), "found": len(matched), "classes": len(matched)}
-    missing = [f"{call.path} ({call.type})" for call in in_order if (call.path, call.number) not in matched]
-    return matched, {**counts, "missing": missing[:12], "extra": []}
 
 
 def main() -> None:

@@ -13,17 +13,19 @@ export class DataFlow {
   private readonly dependent: Set<Value>;
   private readonly outputs: ReadonlySet<Value>;
 
-  constructor(graph: Graph) {
-    this.dependent = new Set(graph.inputs);
+  /** @param members The nodes that take the place of those that depend on the input's data. */
+  constructor(graph: Graph, members?: ReadonlySet<Node>) {
+    this.dependent = new Set(members ? [] : graph.inputs);
     this.outputs = new Set(graph.outputs);
-    this.nodes = graph.nodes.filter((node) => this.visit(node));
+    this.nodes = graph.nodes.filter((node) => this.visit(node, members));
     for (const [i, node] of this.nodes.entries()) this.positions.set(node, i);
   }
 
-  private visit(node: Node): boolean {
+  private visit(node: Node, members: ReadonlySet<Node> | undefined): boolean {
+    if (readsOnlyShape(node)) return false;
     const inputs = node.inputs.filter((input) => input !== undefined && this.dependent.has(input)) as Value[];
-    if (inputs.length === 0 || readsOnlyShape(node)) return false;
     for (const input of inputs) this.dataReaders.set(input, [...this.readers(input), node]);
+    if (members ? !members.has(node) : inputs.length === 0) return false;
     for (const output of node.outputs) if (output) this.dependent.add(output);
     return true;
   }

@@ -12,7 +12,7 @@ export type HookSelector =
   | RegExp
   | ((path: string, call: ModuleCall) => boolean);
 
-/** Subclasses that PyTorch's `isinstance` counts as their base; the last two are DINOv2's. */
+/** Subclasses that PyTorch's `isinstance` counts as their base; the last are those of ConvNeXt and DINOv2. */
 const BASE_CLASS: Readonly<Record<string, string>> = {
   NonDynamicallyQuantizableLinear: 'Linear',
   ReLU6: 'Hardtanh',
@@ -21,6 +21,7 @@ const BASE_CLASS: Readonly<Record<string, string>> = {
   ZeroPad3d: 'ConstantPad3d',
   UpsamplingNearest2d: 'Upsample',
   UpsamplingBilinear2d: 'Upsample',
+  LayerNorm2d: 'LayerNorm',
   MemEffAttention: 'Attention',
   NestedTensorBlock: 'Block',
 };

@@ -7,15 +7,24 @@ import { spatialRank } from './rank.js';
 export const UNKNOWN_CLASS = 'Module';
 
 /** A class, or how to tell it from the nodes of a group that has the right operators; `undefined` when it is another. */
-type Classify = string | ((nodes: readonly Node[], flow: DataFlow) => string | undefined);
+type Classify = string | ClassifyNodes;
+type ClassifyNodes = (nodes: readonly Node[], flow: DataFlow) => string | undefined;
 
 const find = (nodes: readonly Node[], ...ops: string[]): Node => nodes.find(({ op }) => ops.includes(op)) as Node;
 
 /** `Conv` becomes `Conv2d`, by the operator that knows the dimensions. */
 const perDimension =
-  (prefix: string, ...ops: string[]): Classify =>
+  (prefix: string, ...ops: string[]): ClassifyNodes =>
   (nodes, flow) =>
     `${prefix}${spatialRank(find(nodes, ...ops), flow)}d`;
+
+/** TorchScript's exporter writes the padding of every pooling but those whose kernel it has computed from the sizes. */
+const pool =
+  (kind: string, op: string): Classify =>
+  (nodes, flow) => {
+    const adaptive = attributesOf(find(nodes, op)).ints('pads') === undefined ? 'Adaptive' : '';
+    return perDimension(`${adaptive}${kind}Pool`, op)(nodes, flow);
+  };
 
 /** A product of two activations is no layer. */
 const linear: Classify = (nodes, flow) => {
@@ -59,10 +68,17 @@ const shuffle: Classify = (nodes) => SHUFFLES[String(attributesOf(find(nodes, 'T
 /** x·σ(x), not a gate on something else. */
 const selfGated =
   (className: string): Classify =>
-  (nodes) => {
+  (nodes, flow) => {
     const [first, last] = [nodes[0] as Node, nodes.at(-1) as Node];
-    return last.inputs.includes(first.inputs[0]) ? className : undefined;
+    const gated = first.inputs.find((input) => flow.depends(input)) ?? first.inputs[0];
+    return last.inputs.includes(gated) ? className : undefined;
   };
+
+/** A LayerNorm over the channels of images: they go last and come back. */
+const layerNorm2d: Classify = (nodes) => {
+  const [before, , after] = nodes.map((node) => String(attributesOf(node).ints('perm')));
+  return before === '0,2,3,1' && after === '0,3,1,2' ? 'LayerNorm2d' : undefined;
+};
 
 /** Operators of a module, without those that only prepare shapes. Their order does not matter. */
 const PATTERNS: Readonly<Record<string, Classify>> = {
@@ -84,6 +100,7 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   'Mul Mul Mul Add Mul Tanh Add Mul Mul': 'GELU',
   'Pow Mul Add Mul Tanh Add Mul Mul': 'GELU',
   'Sigmoid Mul': selfGated('SiLU'),
+  'Mul Sigmoid Mul': selfGated('QuickGELU'),
   'Softplus Tanh Mul': selfGated('Mish'),
   Mish: 'Mish',
   'Split Sigmoid Mul': 'GLU',
@@ -111,6 +128,7 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   BatchNormalization: perDimension('BatchNorm', 'BatchNormalization'),
   InstanceNormalization: perDimension('InstanceNorm', 'InstanceNormalization'),
   LayerNormalization: 'LayerNorm',
+  'Transpose LayerNormalization Transpose': layerNorm2d,
   'ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul Add': 'LayerNorm',
   'ReduceMean Sub Pow ReduceMean Add Sqrt Div Mul': 'LayerNorm',
   'ReduceMean Sub Pow ReduceMean Add Sqrt Div': 'LayerNorm',
@@ -144,8 +162,13 @@ const bias: Classify = ([node]) =>
     ? 'Linear'
     : undefined;
 
-/** Patterns too common to be believed outside a scope of their own. */
-const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = { Reshape: 'Flatten', Add: bias };
+/** Patterns that are believed in a scope of their own only. */
+const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = {
+  Reshape: 'Flatten',
+  Add: bias,
+  AveragePool: pool('Avg', 'AveragePool'),
+  MaxPool: pool('Max', 'MaxPool'),
+};
 
 /** Most operators any pattern has. */
 export const LONGEST_PATTERN = Math.max(...Object.keys(PATTERNS).map((pattern) => pattern.split(' ').length));

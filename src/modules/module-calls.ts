@@ -1,18 +1,25 @@
 /** The module calls of an imported model, in execution order. */
 import type { Graph, Node, Value } from '../graph/index.js';
 import { callsOf } from './calls.js';
+import { constantCalls } from './constant-calls.js';
 import { DataFlow } from './data-flow.js';
 import { dynamoScopes } from './dynamo.js';
 import { classOfScope, UNKNOWN_CLASS } from './layers.js';
+import { mergedCalls } from './merged-calls.js';
 import { ownersOf } from './owners.js';
 import { renameMadeNodes } from './rename.js';
 import { restoreOutputs } from './restore.js';
+import { restoreOrder } from './restore-order.js';
+import { restoreViews } from './restore-views.js';
 import { torchScriptScopes } from './torchscript.js';
 import type { CallNodes, ModuleCall, ScopeMap } from './types.js';
 import { matchLayers } from './unscoped.js';
 
 /** A call that has not been counted yet. */
-type Uncounted = Omit<ModuleCall, 'call'>;
+interface Uncounted extends Omit<ModuleCall, 'call'> {
+  /** The node it comes right before, where its output was computed earlier. */
+  readonly before?: Node;
+}
 
 /**
  * Finds every module call and sets `modulePath` of every node to its innermost module ('' outside of all). Scopes that
@@ -22,8 +29,10 @@ type Uncounted = Omit<ModuleCall, 'call'>;
  * Modules that left no node – Dropout, Identity, a BatchNorm merged into a convolution – are not found.
  */
 export function recoverModules(graph: Graph): ModuleCall[] {
+  restoreViews(graph);
   const metadata = dynamoScopes(graph);
   if (metadata === undefined) {
+    restoreOrder(graph);
     renameMadeNodes(graph, new DataFlow(graph));
     restoreOutputs(graph);
   }
@@ -31,7 +40,7 @@ export function recoverModules(graph: Graph): ModuleCall[] {
   const scopes = metadata ?? torchScriptScopes(graph, flow);
   for (const node of graph.nodes) node.modulePath = scopes?.get(node)?.scopes.at(-1)?.path ?? '';
   const calls = scopes ? scopedCalls(graph, scopes, flow) : unscopedCalls(flow);
-  return count(inExecutionOrder(calls, flow));
+  return count(inExecutionOrder(calls, graph));
 }
 
 function unscopedCalls(flow: DataFlow): Uncounted[] {
@@ -44,26 +53,39 @@ function unscopedCalls(flow: DataFlow): Uncounted[] {
 
 function scopedCalls(graph: Graph, scopes: ScopeMap, flow: DataFlow): Uncounted[] {
   const owners = new Set(graph.nodes.flatMap((node) => ownersOf(node, flow)));
-  return callsOf(scopes, flow).flatMap((found): Uncounted[] => {
-    const { scope, nodes, hasChildren } = found;
-    const output = flow.outputOf(nodes);
-    if (output === undefined) return [];
-    const className = scope.qualifiedClass?.split('.').at(-1) ?? classByNodes(found, scopes, owners, flow);
-    const absorbed = absorbedConvolution(found, className, scopes, flow);
-    const alone = nodes.length === 1;
-    return [
-      ...(absorbed && !alone ? [callOf(absorbed)] : []),
-      {
-        path: scope.path,
-        class: className,
-        ...(scope.qualifiedClass !== undefined && { qualifiedClass: scope.qualifiedClass }),
-        leaf: !hasChildren && !hasIdleChildren(scope.path, className, owners),
-        output,
-        nodes,
-        ...(absorbed && alone && { folded: { path: absorbed.path, class: absorbed.class } }),
-      },
-    ];
-  });
+  const [constant, rest] = constantCalls(graph, scopes, flow);
+  const calls = callsOf(scopes, flow).flatMap((found) => describe(found, scopes, owners, flow));
+  const weighted = calls.filter(({ class: className }) => ALWAYS_LEAF.test(className));
+  const others = constant
+    .filter(({ scope }) => !weighted.some(({ path }) => isInside(scope.path, path)))
+    .flatMap((found) => describe(found, scopes, owners, rest));
+  const hasConstantChild = ({ path }: Uncounted): boolean => others.some((other) => isInside(other.path, path));
+  const all = [...calls.map((found) => (hasConstantChild(found) ? { ...found, leaf: false } : found)), ...others];
+  const merged = mergedCalls(all, flow);
+  return [...all, ...merged.map(({ written, path, before }) => ({ ...written, path, before }))];
+}
+
+const isInside = (path: string, container: string): boolean => path.startsWith(`${container}.`);
+
+function describe(found: CallNodes, scopes: ScopeMap, owners: ReadonlySet<string>, flow: DataFlow): Uncounted[] {
+  const { scope, nodes, hasChildren } = found;
+  const output = flow.outputOf(nodes);
+  if (output === undefined) return [];
+  const className = scope.qualifiedClass?.split('.').at(-1) ?? classByNodes(found, scopes, owners, flow);
+  const absorbed = absorbedConvolution(found, className, scopes, flow);
+  const alone = nodes.length === 1;
+  return [
+    ...(absorbed && !alone ? [callOf(absorbed)] : []),
+    {
+      path: scope.path,
+      class: className,
+      ...(scope.qualifiedClass !== undefined && { qualifiedClass: scope.qualifiedClass }),
+      leaf: !hasChildren && !hasIdleChildren(scope.path, className, owners),
+      output,
+      nodes,
+      ...(absorbed && alone && { folded: { path: absorbed.path, class: absorbed.class } }),
+    },
+  ];
 }
 
 interface Convolution {
@@ -125,16 +147,17 @@ function absorbedConvolution(
 }
 
 /** A module returns when its output is computed; inner modules return before the ones around them. */
-function inExecutionOrder(calls: readonly Uncounted[], flow: DataFlow): Uncounted[] {
+function inExecutionOrder(calls: readonly Uncounted[], { nodes }: Graph): Uncounted[] {
+  const positions = new Map(nodes.map((node, i) => [node, i]));
+  const position = ({ output, before }: Uncounted): number =>
+    before ? (positions.get(before) as number) - 0.5 : (positions.get(output.producer as Node) ?? -1);
   const depth = ({ path }: Uncounted): number => path.split('.').length;
-  return calls.toSorted(
-    (a, b) => flow.position(a.output.producer) - flow.position(b.output.producer) || depth(b) - depth(a),
-  );
+  return calls.toSorted((a, b) => position(a) - position(b) || depth(b) - depth(a));
 }
 
 function count(calls: readonly Uncounted[]): ModuleCall[] {
   const counts = new Map<string, number>();
-  return calls.map((found) => {
+  return calls.map(({ before: _, ...found }) => {
     const call = counts.get(found.path) ?? 0;
     counts.set(found.path, call + 1);
     return { ...found, call };

@@ -4,6 +4,7 @@
  */
 import type { Graph, Node, Value } from '../graph/index.js';
 import type { DataFlow } from './data-flow.js';
+import { groupBy } from './group.js';
 import { ownersOf } from './owners.js';
 
 /** Renames nodes in place. */
@@ -16,11 +17,14 @@ export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
   const scoped = (found: readonly Node[]): string[] =>
     found.filter((node) => !isMade(node)).map(({ name }) => folderOf(name));
   const readersOf = (node: Node): Node[] => node.outputs.flatMap((value) => (value ? [...flow.readers(value)] : []));
+  const functional = withoutSomeProducts(nodes);
   // What computes a value keeps the value's name, and a product is known by its weights, the Reshape before it by it.
   for (const node of flow.nodes) rename(node, fromOutput(node.outputs[0]));
   for (const node of flow.nodes.filter(({ op }) => op === 'Gemm' || op === 'MatMul')) {
     const neighbours = scoped([...readersOf(node), ...flow.producers(node)]);
-    rename(node, fromOwner(ownersOf(node, flow)[0], neighbours) ?? behind(node, readersOf(node)));
+    const folder = fromOwner(ownersOf(node, flow)[0], neighbours);
+    const isOwn = folder === undefined || neighbours.includes(folder) || !functional.has(folderOf(folder));
+    rename(node, (isOwn ? folder : folderOf(folder)) ?? behind(node, readersOf(node)));
   }
   for (const node of flow.nodes.filter(({ op }) => op === 'Reshape')) {
     const [reader, ...others] = readersOf(node);
@@ -34,6 +38,21 @@ export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
 
 /** The modules around a node, as its name gives them; '' outside of all. */
 export const folderOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf('/')));
+
+/**
+ * The modules that compute with the weights of their children themselves: the exporter counted the products in each
+ * module, `MatMul`, `MatMul_1`, …, and where one is missing there, it was made anew.
+ */
+function withoutSomeProducts(nodes: readonly Node[]): Set<string> {
+  const named = nodes.filter(({ op, name }) => op === 'MatMul' && /\/MatMul(_\d+)?$/.test(name));
+  const folders = groupBy(named, ({ name }) => folderOf(name));
+  const numberOf = ({ name }: Node): number => Number(/_(\d+)$/.exec(name)?.[1] ?? 0);
+  return new Set(
+    Array.from(folders).flatMap(([folder, products]) =>
+      Math.max(...products.map(numberOf)) >= products.length ? [folder] : [],
+    ),
+  );
+}
 
 /** `/mlp/fc1/Add_output_0` was computed in `/mlp/fc1`. */
 const fromOutput = (output: Value | undefined): string | undefined =>

@@ -67,7 +67,7 @@ class Restorer {
     for (const node of consumers) {
       this.replaceInput(node, product, restored);
       // A view of the result that took the place of the Reshape behind the product, and its name.
-      const isView = node.op === 'Reshape' && folderOf(node.name) === folderOf(gemm.name);
+      const isView = node.op === 'Reshape' && isOwnModule(gemm) && folderOf(node.name) === folderOf(gemm.name);
       if (isView) Object.assign(node, { name: `${outside(node.name)}.restored_${++this.made}` });
     }
     this.flattenAgain(restored);
@@ -192,6 +192,12 @@ function lastDimension(value: Value): number | undefined {
   if (!ELEMENTWISE.has(node.op)) return undefined;
   const known = node.inputs.map((input) => input && (input.constant?.shape.at(-1) ?? lastDimension(input)));
   return known.find((dim) => dim !== undefined && dim > 1);
+}
+
+/** False for a product with the weights of another module than the one it stands in. */
+function isOwnModule({ inputs, name }: Node): boolean {
+  const owner = /([\w-]+)\.bias$/.exec(inputs[2]?.name ?? '')?.[1];
+  return owner === undefined || folderOf(name).endsWith(owner);
 }
 
 /** The name of a node in the module around that of the named one. */

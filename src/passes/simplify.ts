@@ -1,8 +1,8 @@
 /**
  * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped,
- * broadcasts left to the consumer, and sums over outer axes turned into matrix products.
+ * broadcasts left to the consumer, sums over outer axes turned into matrix products, and long sums taken axis by axis.
  */
-import { type Graph, type Node, normalizeAxis, sameShape, sizeOf, Tensor, type Value } from '../graph/index.js';
+import { type Graph, int, type Node, normalizeAxis, sameShape, sizeOf, Tensor, type Value } from '../graph/index.js';
 import { createGraph, operatorOf } from '../ops/index.js';
 import { copyNode, type Rewrite, rewriteGraph } from './transcribe.js';
 
@@ -10,7 +10,7 @@ type Inputs = readonly (Tensor | undefined)[];
 
 /** The simplified graph; inputs and outputs keep their names. */
 export function simplify(graph: Graph): Graph {
-  const rules: Rewrite[] = [dropIdentity, dropNeutral, sumAsProduct, sharing()];
+  const rules: Rewrite[] = [dropIdentity, dropNeutral, sumAsProduct, sumByAxes, sharing()];
   const rewrite: Rewrite = (node, inputs, target) => {
     const sources = skipExpand(node, inputs);
     for (const rule of rules) {
@@ -100,4 +100,21 @@ const sumAsProduct: Rewrite = (node, inputs, target) => {
   const weight = target.scalar(node.op === 'ReduceMean' ? 1 / count : 1, x.dtype).expand([1, count]);
   const summed = weight.matmul(x.reshape([outer, count, inner]));
   return [summed.reshape(node.outputs[0]?.shape ?? [])];
+};
+
+/** From so many elements on, a sum is taken axis by axis. */
+const LONG_SUM = 2 ** 14;
+
+/**
+ * Σ over a whole tensor, axis by axis: ONNX Runtime adds one element after another, and in float32 the sum of two million
+ * equal numbers is off by 2·10⁻³ that way.
+ */
+const sumByAxes: Rewrite = (node, [x], target) => {
+  const [output] = node.outputs;
+  if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x || !output?.shape) return undefined;
+  const sizes = x.shape.filter((size) => size > 1);
+  if (x.size < LONG_SUM || sizeOf(output.shape) !== 1 || sizes.length < 2) return undefined;
+  const overLast = (sum: Tensor): Tensor =>
+    target.emit(node.op, [sum, target.ints([-1])], { keepdims: int(0) })[0] as Tensor;
+  return [sizes.reduce(overLast, x.reshape(sizes)).reshape(output.shape)];
 };

@@ -1,5 +1,6 @@
 /** What the fixtures do not have: names in doubt, repeated calls, merged layers, files without scopes. */
 import { describe, expect, it } from 'vitest';
+import { ints } from '../../src/graph/index.js';
 import { parsePythonList } from '../../src/modules/dynamo.js';
 import { recoverModules, selectHooks } from '../../src/modules/index.js';
 import { graphOf, type NodeSpec } from './build.js';
@@ -68,6 +69,15 @@ describe('TorchScript names', () => {
         ['Mul', '/Mul', ['/conv/Conv', '/Sigmoid']],
       ]),
     ).toEqual(['conv#0 Conv2d']);
+  });
+
+  it('tells adaptive pooling by the padding that it does not write', () => {
+    const graph = graphOf([
+      ['AveragePool', '/pool/AveragePool', ['x']],
+      ['AveragePool', '/adaptive/AveragePool', ['/pool/AveragePool']],
+    ]);
+    Object.assign(graph.nodes[0]?.attributes ?? {}, { pads: ints([0, 0, 0, 0]) });
+    expect(recoverModules(graph).map(({ class: className }) => className)).toEqual(['AvgPool2d', 'AdaptiveAvgPool2d']);
   });
 
   it('looks past shape arithmetic and prepared weights', () => {
@@ -179,6 +189,25 @@ describe('files without scopes', () => {
         ['Sigmoid', 'Sigmoid_10', ['Mul_9']],
       ]),
     ).toEqual(['features.0#0 Conv2d', 'Sigmoid_1#0 SiLU', 'MatMul_3#0 Linear', 'Div_5#0 GELU', 'Sigmoid_10#0 Sigmoid']);
+  });
+
+  it('tells a LayerNorm over channels and a QuickGELU', () => {
+    const graph = graphOf([
+      ['Transpose', 'a', ['x']],
+      ['LayerNormalization', 'b', ['a', 'norm.weight', 'norm.bias']],
+      ['Transpose', 'c', ['b']],
+      ['Mul', 'd', ['c', 'slope']],
+      ['Sigmoid', 'e', ['d']],
+      ['Mul', 'f', ['c', 'e']],
+    ]);
+    for (const [i, perm] of [
+      [0, [0, 2, 3, 1]],
+      [2, [0, 3, 1, 2]],
+    ] as const)
+      Object.assign(graph.nodes[i]?.attributes ?? {}, { perm: ints(perm) });
+    const calls = recoverModules(graph);
+    expect(calls.map(({ class: name, output }) => `${name} ${output.name}`)).toEqual(['LayerNorm2d c', 'QuickGELU f']);
+    expect(selectHooks(calls, ['LayerNorm'])).toEqual(calls.slice(0, 1));
   });
 
   it('takes no product of activations for a layer', () => {

@@ -128,6 +128,22 @@ describe('a product in matrices', () => {
     ]);
   });
 
+  it('is no module where the module around it computes it', () => {
+    // The exporter's names count from MatMul on: one product of the module itself has lost its name.
+    const graph = graphOf(
+      [
+        ['LayerNormalization', '/norm/LayerNormalization', ['x', 'scale [4]', 'shift [4]'], 'normed'],
+        ['Reshape', 'Reshape_1', ['normed', 'rows'], '_v_1'],
+        ['Gemm', 'Gemm_2', ['_v_1', 'w [4,6]', 'attn.qkv.bias [6]'], '_v_2'],
+        ['Reshape', '/attn/Reshape_4', ['_v_2', 'view'], 'heads'],
+        ['Softmax', '/attn/Softmax', ['heads'], 'softmax'],
+        ['MatMul', '/attn/MatMul_1', ['softmax', 'heads'], 'y'],
+      ],
+      shapes,
+    );
+    expect(recoverModules(graph).map(({ path, leaf }) => `${path}${leaf ? '' : ' +'}`)).toEqual(['norm', 'attn +']);
+  });
+
   it('stays in two dimensions where something reads it that needs them', () => {
     const lines: Line[] = [
       ['LayerNormalization', '/norm/LayerNormalization', ['x', 'scale [4]', 'shift [4]'], 'normed'],

@@ -55,8 +55,23 @@ describe('simplify', () => {
     ['sums over outer axes by a matrix product', [2, 5, 3], (x: Tensor) => x.sum([1]), ['Expand', 'MatMul', 'Reshape']],
     ['and means', [2, 5, 3, 2], (x: Tensor) => x.mean([0, 1]), ['Expand', 'Reshape', 'MatMul', 'Reshape']],
     ['but keeps sums that reach the last axis', [2, 5, 3], (x: Tensor) => x.sum([1, 2]), ['ReduceSum']],
+    [
+      'takes long sums axis by axis',
+      [1, 8, 64, 128],
+      (x: Tensor) => x.mean(),
+      ['Reshape', 'ReduceMean', 'ReduceMean', 'ReduceMean'],
+    ],
+    ['short ones at once', [4, 8], (x: Tensor) => x.sum(), ['ReduceSum']],
   ])('%s', async (_label, shape, build, expected) => {
     expect((await simplified(shape, build)).toSorted()).toEqual(expected.toSorted());
+  });
+
+  it('loses nothing of long sums', async () => {
+    const graph = createGraph();
+    graph.output('y', graph.input('x', 'float32', [64, 128, 256]).mean());
+    const x = constantOf('float32', [64, 128, 256], new Float32Array(2 ** 21).fill(0.1));
+    const [mean] = await compute(simplify(graph), x);
+    expect(Math.abs((mean as number) / Math.fround(0.1) - 1)).toBeLessThan(1e-6);
   });
 
   it('draws random numbers as often as they are asked for', async () => {

@@ -1,0 +1,68 @@
+/**
+ * The dynamo exporter makes one Reshape of two that follow each other. Where the first ended a module and the second
+ * began another, what the first module returned is gone; another call of its class tells its shape.
+ */
+import { constantOf, type Graph, type Node, numbersOf, sizeOf, type Value } from '../graph/index.js';
+import { dynamoScopes } from './dynamo.js';
+import { groupBy } from './group.js';
+import type { Scope } from './types.js';
+
+const RULE = 'pkg.onnxscript.rewriter.rule_name';
+
+/** Puts back the views that ended modules, in place. */
+export function restoreViews(graph: Graph): void {
+  const merged = graph.nodes.filter(({ metadata }) => metadata?.[RULE]?.includes('ReshapeReshape'));
+  if (merged.length === 0) return;
+  const scopes = dynamoScopes(graph);
+  const moduleOf = (node: Node | undefined): Scope | undefined => node && scopes?.get(node)?.scopes.at(-1);
+  const modules = groupBy(graph.nodes, (node) => moduleOf(node)?.path);
+  for (const node of merged) {
+    const [view] = node.inputs;
+    const { path, qualifiedClass } = moduleOf(view?.producer) ?? {};
+    const size = view && elementsOf(view);
+    if (view === undefined || size === undefined || qualifiedClass === undefined || path === moduleOf(node)?.path)
+      continue;
+    const others = Array.from(modules.values()).filter(
+      (nodes) => moduleOf(nodes[0])?.qualifiedClass === qualifiedClass,
+    );
+    const shapes = others.flatMap((nodes) => viewShape(nodes.at(-1)) ?? []).filter((shape) => sizeOf(shape) === size);
+    const [shape] = shapes;
+    if (shape && shapes.every((other) => String(other) === String(shape))) {
+      node.inputs[0] = insertView(graph, view, shape);
+    }
+  }
+}
+
+/** The constant shape that a Reshape gives. */
+function viewShape(node: Node | undefined): number[][] | undefined {
+  const constant = node?.op === 'Reshape' ? node.inputs[1]?.constant : undefined;
+  const shape = constant && numbersOf(constant);
+  return shape?.every((dim) => dim > 0) ? [shape] : undefined;
+}
+
+/** Number of elements, where a view before a transposition tells it. */
+function elementsOf({ producer }: Value): number | undefined {
+  if (producer?.op === 'Transpose' && producer.inputs[0]) return elementsOf(producer.inputs[0]);
+  return viewShape(producer)?.map(sizeOf)[0];
+}
+
+function insertView(graph: Graph, view: Value, dims: readonly number[]): Value {
+  const producer = view.producer as Node;
+  const shape: Value = {
+    name: `${view.name}.shape`,
+    constant: constantOf('int64', [dims.length], dims),
+    literal: true,
+  };
+  const output: Value = { name: `${view.name}.restored` };
+  const node: Node = {
+    ...producer,
+    op: 'Reshape',
+    name: output.name,
+    inputs: [view, shape],
+    outputs: [output],
+    attributes: {},
+  };
+  output.producer = node;
+  graph.nodes.splice(graph.nodes.indexOf(producer) + 1, 0, node);
+  return output;
+}
