@@ -6,6 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from failures import FAILURES
+from precision import DRAWS, ROUNDING
+
 HEADER = """# Models
 
 Architectures with random weights, exported by both exporters of torch.onnx, some rewritten by onnxslim or onnxsim, or
@@ -28,6 +31,10 @@ stripped of all names; made by `matrix/matrix.py` ({versions}).
   first `NormalizedTensorLoss('l2')` (cosine), then plain `l2`. Passed: all four at most {tolerance:g}, and the hooks the
   same, except that files stripped of names may have fewer.
 - **noise**: the same error of PyTorch's own float32 gradient.
+- A row that **failed** says why. Where a gradient is off, two figures tell a wrong rule from the limits of float32: the error
+  of the same compiled file calculated in float64 throughout, and how far PyTorch's float64 gradient moves, at most in
+  {draws} draws, when the outputs of layers with weights change by {rounding:g} of their root mean square, as rounding to
+  float32 changes them. A max-pooling or ReLU that two values divide nearly evenly decides on such a change.
 - **s**: seconds of one `globalperc loss --grad`: load, compile, run.
 
 {passed} of {total} files pass ({share:.1f} %), {architectures} architectures.
@@ -48,9 +55,9 @@ def write_table(path: Path, work: Path, styles: dict[str, tuple], sources: dict[
             good = verdict(result, tolerance, style)
             if "unavailable" not in result:
                 total, passed = total + 1, passed + (good == "passed")
-            rows.append(f"| {name} | {sources[name]} | {style} | {cells(result)} | {good if good == 'passed' else f'**{good}**'}{remark(result)} |")
+            rows.append(f"| {name} | {sources[name]} | {style} | {cells(result)} | {good if good == 'passed' else f'**{good}**'}{why(name, result) if good == 'failed' else ''}{remark(result)} |")
     share = 100 * passed / max(1, total)
-    head = HEADER.format(versions=versions, tolerance=tolerance, passed=passed, total=total, share=share, architectures=len(styles))
+    head = HEADER.format(versions=versions, tolerance=tolerance, passed=passed, total=total, share=share, architectures=len(styles), draws=DRAWS, rounding=ROUNDING)
     path.write_text(head + "\n".join(rows) + "\n")
     print(f"{path.name}: {passed} of {total} pass ({share:.1f} %)")
 
@@ -71,6 +78,19 @@ def cells(result: dict) -> str:
         return f"{hooks} | – | – | – | –"
     pair = lambda what: f"{result[f'cosine {what}']:.0e}, {result[f'difference {what}']:.0e}"
     return f"{hooks} | {pair('loss')} | {pair('gradient')} | {pair('noise')} | {result['cosine seconds']:.1f}"
+
+
+def why(name: str, result: dict) -> str:
+    """The reason of a failure in prose, and what was measured of float32's limits."""
+    if "error" in result:
+        return ""
+    reason = FAILURES.get(name, "no reason found yet")
+    figures = [
+        f"{kind}: {result[f'{label} in float64']:.0e} in float64, PyTorch's moves by {max(result[f'{label} shaken']):.0e}"
+        for label, kind in (("cosine", "cosine"), ("difference", "plain l2"))
+        if f"{label} in float64" in result
+    ]
+    return ": " + "; ".join([reason, *figures])
 
 
 def remark(result: dict) -> str:
