@@ -4,6 +4,7 @@ import { callsOf } from './calls.js';
 import { DataFlow } from './data-flow.js';
 import { dynamoScopes } from './dynamo.js';
 import { classOfScope, UNKNOWN_CLASS } from './layers.js';
+import { restoreOrder } from './order.js';
 import { ownersOf } from './owners.js';
 import { renameMadeNodes } from './rename.js';
 import { restoreOutputs } from './restore.js';
@@ -24,7 +25,9 @@ type Uncounted = Omit<ModuleCall, 'call'>;
 export function recoverModules(graph: Graph): ModuleCall[] {
   const metadata = dynamoScopes(graph);
   if (metadata === undefined) {
-    renameMadeNodes(graph, new DataFlow(graph));
+    const flow = new DataFlow(graph);
+    renameMadeNodes(graph, flow);
+    restoreOrder(graph, flow);
     restoreOutputs(graph);
   }
   const flow = new DataFlow(graph);

@@ -16,9 +16,9 @@ export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
   const scoped = (found: readonly Node[]): string[] =>
     found.filter((node) => !isMade(node)).map(({ name }) => folderOf(name));
   const readersOf = (node: Node): Node[] => node.outputs.flatMap((value) => (value ? [...flow.readers(value)] : []));
-  // What computes a value keeps the value's name, and a product is known by its weights, the Reshape before it by it.
+  // What computes a value keeps the value's name, what reads weights is known by them, the Reshape before a product by it.
   for (const node of flow.nodes) rename(node, fromOutput(node.outputs[0]));
-  for (const node of flow.nodes.filter(({ op }) => op === 'Gemm' || op === 'MatMul')) {
+  for (const node of flow.nodes) {
     const neighbours = scoped([...readersOf(node), ...flow.producers(node)]);
     rename(node, fromOwner(ownersOf(node, flow)[0], neighbours) ?? behind(node, readersOf(node)));
   }
