@@ -8,8 +8,8 @@ from pathlib import Path
 
 HEADER = """# Models
 
-Architectures with random weights, exported by both exporters of torch.onnx, some rewritten by onnxslim or onnxsim, or
-stripped of all names; made by `matrix/matrix.py` ({versions}).
+Architectures with random weights, exported by both exporters of torch.onnx, some rewritten by onnxslim or onnxsim,
+stripped of all names, or exported by Optimum; made by `matrix/matrix.py` ({versions}).
 
 - **hooks**: leaf module calls found in the file / those that PyTorch's `register_forward_hook` records, with the same path,
   order and shape. Dropout, Identity and a BatchNorm merged into its convolution are not counted: they do nothing any more.

@@ -135,7 +135,6 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   'Reshape Transpose Reshape': shuffle,
   Pad: pad,
   Dropout: 'Dropout',
-  Identity: 'Identity',
 };
 
 /** onnxsim computes the products of several layers at once; the bias of each stays where it was. */
@@ -145,7 +144,7 @@ const bias: Classify = ([node]) =>
     : undefined;
 
 /** Patterns too common to be believed outside a scope of their own. */
-const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = { Reshape: 'Flatten', Add: bias };
+const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = { Reshape: 'Flatten', Add: bias, Identity: 'Identity' };
 
 /** Most operators any pattern has. */
 export const LONGEST_PATTERN = Math.max(...Object.keys(PATTERNS).map((pattern) => pattern.split(' ').length));

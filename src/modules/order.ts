@@ -59,11 +59,12 @@ function foldersOf({ name }: Node): string[] {
 /** The numbers in a node's name, if the exporter gave it, and in that of its weight; and what they count. */
 function numbersOfNode(node: Node): (Numbered & { readonly base: string })[] {
   const { name, op, inputs, outputs } = node;
-  const names = [outputs[0]?.name === `${name}_output_0` ? name : '', (WEIGHTED.has(op) && inputs[1]?.name) || ''];
-  return names.flatMap((text) => {
-    const [, base, counted, number = 0] = /^(\/.*\/|\/|onnx::)([A-Za-z]+)(?:_(\d+))?$/.exec(text) ?? [];
-    return counted === op ? [{ base: `${base}${op}`, number: Number(number), node }] : [];
-  });
+  const isOwn = name.startsWith('/') && outputs[0]?.name === `${name}_output_0`;
+  const weight = /^(onnx::\w+)_(\d+)$/.exec((WEIGHTED.has(op) && inputs[1]?.name) || '');
+  const counted = isOwn ? /^(\/.*?)(?:_(\d+))?$/.exec(name) : null;
+  return [weight, counted].flatMap((found) =>
+    found ? [{ base: `${found[1]}`, number: Number(found[2] ?? 0), node }] : [],
+  );
 }
 
 /** Each node behind its producers and those numbered before it, else as they were; `undefined` for a cycle. */

@@ -6,8 +6,12 @@ import type { Graph, Node, Value } from '../graph/index.js';
 import type { DataFlow } from './data-flow.js';
 import { ownersOf } from './owners.js';
 
+/** What ONNX Runtime appends to the name of the first of some nodes that it has made one: `/fc/MatMul/MatMulAddFusion`. */
+const FUSION = /\/\w+Fusion\/?(?=\.|$)/;
+
 /** Renames nodes in place. */
 export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
+  for (const node of nodes) Object.assign(node, { name: node.name.replace(FUSION, '') });
   const isMade = ({ name }: Node): boolean => !name.startsWith('/');
   if (nodes.every(isMade) || !flow.nodes.some(isMade)) return;
   const rename = (node: Node, folder: string | undefined): void => {
