@@ -14,9 +14,11 @@ import json
 import re
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +37,8 @@ from reference import is_leaf  # noqa: E402
 
 STYLES = ("torchscript", "dynamo")
 REWRITTEN = {name: ("onnxslim", "onnxsim", "stripped") for name in ("ResNet-18", "MobileNet v3 small", "ConvNeXt", "ViT", "DINOv2 with registers", "Swin", "CLIP ViT")}
+# What `optimum-cli export onnx` writes, by itself and with an optimisation level; needs an environment of its own.
+OPTIMUM = {name: ("optimum", "optimum-o2") for name in ("ViT (transformers)", "DINOv2 (transformers)", "SegFormer")}
 CLI = ["node", str(ROOT / "dist" / "cli" / "main.js")]
 TOLERANCE = 1e-3
 TIMEOUT = 900
@@ -109,6 +113,8 @@ def merge_scales(model: nn.Module, inputs: tuple) -> None:
 
 
 def export(model: nn.Module, inputs: tuple, names: list[str], path: Path, style: str) -> None:
+    if style.startswith("optimum"):
+        return export_optimum(model, path, style)
     base = path.with_name("torchscript.onnx")
     if style == "dynamo":
         torch.onnx.export(model, inputs, path, dynamo=True, external_data=False, verbose=False, input_names=names)
@@ -128,6 +134,19 @@ def export(model: nn.Module, inputs: tuple, names: list[str], path: Path, style:
         onnx.save(simplify(onnx.load(base))[0], path)
     elif style == "stripped":
         strip(onnx.load(base), path, names)
+
+
+def export_optimum(model: nn.Module, path: Path, style: str) -> None:
+    from optimum.exporters.onnx import onnx_export_from_model
+    from transformers import ViTImageProcessor
+
+    with tempfile.TemporaryDirectory() as folder:
+        # Some models are exported in the size that is found beside them.
+        ViTImageProcessor().save_pretrained(folder)
+        model.config._name_or_path = folder
+        level = style.removeprefix("optimum").removeprefix("-").upper() or None
+        onnx_export_from_model(model, folder, task="feature-extraction", do_validation=False, optimize=level)
+        path.write_bytes((Path(folder) / "model.onnx").read_bytes())
 
 
 def strip(proto: onnx.ModelProto, path: Path, keep: list[str]) -> None:
@@ -174,6 +193,7 @@ def run(name: str, style: str, work: Path) -> dict:
     further = tuple(architecture.further.values())
     merge_batch_norms(model, (pred, *further))
     first = model.names[0] if isinstance(model, Wrapper) else "image"
+    model = model.model if style.startswith("optimum") else model
     path = work / f"{style}.onnx"
     try:
         export(model, (pred, *further), [first, *architecture.further], path, style)
@@ -232,16 +252,21 @@ def main() -> None:
         (folder(options.work, name) / f"{style}.json").write_text(json.dumps(result))
         return
     for name in [] if options.table else [name for name in ARCHITECTURES if re.search(options.only, name)]:
-        for style in (*STYLES, *REWRITTEN.get(name, ())):
+        for style in styles_here(name):
             one = [sys.executable, __file__, "--work", str(options.work), "--one", name, style]
             folder(options.work, name).mkdir(parents=True, exist_ok=True)
             subprocess.run(one, stdout=subprocess.DEVNULL, stderr=(folder(options.work, name) / f"{style}.log").open("w"), timeout=4 * TIMEOUT)
             print(name, style, (folder(options.work, name) / f"{style}.json").read_text()[:400], flush=True)
     from table import write_table
 
-    styles = {name: (*STYLES, *REWRITTEN.get(name, ())) for name in ARCHITECTURES}
+    styles = {name: (*STYLES, *REWRITTEN.get(name, ()), *OPTIMUM.get(name, ())) for name in ARCHITECTURES}
     sources = {name: architecture.source for name, architecture in ARCHITECTURES.items()}
     write_table(ROOT / "MODELS.md", options.work, styles, sources, TOLERANCE, versions())
+
+
+def styles_here(name: str) -> tuple[str, ...]:
+    """Optimum is installed beside an older transformers, where only its own styles are made."""
+    return OPTIMUM.get(name, ()) if find_spec("optimum") else (*STYLES, *REWRITTEN.get(name, ()))
 
 
 def versions() -> str:

@@ -11,8 +11,8 @@ from precision import DRAWS, ROUNDING
 
 HEADER = """# Models
 
-Architectures with random weights, exported by both exporters of torch.onnx, some rewritten by onnxslim or onnxsim, or
-stripped of all names; made by `matrix/matrix.py` ({versions}).
+Architectures with random weights, exported by both exporters of torch.onnx, some rewritten by onnxslim or onnxsim,
+stripped of all names, or exported by Optimum; made by `matrix/matrix.py` ({versions}).
 
 - **hooks**: leaf module calls found in the file / those that PyTorch's `register_forward_hook` records, with the same path,
   order and shape; a module with several paths may have any of them. Dropout, Identity, a BatchNorm merged into its

@@ -153,7 +153,6 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   'Reshape Transpose Reshape': shuffle,
   Pad: pad,
   Dropout: 'Dropout',
-  Identity: 'Identity',
 };
 
 /** onnxsim computes the products of several layers at once; the bias of each stays where it was. */
@@ -166,6 +165,7 @@ const bias: Classify = ([node]) =>
 const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = {
   Reshape: 'Flatten',
   Add: bias,
+  Identity: 'Identity',
   AveragePool: pool('Avg', 'AveragePool'),
   MaxPool: pool('Max', 'MaxPool'),
 };

@@ -6,10 +6,10 @@ import { DataFlow } from './data-flow.js';
 import { dynamoScopes } from './dynamo.js';
 import { classOfScope, UNKNOWN_CLASS } from './layers.js';
 import { mergedCalls } from './merged-calls.js';
+import { restoreOrder } from './order.js';
 import { ownersOf } from './owners.js';
 import { renameMadeNodes } from './rename.js';
 import { restoreOutputs } from './restore.js';
-import { restoreOrder } from './restore-order.js';
 import { restoreViews } from './restore-views.js';
 import { torchScriptScopes } from './torchscript.js';
 import type { CallNodes, ModuleCall, ScopeMap } from './types.js';
@@ -32,8 +32,9 @@ export function recoverModules(graph: Graph): ModuleCall[] {
   restoreViews(graph);
   const metadata = dynamoScopes(graph);
   if (metadata === undefined) {
-    restoreOrder(graph);
-    renameMadeNodes(graph, new DataFlow(graph));
+    const flow = new DataFlow(graph);
+    renameMadeNodes(graph, flow);
+    restoreOrder(graph, flow);
     restoreOutputs(graph);
   }
   const flow = new DataFlow(graph);

@@ -7,8 +7,12 @@ import type { DataFlow } from './data-flow.js';
 import { groupBy } from './group.js';
 import { ownersOf } from './owners.js';
 
+/** What ONNX Runtime appends to the name of the first of some nodes that it has made one: `/fc/MatMul/MatMulAddFusion`. */
+const FUSION = /\/\w+Fusion\/?(?=\.|$)/;
+
 /** Renames nodes in place. */
 export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
+  for (const node of nodes) Object.assign(node, { name: node.name.replace(FUSION, '') });
   const isMade = ({ name }: Node): boolean => !name.startsWith('/');
   if (nodes.every(isMade) || !flow.nodes.some(isMade)) return;
   const rename = (node: Node, folder: string | undefined): void => {
@@ -18,9 +22,9 @@ export function renameMadeNodes({ nodes }: Graph, flow: DataFlow): void {
     found.filter((node) => !isMade(node)).map(({ name }) => folderOf(name));
   const readersOf = (node: Node): Node[] => node.outputs.flatMap((value) => (value ? [...flow.readers(value)] : []));
   const functional = withoutSomeProducts(nodes);
-  // What computes a value keeps the value's name, and a product is known by its weights, the Reshape before it by it.
+  // What computes a value keeps the value's name, what reads weights is known by them, the Reshape before a product by it.
   for (const node of flow.nodes) rename(node, fromOutput(node.outputs[0]));
-  for (const node of flow.nodes.filter(({ op }) => op === 'Gemm' || op === 'MatMul')) {
+  for (const node of flow.nodes) {
     const neighbours = scoped([...readersOf(node), ...flow.producers(node)]);
     const folder = fromOwner(ownersOf(node, flow)[0], neighbours);
     const isOwn = folder === undefined || neighbours.includes(folder) || !functional.has(folderOf(folder));

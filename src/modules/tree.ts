@@ -1,7 +1,7 @@
 /** The module tree of an imported model, as Python's `print(model)` shows it. */
 import { sizeOf, type Value } from '../graph/index.js';
 import type { ModuleCall } from './types.js';
-import { mergedIntoWeights, weightsOf } from './weights.js';
+import { BATCH_NORM, mergedIntoWeights, weightsOf } from './weights.js';
 
 /** A module with its children, in order of first call. */
 export interface ModuleTree {
@@ -61,14 +61,22 @@ export const formatTree = (tree: readonly ModuleTree[], note: (module: ModuleTre
   ]);
 };
 
-/** The children of a Sequential that are missing between one that was found and the one before it. */
+/** The children of a Sequential that are missing between one that was found and those before it, and what became of them. */
 function missingBefore(tree: readonly ModuleTree[], index: number): string[] {
   if (!tree.every(({ name }) => /^\d+$/.test(name))) return [];
-  const first = index === 0 ? 0 : Number(tree[index - 1]?.name) + 1;
-  const count = Number(tree[index]?.name) - first;
-  return Array.from({ length: Math.max(0, count) }, (_, i) => {
-    const path = `${tree[index]?.path.replace(/\d+$/, '')}${first + i}`;
-    const into = tree.find(({ calls }) => calls.some(({ folded }) => folded?.path === path));
-    return `(${first + i}): ${into ? `merged into (${into.name})` : 'not in the file: idle in evaluation, or merged'}`;
-  });
+  const numbers = tree.map(({ name }) => Number(name));
+  const first = Math.max(-1, ...numbers.slice(0, index)) + 1;
+  const count = Math.max(0, (numbers[index] as number) - first);
+  const missing = Array.from({ length: count }, (_, i) => first + i).filter((number) => !numbers.includes(number));
+  return missing.map((number) => `(${number}): ${fateOf(number, tree)}`);
+}
+
+/** Files name no module that left no node; where it stood tells what it can have been. */
+function fateOf(number: number, tree: readonly ModuleTree[]): string {
+  for (const { name, path, merged, calls } of tree) {
+    const absorbed = calls.find(({ folded }) => folded?.path === path.replace(/\d+$/, `${number}`))?.folded;
+    if (absorbed) return `${absorbed.class}, merged into (${name})`;
+    if (merged === BATCH_NORM && Number(name) === number - 1) return `BatchNorm, merged into (${name})`;
+  }
+  return 'not in the file: Dropout, Identity, or never called';
 }

@@ -23,9 +23,12 @@ export function weightsOf(nodes: readonly Node[]): Set<Value> {
   return found;
 }
 
+/** What a convolution's weights hold besides where an exporter has merged the next module into them. */
+export const BATCH_NORM = 'the BatchNorm behind it';
+
 /** Names that tools give to weights they have computed anew, and what they then hold besides. */
 const COMPUTED: readonly (readonly [RegExp, string])[] = [
-  [/^onnx::Conv\w*_\d+$/, 'the BatchNorm behind it'],
+  [/^onnx::Conv\w*_\d+$/, BATCH_NORM],
   [/_fused$|^_v_\d+$/, 'the scale behind it'],
 ];
 

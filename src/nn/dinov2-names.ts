@@ -1,4 +1,4 @@
-/** Weights of DINOv2 as Hugging Face's transformers names them, by the names of the original. */
+/** Weights of DINOv2 as Hugging Face's transformers and timm name them, by the names of the original. */
 import { differences, GlobalPercError, type Shape } from '../graph/index.js';
 import { converted, type StoredTensor } from './conversion.js';
 
@@ -25,6 +25,18 @@ function sourcesOf(name: string): string[] {
 /** What models with a head put before the names of the part that is ours. */
 const BACKBONE = /^(dinov2|dinov2_with_registers)\./;
 
+/** transformers 5 calls its modules otherwise than its files do: so does what `torch.save(model.state_dict())` writes. */
+const PROJECTIONS: Readonly<Record<string, string>> = {
+  q: 'attention.query',
+  k: 'attention.key',
+  v: 'attention.value',
+  o: 'output.dense',
+};
+const inFiles = (name: string): string =>
+  name
+    .replace(BACKBONE, '')
+    .replace(/\.attention\.([qkvo])_proj\./, (_, part: string) => `.attention.${PROJECTIONS[part]}.`);
+
 /**
  * A state dict by the original's names; one that has them already is returned as it is.
  * @param expected our weights and their shapes.
@@ -34,7 +46,7 @@ export function fromHuggingFace(state: State, expected: ReadonlyMap<string, { re
   const found = new Map(
     Object.entries(state)
       .filter(([name]) => !name.startsWith('classifier.'))
-      .map(([name, tensor]) => [name.replace(BACKBONE, ''), tensor]),
+      .map(([name, tensor]) => [inFiles(name), tensor]),
   );
   if (![...found.keys()].some((name) => name.startsWith('embeddings.'))) return state;
   const sources = Array.from(expected, ([name, { shape }]) => ({ name, shape, parts: sourcesOf(name) }));
@@ -49,15 +61,49 @@ export function fromHuggingFace(state: State, expected: ReadonlyMap<string, { re
   );
 }
 
+/**
+ * timm's state dict by the original's names; any other is returned as it is. timm drops `mask_token`, and where there are
+ * registers it adds the class token's position to the class token.
+ */
+export function fromTimm(state: State, expected: ReadonlyMap<string, { readonly shape: Shape }>): State {
+  if ('mask_token' in state || !('cls_token' in state)) return state;
+  const { reg_token: registers, pos_embed: positions, ...others } = state;
+  const [, length = 0, width = 0] = expected.get('pos_embed')?.shape ?? [];
+  return {
+    ...others,
+    mask_token: zeros([1, width]),
+    ...(registers && { register_tokens: registers }),
+    ...(positions && {
+      pos_embed:
+        registers && positions.dims[1] === length - 1
+          ? {
+              ...stacked([zeros([1, width]), { ...positions, dims: positions.dims.slice(1) }]),
+              dims: [1, length, width],
+            }
+          : positions,
+    }),
+  };
+}
+
+const zeros = ([rows, columns]: [number, number]): StoredTensor => ({
+  dtype: 'float32',
+  dims: [rows, columns],
+  data: new Float32Array(rows * columns),
+});
+
 const splitShape = ([first = 1, ...rest]: Shape, count: number): Shape => [first / count, ...rest];
 
 /** The tensors one after the other along their first dimension. */
 function stacked(parts: readonly StoredTensor[]): StoredTensor {
   const [first] = parts as [StoredTensor];
   if (parts.length === 1) return first;
-  const [rows = 0, ...rest] = first.dims;
-  const data = new Float32Array(parts.length * first.data.length);
-  for (const [i, part] of parts.entries())
-    data.set(converted(part, 'float32', '') as Float32Array, i * first.data.length);
-  return { dtype: 'float32', dims: [parts.length * rows, ...rest], data };
+  const values = parts.map((part) => converted(part, 'float32', '') as Float32Array);
+  const data = new Float32Array(values.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const part of values) {
+    data.set(part, end);
+    end += part.length;
+  }
+  const rows = parts.reduce((sum, { dims }) => sum + (dims[0] ?? 0), 0);
+  return { dtype: 'float32', dims: [rows, ...first.dims.slice(1)], data };
 }

@@ -9,7 +9,7 @@ import { scaledDotProductAttention } from './attention.js';
 import { ModuleList } from './container.js';
 import type { StoredTensor } from './conversion.js';
 import { Conv2d } from './convolution.js';
-import { fromHuggingFace } from './dinov2-names.js';
+import { fromHuggingFace, fromTimm } from './dinov2-names.js';
 import { resampledPositions } from './dinov2-positions.js';
 import { Dropout } from './dropout.js';
 import { Identity } from './flatten.js';
@@ -233,12 +233,14 @@ export class DinoVisionTransformer extends Module {
   }
 
   /**
-   * As Module's, for the names of the original's files and those of Hugging Face's (`facebook/dinov2-small` …), whose
-   * classifier, if there is one, is left out.
+   * As Module's, for the names of the original's files, those of Hugging Face's (`facebook/dinov2-small` …), whose
+   * classifier, if there is one, is left out, and timm's. For images other than imgSize², timm resamples the position
+   * embeddings with interpolateAntialias true and interpolateOffset 0.
    * @throws GlobalPercError listing, by the names of the file, what is missing, not known, or of another shape.
    */
   override loadStateDict(state: Readonly<Record<string, StoredTensor>>): this {
-    return super.loadStateDict(fromHuggingFace(state, new Map(this.namedState())));
+    const expected = new Map(this.namedState());
+    return super.loadStateDict(fromTimm(fromHuggingFace(state, expected), expected));
   }
 }
 

@@ -16,10 +16,10 @@ function rmsNormalization(draft: Draft, x: Value, scale: Value, { axis = -1, eps
   return draft.prepend('RMSNormalization', [x, scale], attributes);
 }
 
-/** y = LayerNorm(input + skip + bias); the sum is the fourth output. */
+/** y = LayerNorm(input + bias + skip), the bias being that of the layer before; the sum is the fourth output. */
 const skipLayerNormalization: Expansion = (draft) => {
   const [x, skip, gamma, beta, bias] = draft.inputs as [Value, Value, Value, Value?, Value?];
-  const total = draft.sum(x, skip, bias);
+  const total = draft.sum(x, bias, skip);
   const epsilon = float(draft.read.float('epsilon', 1e-12));
   const affine = [gamma, ...(beta ? [beta] : [])];
   const normal = draft.prepend('LayerNormalization', [total, ...affine], { axis: int(-1), epsilon });
@@ -29,7 +29,7 @@ const skipLayerNormalization: Expansion = (draft) => {
 /** The same with the root mean square. */
 const skipSimplifiedLayerNormalization: Expansion = (draft) => {
   const [x, skip, gamma, bias] = draft.inputs as [Value, Value, Value, Value?];
-  const total = draft.sum(x, skip, bias);
+  const total = draft.sum(x, bias, skip);
   return [rmsNormalization(draft, total, gamma, { epsilon: 1e-12 }), undefined, undefined, total];
 };
 
@@ -55,7 +55,7 @@ const groupNorm: Expansion = (draft) => {
 const skipGroupNorm: Expansion = (draft) => {
   if (draft.read.int('channels_last', 1) === 0) throw draft.unsupported('channels_last=0');
   const [x, gamma, beta, skip, bias] = draft.inputs as [Value, Value, Value, Value, Value?];
-  const total = draft.sum(x, unsqueezedTo(draft, skip, 4, [1, 2]), bias);
+  const total = draft.sum(x, bias, unsqueezedTo(draft, skip, 4, [1, 2]));
   return [groupNormalization(draft, total, gamma, beta), total];
 };
 

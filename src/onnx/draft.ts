@@ -128,12 +128,14 @@ export class Draft {
 
   /** The nodes put before this one, which computes no more itself: these values are its outputs. */
   finishWith(values: readonly (Value | undefined)[]): Node[] {
-    const { name } = this.original;
     this.original.outputs.forEach((output, i) => {
       const value = values[i];
       if (output === undefined) return;
       if (value === undefined) throw this.unsupported(`its output ${i}`);
-      this.after.push({ ...this.helper('Identity', [value], output, {}), name: `${name}.output_${i}` });
+      // Their name tells the module, which need not be that of the node: a convolution computes what a ReLU returned.
+      for (const node of this.before.filter(({ outputs }) => outputs.includes(value)))
+        Object.assign(node, { name: `${output.name}.${node.op}` });
+      this.after.push({ ...this.helper('Identity', [value], output, {}), name: `${output.name}.Identity` });
     });
     const nodes = [...this.before, ...this.after];
     for (const node of nodes) for (const output of node.outputs) if (output) output.producer = node;

@@ -120,6 +120,7 @@ class WeightWriter {
 
 function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer: TensorProto[]): GraphProto {
   const nameOf = (value: Value | undefined): string => (value && names.get(value)) ?? '';
+  const taken = new Set<string>();
   return create(GraphProtoSchema, {
     name: 'globalperc',
     input: graph.inputs.map(valueInfo),
@@ -129,7 +130,7 @@ function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer
       create(NodeProtoSchema, {
         opType: node.op,
         domain: node.domain,
-        name: node.name,
+        name: node.name === '' ? '' : uniqueName(node.name, taken),
         input: withoutTrailing(node.inputs.map(nameOf)),
         output: withoutTrailing(node.outputs.map(nameOf)),
         metadataProps: Object.entries(node.metadata ?? {}).map(([key, value]) =>
@@ -154,14 +155,19 @@ function uniqueNames(graph: Graph): Map<Value, string> {
   const taken = new Set<string>();
   const assign = (value: Value | undefined): void => {
     if (value === undefined || names.has(value)) return;
-    let name = value.name;
-    for (let i = 1; taken.has(name); i += 1) name = `${value.name}.${i}`;
-    taken.add(name);
-    names.set(value, name);
+    names.set(value, uniqueName(value.name, taken));
   };
   for (const value of [...graph.inputs, ...graph.outputs]) assign(value);
   for (const node of graph.nodes) for (const value of [...node.inputs, ...node.outputs]) assign(value);
   return names;
+}
+
+/** A name like this one that is not taken; takes it. */
+function uniqueName(wanted: string, taken: Set<string>): string {
+  let name = wanted;
+  for (let i = 1; taken.has(name); i += 1) name = `${wanted}.${i}`;
+  taken.add(name);
+  return name;
 }
 
 /** Bytes of all constants of a graph. */

@@ -1,5 +1,5 @@
 /**
- * If and Loop, resolved for one input shape: what decides them is shape arithmetic nearly always, so that it is known once
+ * If, Loop and Scan, resolved for one input shape: what decides them is shape arithmetic nearly always, so that it is known once
  * the model has run. A branch takes the place of its If; a loop's body is repeated (https://onnx.ai/onnx/operators/).
  */
 import {
@@ -15,6 +15,7 @@ import {
   type Value,
 } from '../graph/index.js';
 import type { Steps } from '../runtime/index.js';
+import { scanAsLoop } from './scan.js';
 
 /** A loop is repeated as often as this at most: beyond it, its nodes would not fit. */
 const MOST_ITERATIONS = 1000;
@@ -32,11 +33,12 @@ export interface ControlFlowContext {
 
 /**
  * The nodes without control flow.
- * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data, or that is a Scan.
+ * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data.
  */
 export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Steps<Node[]> {
   let current = [...nodes];
   while (current.some(isControlFlow)) {
+    current = current.flatMap((node) => (node.op === 'Scan' && node.domain === '' ? scanAsLoop(node) : [node]));
     const ready = new Set(readyNodes(current));
     const dependent = context.dependent(current);
     const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
@@ -65,7 +67,6 @@ function readyNodes(nodes: readonly Node[]): Node[] {
 /** The values that decide what a node does. */
 function decidersOf(node: Node, dependent: ReadonlySet<Value>): Value[] {
   const where = describeNode(node);
-  if (node.op === 'Scan') throw new GlobalPercError(`${where}: Scan is not supported; export the model without it`);
   const deciders = node.inputs.slice(0, node.op === 'If' ? 1 : 2).filter((value) => value !== undefined);
   if (node.op === 'Loop' && node.inputs[0] === undefined)
     throw new GlobalPercError(
@@ -107,6 +108,7 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
   requireFixedCondition(body, where);
   const carriedCount = body.inputs.length - 2;
   let carried = node.inputs.slice(2, 2 + carriedCount);
+  const [axes, directions] = ['scan_output_axes', 'scan_output_directions'].map((key) => attributesOf(node).ints(key));
   const stacked: Value[][] = body.outputs.slice(1 + carriedCount).map(() => []);
   const nodes: Node[] = [];
   for (let iteration = 0; iteration < count; iteration += 1) {
@@ -124,7 +126,10 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
   return [
     ...nodes,
     ...carried.flatMap((value, i) => renamed(value, node.outputs[i], `${node.name}/output_${i}`)),
-    ...stacked.flatMap((parts, i) => stack(parts, node.outputs[carriedCount + i], `${node.name}/stacked_${i}`)),
+    ...stacked.flatMap((parts, i) => {
+      const ordered = directions?.[i] === 1 ? parts.toReversed() : parts;
+      return stack(ordered, node.outputs[carriedCount + i], `${node.name}/stacked_${i}`, axes?.[i] ?? 0);
+    }),
   ];
 }
 
@@ -176,10 +181,10 @@ function copyOf(
   return { nodes, outputs: body.outputs.map(copied) };
 }
 
-/** One value per iteration along a new first dimension. */
-function stack(parts: readonly Value[], to: Value | undefined, name: string): Node[] {
+/** One value per iteration along a new dimension. */
+function stack(parts: readonly Value[], to: Value | undefined, name: string, axis: number): Node[] {
   if (to === undefined) return [];
-  const axes: Value = { name: `${name}/axes`, dtype: 'int64', shape: [1], constant: constantOf('int64', [1], [0]) };
+  const axes: Value = { name: `${name}/axes`, dtype: 'int64', shape: [1], constant: constantOf('int64', [1], [axis]) };
   const rows = parts.map((part, i): Node => {
     const output: Value = { name: `${name}/${i}` };
     return {
@@ -192,5 +197,5 @@ function stack(parts: readonly Value[], to: Value | undefined, name: string): No
     };
   });
   const inputs = rows.map(({ outputs }) => outputs[0]);
-  return [...rows, { op: 'Concat', domain: '', name, inputs, outputs: [to], attributes: { axis: int(0) } }];
+  return [...rows, { op: 'Concat', domain: '', name, inputs, outputs: [to], attributes: { axis: int(axis) } }];
 }

@@ -117,6 +117,40 @@ describe('weights', () => {
     expect(huggingFace.stateDict()).toEqual(state);
   });
 
+  it.each(['plain', 'registers'] as const)('%s: what transformers 5 calls its modules is read too', async (name) => {
+    const parts = { query: 'q', key: 'k', value: 'v' } as Record<string, string>;
+    const renamed = Object.entries(await readStateDict(file(`${name}.safetensors`))).map(([key, tensor]) => [
+      key
+        .replace(/attention\.attention\.(\w+)\./, (_, part: string) => `attention.${parts[part]}_proj.`)
+        .replace('attention.output.dense', 'attention.o_proj'),
+      tensor,
+    ]);
+    const net = emptyNet(name).loadStateDict(Object.fromEntries(renamed));
+    expect(net.stateDict()).toEqual((await netOf(name)).stateDict());
+  });
+
+  it('of timm are read, where the class token has its position in it', async () => {
+    const { mask_token: _, ...plain } = await readStateDict(file('plain.pth'));
+    const state = emptyNet('plain').loadStateDict(plain).stateDict();
+    expect({ ...state, mask_token: 0 }).toEqual({ ...(await netOf('plain')).stateDict(), mask_token: 0 });
+
+    const { mask_token, register_tokens, cls_token, pos_embed, ...rest } = await readStateDict(file('registers.pth'));
+    const [token, positions] = [cls_token, pos_embed].map((tensor) => Array.from(tensor?.data as Float32Array));
+    const sum = Float32Array.from(token as number[], (x, i) => x + (positions?.[i] as number));
+    const withoutClass = Float32Array.from(positions as number[]).slice(9);
+    const timm = {
+      ...rest,
+      reg_token: register_tokens as StoredTensor,
+      cls_token: { dtype: 'float32', dims: [1, 1, 9], data: sum },
+      pos_embed: { dtype: 'float32', dims: [1, 9, 9], data: withoutClass },
+    } as Record<string, StoredTensor>;
+    const found = emptyNet('registers').loadStateDict(timm).stateDict();
+    expect(found.cls_token?.data).toEqual(sum);
+    expect(found.pos_embed?.data).toEqual(Float32Array.of(...Array(9).fill(0), ...withoutClass));
+    expect(found.register_tokens?.data).toEqual(register_tokens?.data);
+    expect(() => emptyNet('plain').loadStateDict(timm)).toThrow(/not in the model: register_tokens/);
+  });
+
   it('behind a classifier are found, the classifier is left out', async () => {
     const state = await readStateDict(file('plain.safetensors'));
     const renamed = Object.entries(state).map(([key, tensor]) => [`dinov2.${key}`, tensor] as const);

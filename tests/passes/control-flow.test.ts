@@ -1,4 +1,4 @@
-/** If and Loop against ONNX Runtime, which runs them as they are. */
+/** If, Loop and Scan against ONNX Runtime, which runs them as they are. */
 
 import { TensorProto_DataType as T } from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -22,7 +22,9 @@ async function ours(bytes: Uint8Array): Promise<number[]> {
   const body = await runSteps(specialize(graph, new Map([[image, { dtype: 'float32', shape: DIMS }]]), [y]));
   const wanted = body.valueOf(y);
   body.graph.outputs = [wanted];
-  expect(body.graph.nodes.map(({ op }) => op)).not.toEqual(expect.arrayContaining([expect.stringMatching(/If|Loop/)]));
+  expect(body.graph.nodes.map(({ op }) => op)).not.toEqual(
+    expect.arrayContaining([expect.stringMatching(/If|Loop|Scan/)]),
+  );
   const feeds = { x: { dtype: 'float32', dims: DIMS, data: DATA } } as const;
   const result = await runSteps(Session.runOnce(body.graph, requiredOpset(body.graph), feeds));
   return Array.from(result[wanted.name]?.data as Float32Array);
@@ -52,6 +54,7 @@ const model = (spec: ModelSpec): Uint8Array =>
       scalar('four', 4),
       TRUE,
       floatTensor('w', [3], [1, -2, 3]),
+      floatTensor('three as number', [], [3]),
       ...(spec.initializers ?? []),
     ],
   });
@@ -80,6 +83,27 @@ const body: ModelSpec = {
   ],
   outputs: [input('on', [], T.BOOL), 'next', 'part'],
 };
+
+const FIRST = floatTensor('first', [3], [0.5, -1, 2]);
+
+/** Around the body, which reads it. */
+const GAIN: NodeSpec = ['Neg', ['three as number'], ['gain']];
+
+/** Carries a sum of the slices; gives what became of each. */
+const scan = (axes: Record<string, number[]>) => ({
+  num_scan_inputs: 1,
+  ...axes,
+  body: {
+    graph: {
+      inputs: [input('sum', ['n']), input('slice', ['n'])],
+      nodes: [
+        ['Add', ['sum', 'slice'], ['next']],
+        ['Mul', ['next', 'gain'], ['part']],
+      ] as NodeSpec[],
+      outputs: ['next', 'part'],
+    },
+  },
+});
 
 describe('resolved', () => {
   const cases: [string, ModelSpec][] = [
@@ -155,6 +179,29 @@ describe('resolved', () => {
           ['Add', ['s', 'last'], ['y']],
         ],
         initializers: [intTensor('axes', [0])],
+      },
+    ],
+    ['a Scan over rows', { nodes: [GAIN, ['Scan', ['first', 'x'], ['last', 'y'], scan({})]], initializers: [FIRST] }],
+    [
+      'a Scan over columns from the end, whose parts are stacked behind and reversed',
+      {
+        nodes: [
+          GAIN,
+          [
+            'Scan',
+            ['pair', 'x'],
+            ['last', 'parts'],
+            scan({
+              scan_input_axes: [-1],
+              scan_input_directions: [1],
+              scan_output_axes: [1],
+              scan_output_directions: [1],
+            }),
+          ],
+          ['Unsqueeze', ['last', 'axes'], ['column']],
+          ['Concat', ['column', 'parts'], ['y'], { axis: 1 }],
+        ],
+        initializers: [floatTensor('pair', [2], [0.5, -1]), intTensor('axes', [1])],
       },
     ],
   ];

@@ -29,14 +29,19 @@ export const sources: readonly Source[] = Object.entries(SHAPES).flatMap(([name,
   })),
 );
 
-/** Runs a check on damaged models; anything but a GlobalPercError fails it. */
+/** Milliseconds that one file may take: what takes longer hangs. */
+export const PATIENCE = 20_000;
+
+/** Runs a check on damaged models; anything but a GlobalPercError fails it, and a file that takes too long. */
 export async function fuzz(runs: number, seed: number, check: (bytes: Uint8Array, source: Source) => Promise<unknown>) {
   const property = fc.asyncProperty(fc.constantFrom(...sources), mutation, async (source, mutate: Mutation) => {
+    const started = performance.now();
     const error = await check(mutate(source.bytes), source).then(
       () => undefined,
       (reason: unknown) => reason,
     );
     if (error !== undefined) expect(error, (error as Error).stack).toBeInstanceOf(GlobalPercError);
+    expect(performance.now() - started).toBeLessThan(PATIENCE);
   });
   await fc.assert(property, { numRuns: runs, seed });
 }
