@@ -8,5 +8,10 @@ export default defineConfig({
       '#hub': fileURLToPath(new URL('./src/hub/node.ts', import.meta.url)),
     },
   },
-  test: { include: ['tests/**/*.test.ts'], exclude: ['tests/slow/**', 'tests/browser/**'], testTimeout: 60_000 },
+  test: {
+    include: ['tests/**/*.test.ts'],
+    exclude: ['tests/slow/**', 'tests/browser/**'],
+    testTimeout: 60_000,
+    maxWorkers: '100%',
+  },
 });

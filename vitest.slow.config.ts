@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config';
 import base from './vitest.config.js';
 
-/** The tests that take long: `npm run test:slow`. */
-export default defineConfig({ ...base, test: { ...base.test, include: ['tests/slow/**/*.test.ts'], exclude: [] } });
+/** The tests that take long, one after the other, since some measure time and memory: `npm run test:slow`. */
+export default defineConfig({
+  ...base,
+  test: { ...base.test, include: ['tests/slow/**/*.test.ts'], exclude: [], maxWorkers: 1 },
+});

@@ -1,7 +1,7 @@
 /** The standard Attention of operator sets 23 and 24 (https://onnx.ai/onnx/operators/onnx__Attention.html), spelled out. */
 import { int, type Value } from '../graph/index.js';
 import { type Attended, attend, continued, either, type Heads, outOfSight } from './attention.js';
-import type { Draft, Expansions } from './draft.js';
+import type { Draft } from './draft.js';
 import { joinLike, splitEither } from './heads.js';
 import { arange, cast, dimension, isBoolean, reshape } from './shapes.js';
 
@@ -84,4 +84,4 @@ function stage(draft: Draft, { scores, capped, biased, weights }: Attended, guar
   return [scores, capped, biased][mode] ?? guarded(weights);
 }
 
-export const standard: Expansions = { Attention: expandAttention };
+export const standard = { Attention: expandAttention };

@@ -66,4 +66,4 @@ export const microsoft: Expansions = {
   SkipGroupNorm: skipGroupNorm,
 };
 
-export const standard: Expansions = { SimplifiedLayerNormalization: simplifiedLayerNormalization };
+export const standard = { SimplifiedLayerNormalization: simplifiedLayerNormalization };

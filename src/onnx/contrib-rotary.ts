@@ -83,4 +83,4 @@ function expandStandardRotaryEmbedding(draft: Draft): Value[] {
 }
 
 export const microsoft: Expansions = { RotaryEmbedding: expandRotaryEmbedding };
-export const standard: Expansions = { RotaryEmbedding: expandStandardRotaryEmbedding };
+export const standard = { RotaryEmbedding: expandStandardRotaryEmbedding };

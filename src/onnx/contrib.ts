@@ -10,7 +10,14 @@ import * as standardAttention from './contrib-attention-standard.js';
 import * as fused from './contrib-fused.js';
 import * as normalization from './contrib-normalization.js';
 import * as rotary from './contrib-rotary.js';
-import { Draft, type Expansions } from './draft.js';
+import { Draft, type Expansion, type Expansions } from './draft.js';
+import type { NewerOperator } from './others.js';
+
+const STANDARD: Readonly<Record<NewerOperator, Expansion>> = {
+  ...standardAttention.standard,
+  ...normalization.standard,
+  ...rotary.standard,
+};
 
 const DOMAINS: Readonly<Record<string, Expansions>> = {
   'com.microsoft': {
@@ -20,7 +27,7 @@ const DOMAINS: Readonly<Record<string, Expansions>> = {
     ...normalization.microsoft,
     ...rotary.microsoft,
   },
-  '': { ...standardAttention.standard, ...normalization.standard, ...rotary.standard },
+  '': STANDARD,
 };
 
 /**

@@ -2,12 +2,12 @@
 import type { GraphProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
 import { type ConstantData, GlobalPercError, Graph, type Node, type Value } from '../graph/index.js';
 import { attributesOfProto, constantOfAttributes } from './attributes.js';
-import { expandContrib } from './contrib.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
 import { inlineFunctions } from './functions.js';
 import { normalizeOpset } from './opset.js';
 import { inExecutionOrder } from './order.js';
+import { hasOthers } from './others.js';
 import { refuseNode } from './refuse.js';
 import { constantOfProto, dtypeOf } from './tensors.js';
 
@@ -35,7 +35,7 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   const inFile = await loadExternal([...initializers, ...inBodies, ...tensors], source, external);
   new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
   normalizeOpset(graph, opset, source);
-  expandContrib(graph, source);
+  if (hasOthers(graph)) (await import('./contrib.js')).expandContrib(graph, source);
   return graph;
 }
 
