@@ -35,7 +35,7 @@ def reasons(model: nn.Module, images: tuple, further: tuple, missing: list, matc
             continue
         elif same_for_both(call):
             found.setdefault(SAME_FOR_EVERY_IMAGE, []).append(call)
-        elif not has_effect(model, (images[0], *further), call):
+        elif not has_effect(model, (images[0], *further), call, outputs_of(file)):
             found.setdefault(WITHOUT_EFFECT, []).append(call)
         elif repeats(model, seen[0], call, matched):
             found.setdefault(REPEATED, []).append(call)
@@ -82,8 +82,9 @@ def observed(model: nn.Module, inputs: tuple) -> list[tuple]:
     return seen
 
 
-def has_effect(model: nn.Module, inputs: tuple, call) -> bool:
-    """Whether other values in place of the call's output change anything the model returns."""
+def has_effect(model: nn.Module, inputs: tuple, call, names: set[str]) -> bool:
+    """Whether other values in place of the call's output change anything the model returns; of a dict, under these names."""
+    returned = lambda: exported(model(*inputs), names)
     count = -1
 
     def disturb(module, given, output):
@@ -102,10 +103,10 @@ def has_effect(model: nn.Module, inputs: tuple, call) -> bool:
             return type(output)({**output, key: other})
         return type(output)(other if x is found[0] else x for x in output)
 
-    before = tensors_in(model(*inputs))
+    before = returned()
     handle = model.get_submodule(call.path).register_forward_hook(disturb)
     try:
-        after = tensors_in(model(*inputs))
+        after = returned()
     finally:
         handle.remove()
     return any(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
@@ -138,9 +139,22 @@ def stands_in(file: Path, names: tuple[str, ...], known: set[str]) -> bool:
     return False
 
 
+def exported(value, names: set[str]) -> list[torch.Tensor]:
+    """Optimum leaves out some of what a model returns."""
+    return tensors_in([value[key] for key in value if key in names] if isinstance(value, dict) else value)
+
+
 @cache
+def graph_of(file: Path) -> onnx.GraphProto:
+    return onnx.load(file, load_external_data=False).graph
+
+
 def nodes_of(file: Path) -> list[onnx.NodeProto]:
-    return list(onnx.load(file, load_external_data=False).graph.node)
+    return list(graph_of(file).node)
+
+
+def outputs_of(file: Path) -> set[str]:
+    return {output.name for output in graph_of(file).output}
 
 
 def fits(folders: list[str], path: str) -> bool:

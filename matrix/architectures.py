@@ -70,7 +70,7 @@ def transformers(model: str, config: str, shape: tuple, further: dict | None = N
         for name in part.split("."):
             made = getattr(made, name) if name else made
         made.set_attn_implementation("eager")
-        if getattr(made, "pooler", None) is not None:
+        if hasattr(getattr(made, "pooler", None), "dense"):
             made.pooler = None  # computes a second output, which the file would not have
         return Wrapper(made, first, *further, call=call, output=output)
 
@@ -195,6 +195,14 @@ ARCHITECTURES: dict[str, Architecture] = {
         "Sam2VisionModel", "Sam2VisionConfig", (1, 3, 128, 128),
         backbone_config={"model_type": "sam2_hiera_det_model", "hidden_size": 16, "num_attention_heads": 1, "blocks_per_stage": [1, 1, 2, 1], "embed_dim_per_stage": [16, 32, 64, 128], "num_attention_heads_per_stage": [1, 2, 4, 8], "window_size_per_stage": [8, 4, 4, 4], "global_attention_blocks": [3], "image_size": [128, 128], "window_positional_embedding_background_size": [7, 7]},
         backbone_channel_list=[128, 64, 32, 16], backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]], fpn_hidden_size=32,
+    ),
+    "ResNet (transformers)": transformers("ResNetModel", "ResNetConfig", IMAGE, embedding_size=16, hidden_sizes=[16, 24, 32, 48], depths=[2, 1, 1, 1]),
+    "ConvNeXt (transformers)": transformers("ConvNextModel", "ConvNextConfig", IMAGE, hidden_sizes=[16, 24, 32, 40], depths=[1, 1, 2, 1]),
+    "Swin (transformers)": transformers("SwinModel", "SwinConfig", IMAGE, image_size=64, patch_size=4, embed_dim=24, depths=[2, 2], num_heads=[2, 4], window_size=4),
+    "BEiT (transformers)": transformers("BeitModel", "BeitConfig", IMAGE, **vit_config()),
+    "DeiT (transformers)": transformers("DeiTModel", "DeiTConfig", IMAGE, **vit_config()),
+    "MobileViT (transformers)": transformers(
+        "MobileViTModel", "MobileViTConfig", IMAGE, image_size=64, hidden_sizes=[24, 32, 40], neck_hidden_sizes=[8, 16, 24, 32, 40, 48, 64]
     ),
     "SegFormer": transformers("SegformerModel", "SegformerConfig", IMAGE, hidden_sizes=[16, 24, 32, 48], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 4, 8]),
     "DPT": transformers("DPTForDepthEstimation", "DPTConfig", IMAGE, **vit_config(num_hidden_layers=4, backbone_out_indices=[0, 1, 2, 3], neck_hidden_sizes=[16, 24, 32, 48], fusion_hidden_size=24, is_hybrid=False)),

@@ -38,7 +38,10 @@ from reference import is_leaf  # noqa: E402
 STYLES = ("torchscript", "dynamo")
 REWRITTEN = {name: ("onnxslim", "onnxsim", "stripped") for name in ("ResNet-18", "MobileNet v3 small", "ConvNeXt", "ViT", "DINOv2 with registers", "Swin", "CLIP ViT")}
 # What `optimum-cli export onnx` writes, by itself and with an optimisation level; needs an environment of its own.
-OPTIMUM = {name: ("optimum", "optimum-o2") for name in ("ViT (transformers)", "DINOv2 (transformers)", "SegFormer")}
+OPTIMUM = {
+    **{name: ("optimum", "optimum-o2") for name in ("ViT (transformers)", "DINOv2 (transformers)", "SegFormer")},
+    **{f"{name} (transformers)": ("optimum",) for name in ("ResNet", "ConvNeXt", "Swin", "BEiT", "DeiT", "MobileViT")},
+}
 CLI = ["node", str(ROOT / "dist" / "cli" / "main.js")]
 TOLERANCE = 1e-3
 TIMEOUT = 900
