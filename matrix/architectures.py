@@ -199,6 +199,10 @@ ARCHITECTURES: dict[str, Architecture] = {
     "ResNet (transformers)": transformers("ResNetModel", "ResNetConfig", IMAGE, embedding_size=16, hidden_sizes=[16, 24, 32, 48], depths=[2, 1, 1, 1]),
     "ConvNeXt (transformers)": transformers("ConvNextModel", "ConvNextConfig", IMAGE, hidden_sizes=[16, 24, 32, 40], depths=[1, 1, 2, 1]),
     "Swin (transformers)": transformers("SwinModel", "SwinConfig", IMAGE, image_size=64, patch_size=4, embed_dim=24, depths=[2, 2], num_heads=[2, 4], window_size=4),
+    "Swin v2 (transformers)": transformers("Swinv2Model", "Swinv2Config", IMAGE, image_size=64, patch_size=4, embed_dim=24, depths=[2, 2], num_heads=[2, 4], window_size=4),
+    "ConvNeXt v2 (transformers)": transformers("ConvNextV2Model", "ConvNextV2Config", IMAGE, hidden_sizes=[16, 24, 32, 40], depths=[1, 1, 2, 1]),
+    "DINOv2 with registers (transformers)": transformers("Dinov2WithRegistersModel", "Dinov2WithRegistersConfig", (1, 3, 56, 56), **vit_config(70, 14, mlp_ratio=2, num_register_tokens=2)),
+    "MobileNet v2 (transformers)": transformers("MobileNetV2Model", "MobileNetV2Config", IMAGE, image_size=64, depth_multiplier=0.35),
     "BEiT (transformers)": transformers("BeitModel", "BeitConfig", IMAGE, **vit_config()),
     "DeiT (transformers)": transformers("DeiTModel", "DeiTConfig", IMAGE, **vit_config()),
     "MobileViT (transformers)": transformers(

@@ -40,7 +40,7 @@ REWRITTEN = {name: ("onnxslim", "onnxsim", "stripped") for name in ("ResNet-18",
 # What `optimum-cli export onnx` writes, by itself and with an optimisation level; needs an environment of its own.
 OPTIMUM = {
     **{name: ("optimum", "optimum-o2") for name in ("ViT (transformers)", "DINOv2 (transformers)", "SegFormer")},
-    **{f"{name} (transformers)": ("optimum",) for name in ("ResNet", "ConvNeXt", "Swin", "BEiT", "DeiT", "MobileViT")},
+    **{f"{name} (transformers)": ("optimum",) for name in ("ResNet", "ConvNeXt", "Swin", "BEiT", "DeiT", "MobileViT", "MobileNet v2")},
 }
 CLI = ["node", str(ROOT / "dist" / "cli" / "main.js")]
 TOLERANCE = 1e-3

@@ -12,7 +12,7 @@ from precision import DRAWS, ROUNDING
 HEADER = """# Models
 
 Architectures with random weights, exported by both exporters of torch.onnx, some rewritten by onnxslim or onnxsim,
-stripped of all names, or exported by Optimum; made by `matrix/matrix.py` ({versions}).
+stripped of all names, or exported by Optimum (optimum-onnx 0.1.0, transformers 4.57); made by `matrix/matrix.py` ({versions}).
 
 - **hooks**: leaf module calls found in the file / those that PyTorch's `register_forward_hook` records, with the same path,
   order and shape; a module with several paths may have any of them. Dropout, Identity, a BatchNorm merged into its
@@ -96,7 +96,8 @@ def why(name: str, result: dict) -> str:
 def remark(result: dict) -> str:
     reason = result.get("unavailable") or result.get("error")
     if reason:
-        return ": " + reason.replace("|", "\\|").replace("\n", " ")[:200]
+        plain = re.sub(r"\x1b\[\d*m", "", reason)
+        return ": " + plain.replace("|", "\\|").replace("\n", " ")[:200]
     apart = [f"{reason}: {some(calls)}" for reason, calls in result.get("apart", {}).items()]
     extra = [f"also {some(calls)}{f', {reason}' if reason else ''}" for reason, calls in result.get("extra", {}).items()]
     missing = [f"without {some(result['missing'])}"] if result.get("missing") else []
