@@ -24,13 +24,18 @@ export async function readImage(path: string): Promise<ImageTensor> {
 }
 
 /**
- * Decodes an image to RGB: EXIF orientation applied, alpha dropped. Rejects with sharp's error when it is damaged.
+ * Decodes an image to RGB: EXIF orientation applied, alpha dropped. Rejects when it is damaged.
  * @param source the file's path or its bytes.
  * @param size [height, width] to scale it to cover; what lies beyond is cut off on both sides.
  */
 export async function decode(source: string | Uint8Array, size?: readonly [number, number]): Promise<Pixels> {
   const image = sharp(source).rotate().removeAlpha().toColourspace('srgb');
   if (size) image.resize({ height: size[0], width: size[1], fit: 'cover' });
-  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
+  const { data, info } = await image.raw().toBuffer({ resolveWithObject: true }).catch(rethrow);
   return { bytes: data, height: info.height, width: info.width };
+}
+
+/** libvips keeps one error text for all images being decoded, so only the sentences of sharp itself are about this one. */
+function rethrow(error: Error): never {
+  throw error.message.startsWith('Input ') ? error : new GlobalPercError('its pixels are damaged or cut short');
 }
