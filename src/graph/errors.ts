@@ -38,6 +38,14 @@ export function differences(
     .join('; ');
 }
 
+/** What a caller gave in place of something else, for a message. */
+export function described(value: unknown): string {
+  if (value === null) return 'null';
+  if (value instanceof Promise) return 'a promise: await it first';
+  if (Array.isArray(value)) return 'an array';
+  return typeof value === 'object' ? `an object of class ${value.constructor?.name}` : typeof value;
+}
+
 /** Checks an option against its allowed values. @throws GlobalPercError naming them. */
 export function oneOf<T extends string>(value: T, allowed: readonly T[], name: string): T {
   if (allowed.includes(value)) return value;

@@ -1,6 +1,14 @@
 /** The perceptual loss: distances between a pretrained model's activations for prediction and target. */
-import { GlobalPercError, type Graph, type Shape, Tensor, type TensorType, type Value } from '../graph/index.js';
-import { declaredType, describeInput, type Model, toFloat32 } from '../model/index.js';
+import {
+  described,
+  GlobalPercError,
+  type Graph,
+  type Shape,
+  Tensor,
+  type TensorType,
+  type Value,
+} from '../graph/index.js';
+import { declaredType, describeInput, Model, toFloat32 } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { createGraph } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
@@ -40,9 +48,10 @@ export class GlobalPercLoss extends Loss {
   private calibrated = false;
   private warned = false;
 
-  /** @throws GlobalPercError when no module of the model matches `modulesToHook`. */
+  /** @throws GlobalPercError when no module of the model matches `modulesToHook`, and where an argument is another. */
   constructor(model: Model, config: GlobalPercConfig = new GlobalPercConfig(), options: LossOptions = {}) {
     super(options);
+    requireArguments(model, config);
     this.model = model;
     this.config = config;
     this.hooks = selectHooks(model.calls, config.modulesToHook);
@@ -195,6 +204,15 @@ export class GlobalPercLoss extends Loss {
     this.config.logger(
       `warning: ${name} holds values from ${low.toFixed(2)} to ${high.toFixed(2)}; Normalize expects images in [0, 1]: ${remedy}`,
     );
+  }
+}
+
+function requireArguments(model: unknown, config: unknown): void {
+  if (!(model instanceof Model)) {
+    throw new GlobalPercError(`a perceptual loss takes a model, await loadModel(source), got ${described(model)}`);
+  }
+  if (!(config instanceof GlobalPercConfig)) {
+    throw new GlobalPercError(`a perceptual loss takes a GlobalPercConfig, got ${described(config)}`);
   }
 }
 

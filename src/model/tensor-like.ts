@@ -1,5 +1,5 @@
 /** Concrete tensors as callers hand them in: checked, and brought to float32. */
-import { GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+import { described, GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
 /** A concrete tensor: an `onnxruntime-common` Tensor, or anything with its data in row-major order and its dimensions. */
@@ -15,7 +15,7 @@ export interface TensorLike {
 export function toFloat32(tensor: TensorLike, name: string): HostTensor & { readonly data: Float32Array } {
   const { data, dims } = tensor ?? {};
   if (data === undefined || !Array.isArray(dims)) {
-    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${describe(tensor)}`);
+    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${described(tensor)}`);
   }
   if (!dims.every((dim) => Number.isInteger(dim) && dim > 0)) {
     throw new GlobalPercError(`${name}: dims should be positive integers, got [${dims}]`);
@@ -44,6 +44,3 @@ function indexOf(flat: number, shape: Shape): number[] {
   }
   return position;
 }
-
-const describe = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;

@@ -100,6 +100,14 @@ describe('GlobalPercLoss', () => {
     );
   });
 
+  it('names what it was given instead of a model or a configuration', async () => {
+    const make = (model: unknown, config?: unknown) => () =>
+      new GlobalPercLoss(model as Awaited<ReturnType<typeof vgg>>, config as GlobalPercConfig);
+    expect(make(vgg())).toThrow(/takes a model, await loadModel\(source\), got a promise: await it first$/);
+    expect(make('vgg.onnx')).toThrow(/takes a model, .*, got string$/);
+    expect(make(await vgg(), quiet)).toThrow(/takes a GlobalPercConfig, got an object of class Object$/);
+  });
+
   it('hooks by pattern, predicate and name', async () => {
     const model = await vgg();
     const hooked = (...modulesToHook: GlobalPercConfig['modulesToHook']) =>

@@ -1,7 +1,8 @@
 /** jax-js arrays to and from host tensors, with its rule of ownership: what is taken is consumed once, whatever happens. */
 import { type Device, defaultDevice, Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
+import { described } from '../../graph/errors.js';
 import { GlobalPercError, type TensorLike } from '../../index.js';
-import { hasColoursOn } from '../remedy.js';
+import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
 /** What an array held, and where. */
 export interface HostArray extends TensorLike {
@@ -32,14 +33,14 @@ export function consume(value: unknown): void {
   tree.dispose(value as JaxArray);
 }
 
-/** @throws GlobalPercError where one of the arrays stands for a value that jax-js has yet to compute; all are consumed. */
-export function refuseTraced(arrays: Readonly<Record<string, unknown>>): void {
-  const traced = Object.entries(arrays).find(([, value]) => isTraced(value));
+/** @throws GlobalPercError where one of the trees of arrays holds a value that jax-js has yet to compute; all are consumed. */
+export function refuseTraced(trees: Readonly<Record<string, unknown>>): void {
+  const traced = Object.entries(trees).find(([, value]) => tree.leaves(value as JaxArray).some(isTraced));
   if (traced === undefined) return;
-  Object.values(arrays).forEach(consume);
+  Object.values(trees).forEach(consume);
   throw new GlobalPercError(
-    `${traced[0]} is being traced: the loss runs in ONNX Runtime, outside of grad, vjp, jit and vmap; take the vjp of the ` +
-      "student alone and give the loss's grad to its pullback, as valueAndGradWith does",
+    `${traced[0]} is being traced: the loss runs in ONNX Runtime, outside of grad, vjp, jit and vmap; ` +
+      'valueAndGradWith(student, loss), called outside of them, gives the gradients of a student, jitted or not',
   );
 }
 
@@ -51,7 +52,7 @@ const isTraced = (value: unknown): boolean => value instanceof Tracer && !(value
 /** What keeps a value from being read as often as it is used, if anything. */
 function problemWith(name: string, value: unknown, uses: number): string | undefined {
   if (!(value instanceof JaxArray)) {
-    return `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${describe(value)}`;
+    return `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${described(value)}`;
   }
   if (value.refCount < uses) {
     return `${name} was consumed before, or is given twice: pass ${name}.ref where it is used again`;
@@ -61,16 +62,20 @@ function problemWith(name: string, value: unknown, uses: number): string | undef
   return undefined;
 }
 
-const describe = (value: unknown): string =>
-  value === null ? 'null' : typeof value === 'object' ? `an object of class ${value.constructor?.name}` : typeof value;
-
 /** An array of another's shape, on its device; it is committed to it only where that is not the default device. */
 export function arrayLike(data: Float32Array, { dims, device }: HostArray): JaxArray {
   return np.array(data, { shape: [...dims], ...(device !== defaultDevice() && { device }) });
 }
 
+/** An error of a loss with what to do about the layout of one of the images. */
+export const explained = (error: unknown, images: readonly HostArray[]): unknown =>
+  withLayoutRemedy(
+    error,
+    images.map(({ dims }) => layoutRemedy(dims)),
+  );
+
 /** What to do about an image of another layout than `[B, C, H, W]`, if it looks like one. */
-export function layoutRemedy(shape: readonly number[]): string | undefined {
+function layoutRemedy(shape: readonly number[]): string | undefined {
   if (shape.length === 3) return `[${shape}] has no batch axis: use np.expandDims(image, 0)`;
   if (hasColoursOn(3, 1, shape)) {
     return `[${shape}] looks like [B, H, W, C], where jax-js' convolutions have [B, C, H, W]: use image.transpose([0, 3, 1, 2])`;

@@ -7,9 +7,10 @@
  * WebAssembly, and `init('wasm')` works everywhere.
  */
 import { type Array as JaxArray, numpy as np, type OwnedFunction, type tree, vjp } from '@jax-js/jax';
-import { type CallOptions, EncodedTarget, type HookLoss, type Loss } from '../../index.js';
-import { withRemedy } from '../remedy.js';
-import { arrayLike, type HostArray, layoutRemedy, readArrays, refuseTraced } from './arrays.js';
+import { described } from '../../graph/errors.js';
+import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';
+import { requireLoss } from '../require-loss.js';
+import { arrayLike, consume, explained, type HostArray, readArrays, refuseTraced } from './arrays.js';
 
 /** What a loss gives back. */
 export interface JaxValueAndGrad {
@@ -40,9 +41,11 @@ export type JaxLoss = (
  *
  * @throws GlobalPercError (the promise rejects; the arrays are consumed all the same) where one of them is not float32 or was
  * consumed before, where the shapes do not fit the model or each other, on NaN or infinite values, and after the loss was
- * disposed. Inside `grad`, `vjp`, `jit` and `vmap`, which cannot wait for a promise, it throws at once.
+ * disposed. Inside `grad`, `vjp`, `jit` and `vmap`, which cannot wait for a promise, it throws at once, and so does
+ * `jaxLoss` where it is given no loss.
  */
 export function jaxLoss(loss: Loss): JaxLoss {
+  requireLoss('jaxLoss', loss);
   return (pred, target, options = {}) => {
     const arrays: Record<string, JaxArray> = target instanceof EncodedTarget ? { pred } : { pred, target };
     refuseTraced(arrays);
@@ -56,13 +59,14 @@ async function run(
   target: JaxArray | EncodedTarget,
   options: CallOptions,
 ): Promise<JaxValueAndGrad> {
-  const [pred, image] = (await readArrays(arrays)) as [HostArray, HostArray];
+  const images = (await readArrays(arrays)) as [HostArray, HostArray];
+  const [pred, image] = images;
   try {
     const wanted = target instanceof EncodedTarget ? target : image;
     const { value, grad, hooks } = await loss.valueAndGrad(pred, wanted, options);
     return { value: np.array(value), grad: arrayLike(grad.data as Float32Array, pred), hooks };
   } catch (error) {
-    throw withRemedy(error, layoutRemedy(pred.dims));
+    throw explained(error, images);
   }
 }
 
@@ -87,14 +91,19 @@ type Vjp<Params> = (
  * const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(model, config)));
  * const [value, grads] = await lossAndGrads(tree.ref(params), x, y);
  *
- * @throws GlobalPercError as the loss does.
+ * @throws GlobalPercError as the loss does, and where `student` or `loss` is no function.
  */
 export function valueAndGradWith<Params, Input>(
   student: (params: Params, x: Input) => JaxArray,
   loss: (pred: JaxArray, target: JaxArray) => Promise<Pick<JaxValueAndGrad, 'value' | 'grad'>>,
 ): (params: Params, x: Input, target: JaxArray) => Promise<[value: JaxArray, grads: Gradients<Params>]> {
-  return async (params, x, target) => {
-    const [pred, pullback] = (vjp as unknown as Vjp<Params>)((weights) => student(weights, x), [params]);
+  if (typeof student !== 'function' || typeof loss !== 'function') {
+    throw new GlobalPercError(
+      `valueAndGradWith takes a student (params, x) => pred and a loss of jaxLoss, got ${described(student)} and ${described(loss)}`,
+    );
+  }
+  const step = async (params: Params, x: Input, target: JaxArray): Promise<[JaxArray, Gradients<Params>]> => {
+    const [pred, pullback] = predicted(student, params, x, target);
     try {
       const { value, grad } = await loss(pred, target);
       const [grads] = pullback(grad);
@@ -103,4 +112,23 @@ export function valueAndGradWith<Params, Input>(
       pullback.dispose();
     }
   };
+  return (params, x, target) => {
+    refuseTraced({ params, x, target });
+    return step(params, x, target);
+  };
+}
+
+/** The prediction and its pullback. Where the student fails, the target is consumed all the same. */
+function predicted<Params, Input>(
+  student: (params: Params, x: Input) => JaxArray,
+  params: Params,
+  x: Input,
+  target: JaxArray,
+): ReturnType<Vjp<Params>> {
+  try {
+    return (vjp as unknown as Vjp<Params>)((weights) => student(weights, x), [params]);
+  } catch (error) {
+    consume(target);
+    throw error;
+  }
 }

@@ -1,17 +1,19 @@
 /** Losses of this library as loss functions of TensorFlow.js. */
 import * as tf from '@tensorflow/tfjs';
-import type { Loss, SynchronousLoss } from '../../index.js';
+import { GlobalPercError, type Loss, type SynchronousLoss } from '../../index.js';
 import { withRemedy } from '../remedy.js';
-import { layoutRemedy, readSync, tensorOf } from './tensors.js';
+import { requireLoss } from '../require-loss.js';
+import { explained, readSync, requireNumbers, tensorOf } from './tensors.js';
 
 /** A loss as TensorFlow.js calls it: for `model.compile({ loss })` and `optimizer.minimize(() => loss(yTrue, yPred))`. */
 export interface TfLoss {
   /**
-   * @param yTrue `[B, H, W, C]`, as tfjs lays images out; tensors of other ranks reach the model as they are. No gradient.
-   * @param yPred the same; the gradient flows into it.
+   * @param yTrue `[B, H, W, C]`, as tfjs lays images out; tensors of other ranks reach the model as they are. It is
+   *   a constant: what is differentiated must not depend on it.
+   * @param yPred the same; the gradient flows into it. There are no second derivatives.
    * @returns the loss, shape `[]`.
-   * @throws GlobalPercError where the shapes do not fit the model or each other, on NaN or infinite values, and after the
-   * loss was disposed.
+   * @throws GlobalPercError where the shapes do not fit the model or each other, on NaN or infinite values, after the loss
+   * was disposed, and where a derivative is asked for that there is none of.
    */
   (yTrue: tf.Tensor, yPred: tf.Tensor): tf.Scalar;
   /** Frees the loss's sessions. */
@@ -28,10 +30,11 @@ export interface TfLoss {
  * model.compile({ optimizer: 'adam', loss });          // was: loss: 'meanAbsoluteError'
  * optimizer.minimize(() => loss(yTrue, yPred));        // was: tf.losses.absoluteDifference(yTrue, yPred)
  *
- * @throws GlobalPercError where nothing may block: on a page's main thread, where `tfStep` trains, and in Web Workers of
- * pages without shared memory.
+ * @throws GlobalPercError where it is given no loss, and where nothing may block: on a page's main thread, where `tfStep`
+ * trains, and in Web Workers of pages without shared memory.
  */
 export async function tfLoss(loss: Loss): Promise<TfLoss> {
+  requireLoss('tfLoss', loss);
   const synchronous = await loss.synchronous().catch((error) => {
     throw withRemedy(error, 'tfStep trains without blocking');
   });
@@ -40,15 +43,36 @@ export async function tfLoss(loss: Loss): Promise<TfLoss> {
 }
 
 function applied({ valueAndGrad }: SynchronousLoss, yTrue: tf.Tensor, yPred: tf.Tensor): tf.Scalar {
+  requireNumbers('yTrue', yTrue);
+  requireNumbers('yPred', yPred);
   const differentiable = tf.customGrad((input, save) => {
     const prediction = input as tf.Tensor;
     try {
       const { value, grad } = valueAndGrad(readSync('yPred', prediction), readSync('yTrue', yTrue));
       (save as unknown as (tensors: tf.Tensor[]) => void)([tensorOf(grad)]);
-      return { value: tf.scalar(value), gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => dy.mul(saved as tf.Tensor) };
+      const gradFunc = (dy: tf.Tensor, [saved]: tf.Tensor[]): tf.Tensor =>
+        dy.mul(withoutDerivative(prediction, () => (saved as tf.Tensor).clone(), NO_SECOND));
+      return { value: tf.scalar(value), gradFunc };
     } catch (error) {
-      throw withRemedy(error, layoutRemedy(prediction.shape));
+      throw explained(error, yPred, yTrue);
     }
   });
-  return differentiable(yPred) as tf.Scalar;
+  return tf.add(
+    differentiable(yPred),
+    withoutDerivative(yTrue, () => tf.scalar(0), NO_TARGET),
+  );
+}
+
+const NO_SECOND =
+  'second derivatives of this loss are not available: take its gradient outside of the function that is differentiated';
+const NO_TARGET =
+  'yTrue is a constant and takes no gradient: call loss(yTrue, yPred) in this order, or compute yTrue outside of the ' +
+  'function that is differentiated';
+
+/** A value that depends on a tensor in a way that is not known; without this, its derivative would silently be left out. */
+function withoutDerivative(tensor: tf.Tensor, value: () => tf.Tensor, problem: string): tf.Tensor {
+  const refuse = (): never => {
+    throw new GlobalPercError(problem);
+  };
+  return tf.customGrad(() => ({ value: value(), gradFunc: refuse }))(tensor);
 }

@@ -4,10 +4,11 @@
  * more under the tape, with the loss's gradient as the cotangent.
  */
 import type * as tf from '@tensorflow/tfjs';
-import type { Loss } from '../../index.js';
-import { withRemedy } from '../remedy.js';
+import { described } from '../../graph/errors.js';
+import { GlobalPercError, type Loss } from '../../index.js';
+import { requireLoss } from '../require-loss.js';
 import { Student } from './student.js';
-import { layoutRemedy, read, tensorOf } from './tensors.js';
+import { explained, read, requireNumbers, tensorOf } from './tensors.js';
 
 /** One step on one batch. @returns the loss before the step, without the penalties of the model's regularizers. */
 export type TfStep = (
@@ -26,11 +27,14 @@ export type TfStep = (
  * const step = tfStep(new GlobalPercLoss(teacher, config));
  * const value = await step(model, tf.train.adam(1e-3), x, y);   // was: await model.trainOnBatch(x, y)
  *
- * @throws GlobalPercError (the promise rejects, the model is as before) where the shapes do not fit the teacher or each
+ * @throws GlobalPercError where it is given no loss; a step (the promise rejects, the model is as before) where an argument is
+ * missing or another, where the shapes do not fit the teacher or each
  * other, on NaN or infinite values, after the loss was disposed, and where the two runs of the model differ.
  */
 export function tfStep(loss: Loss): TfStep {
+  requireLoss('tfStep', loss);
   return async (model, optimizer, x, y) => {
+    requireArguments(model, optimizer, x, y);
     const student = new Student(model, x);
     try {
       const { value, cotangent } = await gradientOf(loss, student.predict(), y);
@@ -40,6 +44,18 @@ export function tfStep(loss: Loss): TfStep {
       student.dispose();
     }
   };
+}
+
+/** @throws GlobalPercError naming the first that is not what a step takes. */
+function requireArguments(model: unknown, optimizer: unknown, x: unknown, y: unknown): void {
+  if (!Array.isArray((model as Partial<tf.LayersModel> | undefined)?.layers)) {
+    throw new GlobalPercError(`model should be one of Keras layers, got ${described(model)}`);
+  }
+  if (typeof (optimizer as Partial<tf.Optimizer> | undefined)?.computeGradients !== 'function') {
+    throw new GlobalPercError(`optimizer should be one such as tf.train.adam(1e-3), got ${described(optimizer)}`);
+  }
+  for (const input of [x].flat()) requireNumbers('x', input);
+  requireNumbers('y', y);
 }
 
 async function gradientOf(
@@ -52,6 +68,6 @@ async function gradientOf(
     const { value, grad } = await loss.valueAndGrad(await read("the model's output", output), target);
     return { value, cotangent: tensorOf(grad) };
   } catch (error) {
-    throw withRemedy(error, layoutRemedy(output.shape));
+    throw explained(error, output, y);
   }
 }

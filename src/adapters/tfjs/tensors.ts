@@ -1,11 +1,14 @@
 /** Tensors of TensorFlow.js to and from host tensors: images are `[B, H, W, C]` there and `[B, C, H, W]` here. */
 import * as tf from '@tensorflow/tfjs';
+import { described } from '../../graph/errors.js';
 import { GlobalPercError, type TensorLike } from '../../index.js';
-import { hasColoursOn } from '../remedy.js';
+import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
-/** Reads a tensor and waits for it. @throws GlobalPercError when it is none, or not of numbers. */
+/** What messages of this library leave open. */
+const ORDER = 'shapes and places are in the order [B, C, H, W] here, where TensorFlow.js has [B, H, W, C]';
+
+/** Reads a tensor of numbers and waits for it. @throws GlobalPercError where the backend cannot wait. */
 export function readSync(name: string, tensor: tf.Tensor): TensorLike {
-  requireNumbers(name, tensor);
   return tf.tidy(() => {
     const ours = channelsFirst(tensor);
     try {
@@ -40,20 +43,24 @@ const channelsFirst = (tensor: tf.Tensor): tf.Tensor =>
 const channelsLast = (tensor: tf.Tensor): tf.Tensor =>
   tensor.rank === 4 ? tf.transpose(tensor, [0, 2, 3, 1]) : tensor;
 
-function requireNumbers(name: string, value: unknown): void {
+/** @throws GlobalPercError when a value is no tensor, or one that is disposed or not of numbers. */
+export function requireNumbers(name: string, value: unknown): void {
   if (!(value instanceof tf.Tensor)) {
-    const found =
-      value === null || typeof value !== 'object' ? String(value) : `an object of class ${value.constructor?.name}`;
-    throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${found}`);
+    throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${described(value)}`);
   }
-  if (value.isDisposed) throw new GlobalPercError(`${name} was disposed before the loss could read it`);
+  if (value.isDisposed) throw new GlobalPercError(`${name} was disposed before it could be read`);
   if (value.dtype !== 'float32' && value.dtype !== 'int32') {
-    throw new GlobalPercError(`${name} should be of numbers, got ${value.dtype}: use tensor.toFloat()`);
+    const remedy = value.dtype === 'bool' ? ': use tensor.toFloat()' : '';
+    throw new GlobalPercError(`${name} should be of numbers, got ${value.dtype}${remedy}`);
   }
 }
 
+/** An error of a loss for who has these tensors: what to do about their layout, or how the message is to be read. */
+export const explained = (error: unknown, ...tensors: tf.Tensor[]): unknown =>
+  withLayoutRemedy(error, [...tensors.map(({ shape }) => layoutRemedy(shape)), ORDER]);
+
 /** What to do about an image of another layout than `[B, H, W, C]`, if it looks like one. */
-export function layoutRemedy(shape: readonly number[]): string | undefined {
+function layoutRemedy(shape: readonly number[]): string | undefined {
   if (shape.length === 3) return `[${shape}] has no batch axis: use tf.expandDims(image)`;
   if (hasColoursOn(1, 3, shape)) {
     return `[${shape}] looks like [B, C, H, W], where TensorFlow.js has [B, H, W, C]: use tf.transpose(image, [0, 2, 3, 1])`;

@@ -1,9 +1,9 @@
 /** jax-js' rule of ownership: every argument is consumed once, whether a call succeeds or fails, and nothing stays behind. */
 import { createRequire } from 'node:module';
-import { init, numpy as np, tree, valueAndGrad, vjp } from '@jax-js/jax';
+import { init, jit, numpy as np, tree, valueAndGrad, vjp } from '@jax-js/jax';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { jaxLoss, valueAndGradWith } from '../../../src/adapters/jax/index.js';
-import { GlobalPercConfig, GlobalPercError, GlobalPercLoss, loadModel, nn } from '../../../src/index.js';
+import { GlobalPercConfig, GlobalPercError, GlobalPercLoss, type Loss, loadModel, nn } from '../../../src/index.js';
 import { noise, Student } from '../student.js';
 import { arrayOf, type Params, paramsOf, student } from './student.js';
 
@@ -57,6 +57,16 @@ describe('arguments', () => {
     expect(counts()).toEqual([1, 1, 1, 1, 1, 1]);
     await step(params, x, y);
     expect(counts()).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
+  it('of valueAndGradWith: the target is consumed also where the student fails', async () => {
+    const [x, y] = pair();
+    const failing = (_: np.Array, __: np.Array): np.Array => {
+      throw new Error('mine');
+    };
+    expect((await failureOf(() => valueAndGradWith(failing, jaxLoss(loss))(np.array(1), x, y))).message).toBe('mine');
+    expect(y.refCount).toBe(0);
+    x.dispose();
   });
 
   it('leave no memory behind in many steps', async () => {
@@ -120,6 +130,16 @@ describe('bad input', () => {
       (pred, target) => [pred, target.slice([], [], [0, 31])],
       /accepts input \[batch, 3, 32, 32\], got \[1, 3, 31, 32\]/,
     ],
+    [
+      'a target with channels last',
+      (pred, target) => [pred, last(target)],
+      /\[1,32,32,3\] looks like \[B, H, W, C\].*use image\.transpose/,
+    ],
+    [
+      'a promise',
+      (_, target) => [Promise.resolve(), target],
+      /^pred should be an array .*, got a promise: await it first$/,
+    ],
     ['a scalar', (_, target) => [np.array(0.5), target], /^an image batch \[B, C, H, W\] is expected, got shape \[\]/],
     ['NaN', (pred, target) => [pred.mul(Number.NaN), target], /^pred holds NaN at \[0,0,0,0\]/],
     ['one array twice', (pred) => [pred, pred], /^pred was consumed before, or is given twice: pass pred\.ref/],
@@ -150,6 +170,31 @@ describe('bad input', () => {
       message: 'this loss was disposed; make a new one',
     });
     expect([pred.refCount, target.refCount]).toEqual([0, 0]);
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['a promise', () => Promise.resolve(loss), /^jaxLoss takes a loss, such as .*, got a promise: await it first$/],
+    ['a configuration', () => loss.config, /got an object of class GlobalPercConfig$/],
+    ['what jaxLoss made', () => jaxLoss(loss), /got function$/],
+  ])('%s instead of a loss', (_, given, message) => {
+    expect(() => jaxLoss(given() as Loss)).toThrow(message);
+  });
+
+  it('valueAndGradWith without a function is refused', () => {
+    const raw = loss as unknown as ReturnType<typeof jaxLoss>;
+    expect(() => valueAndGradWith(student, raw)).toThrow(
+      /^valueAndGradWith takes .* got function and an object of class GlobalPercLoss$/,
+    );
+  });
+
+  it('a step inside of jit is refused at once', () => {
+    const params = paramsOf(new Student());
+    const [x, y] = pair();
+    const step = valueAndGradWith(student, jaxLoss(loss)) as unknown as typeof student;
+    expect(() => jit((weights: Params, input: np.Array) => step(weights, input))(params, x)).toThrow(
+      /^params is being traced.*called outside of them/,
+    );
+    y.dispose();
   });
 
   it('a call inside of grad is refused at once', () => {

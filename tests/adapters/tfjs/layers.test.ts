@@ -117,6 +117,7 @@ const ACTIVATIONS: Case[] = [
 const NORMALIZATIONS: Case[] = [
   ['BatchNormalization', () => layers.batchNormalization()],
   ['BatchNormalization axis 3, epsilon', () => layers.batchNormalization({ axis: 3, epsilon: 0.1 })],
+  ['BatchNormalization axis as Keras writes it', () => layers.batchNormalization({ axis: [3] as unknown as number })],
   ['BatchNormalization without scale', () => layers.batchNormalization({ scale: false })],
   ['BatchNormalization without centre', () => layers.batchNormalization({ center: false })],
   ['BatchNormalization of features', () => [layers.flatten(), layers.batchNormalization()]],

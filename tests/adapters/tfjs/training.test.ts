@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type TfLoss, tfLoss, tfStep } from '../../../src/adapters/tfjs/index.js';
-import { Generator, GlobalPercError, type GlobalPercLoss } from '../../../src/index.js';
+import { Generator, GlobalPercError, type GlobalPercLoss, type Loss, nn } from '../../../src/index.js';
 import { noise, perceptual } from '../student.js';
 import { imageOf } from './student.js';
 
@@ -190,18 +190,70 @@ describe('is refused with a line', () => {
       () => [tf.zeros([1, 3, 32, 32]), tf.zeros([1, 3, 32, 32])],
       /looks like \[B, C, H, W\], where TensorFlow.js has \[B, H, W, C\]: use tf.transpose\(image, \[0, 2, 3, 1\]\)/,
     ],
+    [
+      'NCHW of the target alone',
+      () => [tf.zeros([1, 3, 32, 32]), images(1, 1)],
+      /\[1,3,32,32\] looks like \[B, C, H, W\].*use tf.transpose/,
+    ],
     ['no batch axis', () => [tf.zeros([32, 32, 3]), tf.zeros([32, 32, 3])], /no batch axis: use tf.expandDims/],
     ['rank 2', () => [tf.zeros([2, 3]), tf.zeros([2, 3])], /images are \[B, H, W, C\] in TensorFlow.js, got \[2,3\]/],
     ['two sizes', () => [images(2, 1), images(1, 1)], /pred has shape \[1,3,32,32\], target \[2,3,32,32\]/],
-    ['NaN', () => [images(1, 1), tf.tidy(() => images(1, 1).mul(Number.NaN))], /NaN/],
-    ['booleans', () => [tf.zeros([1, 32, 32, 3], 'bool'), images(1, 1)], /yTrue should be of numbers, got bool/],
+    [
+      'NaN',
+      () => [images(1, 1), tf.tidy(() => images(1, 1).mul(Number.NaN))],
+      /NaN.*; shapes and places are in the order \[B, C, H, W\] here, where TensorFlow.js has \[B, H, W, C\]$/,
+    ],
+    [
+      'booleans',
+      () => [tf.zeros([1, 32, 32, 3], 'bool'), images(1, 1)],
+      /yTrue should be of numbers, got bool: use tensor.toFloat/,
+    ],
+    ['texts', () => [images(1, 1), tf.tensor(['a'])], /^yPred should be of numbers, got string$/],
     ['a disposed tensor', () => [disposed(), images(1, 1)], /yTrue was disposed before/],
     ['no tensor', () => [{}, images(1, 1)], /yTrue should be a tensor of TensorFlow.js, got an object of class Object/],
+    ['arrays', () => [images(1, 1), [[1]]], /^yPred should be a tensor of TensorFlow.js, got an array$/],
+    [
+      'a symbolic tensor',
+      () => [images(1, 1), tf.input({ shape: [32, 32, 3] })],
+      /^yPred should be a tensor .* an object of class SymbolicTensor$/,
+    ],
+    ['one argument', () => [images(1, 1), undefined], /^yPred should be a tensor of TensorFlow.js, got undefined$/],
     ['nothing', () => [undefined, images(1, 1)], /yTrue should be a tensor .* got undefined/],
   ])('%s', (_, arguments_, message) => {
     const [yTrue, yPred] = arguments_() as [tf.Tensor, tf.Tensor];
     expect(() => loss(yTrue, yPred)).toThrow(GlobalPercError);
     expect(() => loss(yTrue, yPred)).toThrow(message);
+  });
+
+  it.each<[string, () => unknown, RegExp]>([
+    ['a promise', () => perceptual('vgg.dynamo'), /takes a loss, such as .*, got a promise: await it first$/],
+    ['a model', () => own.model, /got an object of class Model$/],
+    ['a configuration', () => own.config, /got an object of class GlobalPercConfig$/],
+    ['what tfLoss made', () => loss, /got function$/],
+    ['nothing', () => undefined, /got undefined$/],
+  ])('%s instead of a loss', async (_, value, message) => {
+    const given = value() as Loss;
+    await expect(tfLoss(given)).rejects.toThrow(message);
+    expect(() => tfStep(given)).toThrow(GlobalPercError);
+    expect(() => tfStep(given)).toThrow(message);
+  });
+
+  it('a step without its arguments', async () => {
+    const [model, optimizer, x] = [delicate(), tf.train.sgd(1), images(1, 1)];
+    const step = tfStep(own) as (...given: unknown[]) => Promise<number>;
+    await expect(step(Promise.resolve(model), optimizer, x, x)).rejects.toThrow(
+      /^model should .*, got a promise: await/,
+    );
+    await expect(step(model, 'adam', x, x)).rejects.toThrow(/^optimizer should be .*, got string$/);
+    await expect(step(model, optimizer, undefined, x)).rejects.toThrow(/^x should be a tensor .*, got undefined$/);
+    await expect(step(model, optimizer, x)).rejects.toThrow(/^y should be a tensor .*, got undefined$/);
+    await expect(step(model, optimizer, x, tf.zeros([1, 3, 32, 32]))).rejects.toThrow(/looks like \[B, C, H, W\]/);
+  });
+
+  it('nothing about images is said where images do not matter', async () => {
+    const pixels = await tfLoss(new nn.L1Loss());
+    await pixels.dispose();
+    expect(() => pixels(tf.tensor1d([1]), tf.tensor1d([2]))).toThrow(/^this loss was disposed; make a new one$/);
   });
 
   it('a disposed loss, and a call while another one is not done', async () => {

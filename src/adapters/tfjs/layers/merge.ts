@@ -1,7 +1,7 @@
 /** Layers of several inputs. */
 import { concat, type Tensor } from '../../../index.js';
 import { Computed } from './computed.js';
-import type { Converter, KerasLayer } from './layer.js';
+import { type Converter, type KerasLayer, refuse } from './layer.js';
 import { axisOf, reshapeSamples, toKeras } from './layout.js';
 
 /** As Keras broadcasts: an input of lower rank gets axes of size 1 behind the batch. */
@@ -21,8 +21,11 @@ const merging =
 
 const sum = (inputs: readonly Tensor[]): Tensor => inputs.reduce((a, b) => a.add(b));
 
-const concatenate = ({ className, config }: KerasLayer<{ axis: number }>): Computed =>
-  new Computed(className, (...inputs) => concat(inputs, axisOf(config.axis, (inputs[0] as Tensor).rank)));
+function concatenate(layer: KerasLayer<{ axis: number }>): Computed {
+  const { axis } = layer.config;
+  if (axis < -1) refuse(layer, `TensorFlow.js joins along the last axis for axis ${axis}; count it from the front`);
+  return new Computed(layer.className, (...inputs) => concat(inputs, axisOf(axis, (inputs[0] as Tensor).rank)));
+}
 
 export const mergeLayers: Readonly<Record<string, Converter>> = {
   Add: merging(sum),

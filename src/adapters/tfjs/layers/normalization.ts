@@ -35,7 +35,8 @@ const BATCH_NORMS = new Map<number, typeof nn.BatchNorm1d | typeof nn.BatchNorm2
 
 function batchNorm(layer: KerasLayer<NormConfig>): nn.Module {
   const { inputShape, config, weights } = layer;
-  const [rank, axis] = [inputShape.length, config.axis as number];
+  // Keras writes the axis as a list too.
+  const [rank, [axis]] = [inputShape.length, [config.axis].flat() as [number]];
   const BatchNorm = BATCH_NORMS.get(rank);
   if (BatchNorm === undefined || (axis !== -1 && axis !== rank - 1)) {
     return refuse(layer, `normalises axis ${axis} of ${rank}; supported is the last axis of 2 to 4`);
