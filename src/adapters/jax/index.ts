@@ -85,7 +85,7 @@ type Vjp<Params> = (
  * `tree.ref(params)` keeps the weights.
  *
  * @param student makes predictions `[B, C, H, W]` of weights and an input; jitted or not.
- * @param loss made by `jaxLoss`.
+ * @param loss made by `jaxLoss`; the step takes the targets that it takes, encoded ones too.
  *
  * @example
  * const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(model, config)));
@@ -93,16 +93,16 @@ type Vjp<Params> = (
  *
  * @throws GlobalPercError as the loss does, and where `student` or `loss` is no function.
  */
-export function valueAndGradWith<Params, Input>(
+export function valueAndGradWith<Params, Input, Target = JaxArray>(
   student: (params: Params, x: Input) => JaxArray,
-  loss: (pred: JaxArray, target: JaxArray) => Promise<Pick<JaxValueAndGrad, 'value' | 'grad'>>,
-): (params: Params, x: Input, target: JaxArray) => Promise<[value: JaxArray, grads: Gradients<Params>]> {
+  loss: (pred: JaxArray, target: Target) => Promise<Pick<JaxValueAndGrad, 'value' | 'grad'>>,
+): (params: Params, x: Input, target: Target) => Promise<[value: JaxArray, grads: Gradients<Params>]> {
   if (typeof student !== 'function' || typeof loss !== 'function') {
     throw new GlobalPercError(
       `valueAndGradWith takes a student (params, x) => pred and a loss of jaxLoss, got ${described(student)} and ${described(loss)}`,
     );
   }
-  const step = async (params: Params, x: Input, target: JaxArray): Promise<[JaxArray, Gradients<Params>]> => {
+  const step = async (params: Params, x: Input, target: Target): Promise<[JaxArray, Gradients<Params>]> => {
     const [pred, pullback] = predicted(student, params, x, target);
     try {
       const { value, grad } = await loss(pred, target);
@@ -123,7 +123,7 @@ function predicted<Params, Input>(
   student: (params: Params, x: Input) => JaxArray,
   params: Params,
   x: Input,
-  target: JaxArray,
+  target: unknown,
 ): ReturnType<Vjp<Params>> {
   try {
     return (vjp as unknown as Vjp<Params>)((weights) => student(weights, x), [params]);

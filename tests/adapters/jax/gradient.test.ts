@@ -98,5 +98,9 @@ describe('against jax-js itself', () => {
     const direct = await loss.valueAndGrad(pred, target);
     expect(relativeError([value.item()], [direct.value])).toBeLessThan(1e-5);
     expect(relativeError(await grad.data(), direct.grad.data as Float32Array)).toBeLessThan(1e-4);
+
+    const scaled = (factor: np.Array, x: np.Array): np.Array => x.mul(factor);
+    const [stepped] = await valueAndGradWith(scaled, jaxLoss(loss))(np.array(1), arrayOf(pred), encoded);
+    expect(relativeError([stepped.item()], [direct.value])).toBeLessThan(1e-5);
   });
 });
