@@ -31,25 +31,30 @@ export class Student {
 
   /**
    * Runs the model again and updates its trainable weights along `cotangent`, the loss's gradient for the output.
-   * @throws GlobalPercError when this run differs from the first one; the model is as before then.
+   * @throws GlobalPercError when this run differs from the first one; the model is as before then, and after any error.
    */
   async update(optimizer: tf.Optimizer, cotangent: tf.Tensor): Promise<void> {
+    let gradients: ReturnType<tf.Optimizer['computeGradients']> | undefined;
+    try {
+      gradients = this.gradients(optimizer, cotangent);
+      await this.requireSameOutputs();
+      optimizer.applyGradients(gradients.grads);
+    } catch (error) {
+      this.restore();
+      throw error;
+    } finally {
+      tf.dispose({ ...gradients });
+    }
+  }
+
+  private gradients(optimizer: tf.Optimizer, cotangent: tf.Tensor): ReturnType<tf.Optimizer['computeGradients']> {
     const weights = this.model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const { value, grads } = optimizer.computeGradients(() => {
+    return optimizer.computeGradients(() => {
       const output = this.replay.repeat(() => this.forward());
       this.kept(tf.keep(output.clone()));
       const penalties = this.model.calculateLosses().map((penalty) => penalty.mean());
       return [output.mul(cotangent).sum(), ...penalties].reduce((sum, term) => sum.add(term)) as tf.Scalar;
     }, weights);
-    try {
-      await this.requireSameOutputs();
-      optimizer.applyGradients(grads);
-    } catch (error) {
-      this.restore();
-      throw error;
-    } finally {
-      tf.dispose([value, grads]);
-    }
   }
 
   dispose(): void {

@@ -161,6 +161,18 @@ describe('tfStep', () => {
     expect(weightsIn(model).slice(0, 6)).toEqual(before.slice(0, 6));
   });
 
+  it('leaves the model as it was where TensorFlow.js has no gradient', async () => {
+    const model = delicate();
+    const before = weightsIn(model);
+    const optimizer = tf.train.sgd(1);
+    vi.spyOn(optimizer, 'computeGradients').mockImplementation((run) => {
+      run();
+      throw new Error('no kernel');
+    });
+    await expect(tfStep(own)(model, optimizer, images(1, 1), images(1, 2))).rejects.toThrow('no kernel');
+    expect(weightsIn(model)).toEqual(before);
+  });
+
   it('says where Math.random cannot be replaced, and that a model has several outputs', async () => {
     const [x, y] = [images(1, 1), images(1, 2)];
     const input = tf.input({ shape: [null, null, 3] });
