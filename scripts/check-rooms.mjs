@@ -40,7 +40,7 @@ const ROOMS = {
     ],
     'data/safetensors.ts',
   ],
-  adapters: ['index.ts', 'graph/errors.ts'],
+  adapters: ['index.ts'],
   cli: ['index.ts', 'data/index.ts'],
 };
 const NODE_ONLY =

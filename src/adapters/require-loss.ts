@@ -1,6 +1,7 @@
 /** What adapters are given to adapt. */
-import { described } from '../graph/errors.js';
+
 import { GlobalPercError, type Loss } from '../index.js';
+import { described } from './described.js';
 
 /**
  * Losses are known by what they can do: a page may hold two copies of this library.

@@ -1,7 +1,7 @@
 /** jax-js arrays to and from host tensors, with its rule of ownership: what is taken is consumed once, whatever happens. */
 import { type Device, defaultDevice, Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
-import { described } from '../../graph/errors.js';
 import { GlobalPercError, type TensorLike } from '../../index.js';
+import { described } from '../described.js';
 import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
 /** What an array held, and where. */

@@ -7,8 +7,8 @@
  * WebAssembly, and `init('wasm')` works everywhere.
  */
 import { type Array as JaxArray, numpy as np, type OwnedFunction, type tree, vjp } from '@jax-js/jax';
-import { described } from '../../graph/errors.js';
 import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';
+import { described } from '../described.js';
 import { requireLoss } from '../require-loss.js';
 import { arrayLike, consume, explained, type HostArray, readArrays, refuseTraced } from './arrays.js';
 

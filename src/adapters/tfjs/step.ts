@@ -4,8 +4,8 @@
  * more under the tape, with the loss's gradient as the cotangent.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { described } from '../../graph/errors.js';
 import { GlobalPercError, type Loss } from '../../index.js';
+import { described } from '../described.js';
 import { requireLoss } from '../require-loss.js';
 import { Student } from './student.js';
 import { explained, read, requireNumbers, tensorOf } from './tensors.js';

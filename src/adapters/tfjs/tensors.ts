@@ -1,7 +1,7 @@
 /** Tensors of TensorFlow.js to and from host tensors: images are `[B, H, W, C]` there and `[B, C, H, W]` here. */
 import * as tf from '@tensorflow/tfjs';
-import { described } from '../../graph/errors.js';
 import { GlobalPercError, type TensorLike } from '../../index.js';
+import { described } from '../described.js';
 import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
 /** What messages of this library leave open. */
