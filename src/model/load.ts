@@ -4,7 +4,6 @@ import { fetchHubModel, type HubModel, type HubProgress, parseHubId } from '../h
 import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
-import { transformsOfPreprocessor } from '../transforms/index.js';
 import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
 import { TrainableModel } from './trainable.js';
@@ -66,11 +65,8 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
     });
   await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
   signal?.throwIfAborted();
-  const preprocessing = located.preprocessor && transformsOfPreprocessor(located.preprocessor);
-  const model = new Model(inMemory ? name : String(source), graph, {
-    ...options,
-    ...(preprocessing && { preprocessing }),
-  });
+  const { preprocessor = {} } = located;
+  const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor });
   return options.trainable ? new TrainableModel(model) : model;
 }
 

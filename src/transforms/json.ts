@@ -1,6 +1,6 @@
 /** Transforms from the JSON configuration of the command line. */
 import { GlobalPercError } from '../graph/index.js';
-import { Compose, Normalize, type NormalizeOptions } from './basic.js';
+import { Compose, Normalize, type NormalizeOptions, PermuteChannels } from './basic.js';
 import { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 import { Resize, type ResizeOptions } from './resize.js';
 import type { Size } from './size.js';
@@ -19,6 +19,7 @@ const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
   centerCrop: (json: Size) => new CenterCrop(json),
   normalize: (json: NormalizeOptions) => new Normalize(json),
   pad: (json: WithOptions<Padding, PadOptions>) => new Pad(...argumentAndOptions<Padding, PadOptions>(json, 'padding')),
+  permuteChannels: (json: readonly number[]) => new PermuteChannels(json),
   randomCrop: (json: WithOptions<Size, RandomCropOptions>) =>
     new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size')),
   resize: (json: WithOptions<Size, ResizeOptions>) =>
@@ -27,7 +28,8 @@ const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
 
 /**
  * `[{ "centerCrop": [504, 504] }, { "normalize": { "mean": […], "std": […] } }, { "pad": 10 },
- * { "resize": { "size": 256, "interpolation": "bicubic" } }, { "randomCrop": 224 }]`
+ * { "resize": { "size": 256, "interpolation": "bicubic" } }, { "randomCrop": 224 },
+ * { "permuteChannels": [2, 1, 0] }]`
  * @throws GlobalPercError naming an unknown transform.
  */
 export function fromJSON(json: unknown): Transform {

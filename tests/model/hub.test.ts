@@ -68,6 +68,21 @@ describe('a repository', () => {
     await expect(plain.evaluate(image(48, 0), image(48, 1))).rejects.toThrow(/accepts input \[1, 3, 160, 160\]/);
   });
 
+  it('whose preprocessor is not understood is read, and takes a transform', async () => {
+    place.hub.repos[REPO] = repoOf({ ...repository(), 'preprocessor_config.json': text('{"size":{"area":7}}') });
+    const model = await loadModel(REPO);
+    expect(() => new GlobalPercLoss(model, new GlobalPercConfig(config))).toThrow(
+      /give transformNormalization yourself/,
+    );
+    const transformNormalization = new Compose([]);
+    await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...config, transformNormalization }));
+    expect(await loss.evaluate(image(160, 0), image(160, 1))).toBeGreaterThan(0.01);
+    const path = join(place.home, '..', 'config.json');
+    writeFileSync(path, JSON.stringify({ transformNormalization: [{ centerCrop: 160 }] }));
+    const inspect = promisify(execFile)(process.execPath, [command, 'inspect', REPO, '--config', path]);
+    expect((await inspect).stdout).toContain('2 hooks');
+  });
+
   it('is found on the command line, and offline from then on', async () => {
     place.hub.repos[REPO] = repoOf(repository());
     const [pred, target] = [join(place.home, '..', 'pred.npy'), join(place.home, '..', 'target.npy')];
