@@ -109,6 +109,19 @@ describe('a variable', () => {
   });
 });
 
+it.each(['hf_a\nhf_b', 'hf_ä'])('a token that no header can hold is not repeated: %j', async (token) => {
+  vi.stubEnv('HF_TOKEN', token);
+  await refused('the access token (HF_TOKEN, or the file `token` in HF_HOME) should be one word');
+});
+
+it('a proxy that Node does not heed', async () => {
+  vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:2');
+  vi.stubEnv('HTTPS_PROXY', 'http://127.0.0.1:3');
+  await refused(
+    'cannot reach http://127.0.0.1:2 (ECONNREFUSED): Node heeds HTTPS_PROXY only with NODE_USE_ENV_PROXY=1',
+  );
+});
+
 it('a cache that may not be written', async () => {
   await put(join(place.cache, 'snapshots'), 'a file');
   await refused("cannot create the folder '");
