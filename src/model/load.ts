@@ -57,13 +57,18 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
-  const external: ExternalReader = (location) =>
-    platform.openBeside(name, location).catch((error: Error) => {
+  const external: ExternalReader = async (location) => {
+    await located.fetchBeside?.(location);
+    return platform.openBeside(name, location).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
       );
     });
-  await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
+  };
+  await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
+  });
   signal?.throwIfAborted();
   const { preprocessor = {} } = located;
   const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor });
