@@ -81,6 +81,7 @@ it('no such file', () =>
 
 it.each([
   ['not JSON', '{"size"', 'is not JSON: '],
+  ['a web page of several lines', '<\n\nhtml\n>', 'is not JSON: '],
   ['not an object', '[224]', 'should be a JSON object, got [224]'],
 ])('a preprocessor_config.json that is %s', async (_, content, message) => {
   place.hub.repos[REPO] = repoOf({ ...FILES, 'preprocessor_config.json': text(content) });
