@@ -91,7 +91,7 @@ describe('transformsOfPreprocessor', () => {
     expect(() => transformsOfPreprocessor({ rescale_factor: 0 })).toThrow(/rescale_factor should be a positive number/);
     expect(() => transformsOfPreprocessor({ do_grayscale: true })).toThrow(/do_grayscale is not supported/);
     expect(() => transformsOfPreprocessor({ ...norm, do_rescale: false })).toThrow(
-      /does not say whether images are in \[0, 1\] or \[0, 255\]; give transformNormalization yourself/,
+      /does not say whether images are in \[0, 1\] or \[0, 255\]; give transformNormalization yourself; on the command line/,
     );
   });
 });
