@@ -40,7 +40,11 @@ export async function connect(repo: string, { revision = 'main', signal }: HubOp
 }
 
 function endpointOf(text: string): string {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text.replace(/\/+$/, '');
+  if (URL.canParse(text) && /^https?:/.test(text)) {
+    const { username, password } = new URL(text);
+    if (username === '' && password === '') return text.replace(/\/+$/, '');
+    throw new GlobalPercError('HF_ENDPOINT should be a URL without user name and password; HF_TOKEN gives access');
+  }
   throw new GlobalPercError(`HF_ENDPOINT should be a URL such as https://huggingface.co, got '${text}'`);
 }
 

@@ -110,6 +110,11 @@ describe('a variable', () => {
   });
 });
 
+it('an HF_ENDPOINT with a password is not repeated', () => {
+  vi.stubEnv('HF_ENDPOINT', 'https://user:secret@example.com');
+  return refused('HF_ENDPOINT should be a URL without user name and password; HF_TOKEN gives access');
+});
+
 it.each(['hf_a\nhf_b', 'hf_ä'])('a token that no header can hold is not repeated: %j', async (token) => {
   vi.stubEnv('HF_TOKEN', token);
   await refused('the access token (HF_TOKEN, or the file `token` in HF_HOME) should be one word');
