@@ -9,21 +9,32 @@ import type { Transform } from './transform.js';
 type WithOptions<Argument, Options> = Argument | ({ readonly size: Argument } & Options);
 
 /** Splits `504`, `[504, 504]` or `{ "size": …, … }` into the argument and the options. */
-function argumentAndOptions<Argument, Options>(json: WithOptions<Argument, Options>, key: string): [Argument, Options] {
+function argumentAndOptions<Argument, Options>(
+  json: WithOptions<Argument, Options>,
+  key: string,
+  known: readonly (keyof Options & string)[],
+): [Argument, Options] {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return [json as Argument, {} as Options];
   const { [key]: argument, ...options } = json as Record<string, unknown>;
+  const unknown = Object.keys(options).find((name) => !known.some((other) => other === name));
+  if (unknown !== undefined) {
+    throw new GlobalPercError(
+      `transform option '${unknown}' is not known; expected ${[key, ...known].join(', ')} in ${JSON.stringify(json)}`,
+    );
+  }
   return [argument as Argument, options as Options];
 }
 
 const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
   centerCrop: (json: Size) => new CenterCrop(json),
-  normalize: (json: NormalizeOptions) => new Normalize(json),
-  pad: (json: WithOptions<Padding, PadOptions>) => new Pad(...argumentAndOptions<Padding, PadOptions>(json, 'padding')),
+  normalize: (json: NormalizeOptions) => new Normalize(Object(json)),
+  pad: (json: WithOptions<Padding, PadOptions>) =>
+    new Pad(...argumentAndOptions<Padding, PadOptions>(json, 'padding', ['mode', 'fill'])),
   permuteChannels: (json: readonly number[]) => new PermuteChannels(json),
   randomCrop: (json: WithOptions<Size, RandomCropOptions>) =>
-    new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size')),
+    new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size', ['seed'])),
   resize: (json: WithOptions<Size, ResizeOptions>) =>
-    new Resize(...argumentAndOptions<Size, ResizeOptions>(json, 'size')),
+    new Resize(...argumentAndOptions<Size, ResizeOptions>(json, 'size', ['interpolation', 'antialias', 'maxSize'])),
 };
 
 /**
@@ -37,7 +48,7 @@ export function fromJSON(json: unknown): Transform {
   return new Compose(
     json.map((entry: unknown) => {
       const [name, ...more] = Object.keys(entry ?? {});
-      const make = name === undefined ? undefined : MAKERS[name];
+      const make = name !== undefined && Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
       if (make === undefined || more.length > 0) {
         throw new GlobalPercError(
           `transform ${JSON.stringify(entry)} is not known; expected one of ${Object.keys(MAKERS).join(', ')}`,

@@ -95,6 +95,14 @@ describe('wrong use', () => {
       /bilinear, bicubic, got "lanczos"/,
     ],
     [
+      'an unknown option',
+      () => fromJSON([{ resize: { size: 8, max_size: 9 } }]),
+      /transform option 'max_size' is not known; expected size, interpolation, antialias, maxSize in \{"size":8/,
+    ],
+    ['no means', () => fromJSON([{ normalize: null }]), /Normalize: mean and std should be lists/],
+    ['no padding', () => fromJSON([{ pad: null }]), /Pad: padding should be 1, 2 or 4 non-negative integers, got null/],
+    ['the name of a property of objects', () => fromJSON([{ toString: 3 }]), /transform .* is not known/],
+    [
       'an unknown transform',
       () => fromJSON([{ rotate: 3 }]),
       /transform \{"rotate":3\} is not known; expected one of centerCrop/,
