@@ -21,12 +21,12 @@ export class Resize implements Transform {
   readonly antialias: boolean;
   readonly maxSize: number | undefined;
 
-  /** @throws GlobalPercError on a size that is not positive, one above maxSize, or an unknown interpolation. */
+  /** @throws GlobalPercError on a size that is not positive, a maxSize beside two sizes, or an unknown interpolation. */
   constructor(size: Size, { interpolation = 'bilinear', antialias = true, maxSize }: ResizeOptions = {}) {
     sizeOfSides(size, 'Resize');
-    if (maxSize !== undefined && !(typeof size === 'number' && Number.isInteger(maxSize) && maxSize > size)) {
+    if (maxSize !== undefined && !(typeof size === 'number' && Number.isInteger(maxSize) && maxSize > 0)) {
       throw new GlobalPercError(
-        `Resize: maxSize should be an integer above the one size, got ${JSON.stringify(maxSize)} for size ${JSON.stringify(size)}`,
+        `Resize: maxSize should be a positive integer, beside one size, got ${JSON.stringify(maxSize)} for size ${JSON.stringify(size)}`,
       );
     }
     this.maxSize = maxSize;

@@ -48,6 +48,9 @@ it.each([
   [40, 16, 20, 33, 33, 13],
   [16, 20, 20, 33, 20, 25],
   [1000, 333, 800, 1333, 1333, 443],
+  // Not in torchvision, but in files of the hub.
+  [16, 40, 32, 32, 12, 32],
+  [16, 16, 32, 24, 24, 24],
 ])('Resize of %i × %i to %i, at most %i, as torchvision', (height, width, size, maxSize, ...expected) => {
   const image = createGraph().input('image', 'float32', [1, 3, height, width]);
   expect(new Resize(size, { maxSize }).apply(image).shape).toEqual([1, 3, ...expected]);
@@ -75,8 +78,8 @@ describe('wrong use', () => {
     ['other channels', () => new PermuteChannels([1, 0]).apply(image()), /PermuteChannels has 2 channels, the image 3/],
     [
       'a maxSize below the size',
-      () => new Resize(9, { maxSize: 8 }),
-      /maxSize should be an integer above the one size/,
+      () => new Resize(9, { maxSize: 0 }),
+      /maxSize should be a positive integer, beside one size/,
     ],
     ['three paddings', () => new Pad([1, 2, 3] as never), /1, 2 or 4 non-negative integers/],
     [
