@@ -37,13 +37,23 @@ export function addInspect(program: Command): void {
 }
 
 async function run(modelPath: string, options: Options): Promise<void> {
-  const { model, hooks, shapes } = await withProgress(async (step) => {
+  const inspected = await withProgress(async (step) => {
     await using loss = await openLoss(modelPath, options, step);
     const hooked = loss.hooks.map((call, index): InspectedHook => ({ call, index, weight: loss.weights[index] }));
     const shape = options.input === undefined ? undefined : parseShape(options.input);
-    return { model: loss.model, hooks: hooked, shapes: shape && (await shapesOf(loss, shape, step)) };
+    const { model, config } = loss;
+    // The model's own transform is not applied, and need not be understood, where another is given.
+    const preprocessing = config.transformNormalization ? [] : model.preprocessing;
+    return { model, preprocessing, hooks: hooked, shapes: shape && (await shapesOf(loss, shape, step)) };
   });
-  process.stdout.write(options.json ? asJson(model, hooks, shapes) : asText(model, hooks, shapes));
+  process.stdout.write(options.json ? asJson(inspected) : asText(inspected));
+}
+
+interface Inspected {
+  readonly model: Model;
+  readonly preprocessing: Model['preprocessing'];
+  readonly hooks: readonly InspectedHook[];
+  readonly shapes: Shapes;
 }
 
 /** A hook of the loss. */
@@ -67,7 +77,7 @@ async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step
 const definedOnly = ({ transformNormalization }: GlobalPercConfig): GlobalPercOptions =>
   transformNormalization ? { transformNormalization } : {};
 
-function asJson(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): string {
+function asJson({ model, preprocessing, hooks, shapes }: Inspected): string {
   const described = (call: ModuleCall) => {
     const shape = shapes?.get(call);
     return { path: call.path, class: call.class, call: call.call, ...(shape && { shape }) };
@@ -80,7 +90,7 @@ function asJson(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): 
       shape: declaredShape,
     })),
     parameters: parametersOf(model.calls),
-    preprocessing: model.preprocessing,
+    preprocessing,
     modules: model.calls.map((call) => ({
       ...described(call),
       leaf: call.leaf,
@@ -92,13 +102,13 @@ function asJson(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): 
   return `${JSON.stringify(json)}\n`;
 }
 
-function asText(model: Model, hooks: readonly InspectedHook[], shapes: Shapes): string {
+function asText({ model, preprocessing, hooks, shapes }: Inspected): string {
   const lines = formatTree(moduleTree(model.calls), (module) => noteOf(module, hooks, shapes));
   const further = model.openInputs.map(({ name, dtype, declaredShape }) => `, ${name} ${dtype} [${declaredShape}]`);
   const total = formatCount(parametersOf(model.calls));
   return [
     `${model.source}: input ${model.accepts}${further.join('')}, ${total} parameters`,
-    ...(model.preprocessing.length > 0 ? [`transform: ${JSON.stringify(model.preprocessing)}`] : []),
+    ...(preprocessing.length > 0 ? [`transform: ${JSON.stringify(preprocessing)}`] : []),
     ...lines,
     `${hooks.length} hooks`,
     '',

@@ -78,7 +78,10 @@ const first: Builder = (args, { source }) => tensorIn(args, source);
 const BUILDERS: ReadonlyMap<string, Builder> = new Map([
   ['collections.OrderedDict', ([items = []], context) => dictOf(items, context)],
   ['collections.defaultdict', () => new Map()],
+  ['collections.Counter', ([counts = new Map()], { source }) => countsByKey(counts, source)],
   ['argparse.Namespace', () => Object.create(null)],
+  // Where something was computed says nothing of its value.
+  ['torch.device', () => null],
   ['torch.Size', ([dims = []], { source }) => countsIn(dims, 'a torch.Size', source)],
   ['builtins.set', ([items = []], context) => new Set(itemsIn(items, 'a set', context))],
   ['builtins.frozenset', ([items = []], context) => new Set(itemsIn(items, 'a set', context))],
@@ -212,6 +215,12 @@ function dictOf(items: PickleValue, context: PickleContext): PickleValue {
       throw badPickle(context.source, `a dict is made of ${kindOf(pair)} instead of pairs`);
     }),
   );
+}
+
+/** As schedules of the learning rate keep their milestones. */
+function countsByKey(counts: PickleValue, source: string): PickleValue {
+  if (counts instanceof Map) return counts;
+  throw badPickle(source, `a Counter is made of ${kindOf(counts)}`);
 }
 
 function itemsIn(items: PickleValue, what: string, { source, spend }: PickleContext): PickleValue[] {

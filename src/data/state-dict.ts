@@ -5,8 +5,11 @@ import { readIndex, weightsFileOf } from './index-file.js';
 import { readSafetensors, type SafeTensor } from './safetensors.js';
 import { readTorchFile } from './torch-file.js';
 
-/** What DataParallel and DistributedDataParallel put before every name. */
-const PARALLEL = 'module.';
+/** What DataParallel, DistributedDataParallel and averages of weights put before every name, and what torch.compile does. */
+const WRAPPERS = ['module.', '_orig_mod.'];
+
+/** How many models an average is of: beside its weights. */
+const AVERAGED = 'n_averaged';
 
 /**
  * Tensors by name from a file, in their own types: `net.loadStateDict(await readStateDict('weights.pth'))`.
@@ -15,15 +18,16 @@ const PARALLEL = 'module.';
  * `*.safetensors.index.json` or `*.bin.index.json`, or the folder that holds such an index. No code in a file is run.
  * From a checkpoint that holds more than the weights, they are those of the first entry of `state_dict`,
  * `model_state_dict`, `model`, `teacher`, `params_ema`, `params` that is a dict with tensors; else the tensors of the
- * checkpoint's own dict; else those of its only entry that is a dict with tensors. Where all names begin with `module.`,
- * that is taken off. Tensors that are views of the same storage share their memory.
+ * checkpoint's own dict; else those of its only entry that is a dict with tensors. Where all names begin with
+ * `module.` or torch.compile's `_orig_mod.`, that is taken off, and the `n_averaged` of an AveragedModel left out. Tensors
+ * that are views of the same storage share their memory.
  * @throws GlobalPercError when a file is missing, truncated, damaged or of another kind, or holds more than tensors and
  * plain containers.
  */
 export async function readStateDict(path: string): Promise<Record<string, SafeTensor>> {
   const file = await weightsFileOf(path);
   const tensors = file.endsWith('.json') ? await readShards(file) : await readTensors(file);
-  return Object.fromEntries(withoutParallel(tensors));
+  return Object.fromEntries(withoutWrappers(tensors));
 }
 
 async function readTensors(path: string): Promise<Map<string, SafeTensor>> {
@@ -45,7 +49,17 @@ async function readShards(index: string): Promise<Map<string, SafeTensor>> {
   return tensors;
 }
 
-function withoutParallel(tensors: ReadonlyMap<string, SafeTensor>): Iterable<[string, SafeTensor]> {
-  if (![...tensors.keys()].every((name) => name.startsWith(PARALLEL))) return tensors;
-  return Array.from(tensors, ([name, tensor]) => [name.slice(PARALLEL.length), tensor]);
+/** @param wrappers those to look for: each is taken off once. */
+function withoutWrappers(
+  tensors: ReadonlyMap<string, SafeTensor>,
+  wrappers: readonly string[] = WRAPPERS,
+): ReadonlyMap<string, SafeTensor> {
+  const weights = [...tensors].filter(([name]) => name !== AVERAGED);
+  const wrapper = wrappers.find((prefix) => weights.every(([name]) => name.startsWith(prefix)));
+  if (wrapper === undefined || weights.length === 0) return tensors;
+  const inside = new Map(weights.map(([name, tensor]) => [name.slice(wrapper.length), tensor]));
+  return withoutWrappers(
+    inside,
+    wrappers.filter((other) => other !== wrapper),
+  );
 }

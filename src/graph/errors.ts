@@ -4,6 +4,11 @@
  */
 export class GlobalPercError extends Error {
   override readonly name = 'GlobalPercError';
+
+  /** @param message becomes one line: what it quotes from a file or another library may have several. */
+  constructor(message: string) {
+    super(message.replace(/\s*[\r\n]\s*/g, ' '));
+  }
 }
 
 /** The first names of a list, and how many more there are. */

@@ -59,7 +59,7 @@ function chooseModel(paths: readonly string[], { repo, where }: Source): string 
   }
   if (others.length === 0) return only;
   throw new GlobalPercError(
-    `${where} has ${whole.length} ONNX files: ${listed(whole)}; pass the one to use, e.g. { file: '${only}' }`,
+    `${where} has ${whole.length} ONNX files: ${listed(whole)}; pass the one to use, e.g. { file: '${only}' }; on the command line, --file`,
   );
 }
 

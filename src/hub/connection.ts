@@ -24,7 +24,7 @@ export interface Connection extends RepoRevision {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Reads the environment. @throws GlobalPercError when a name or a variable is not valid. */
+/** Reads the environment. @throws GlobalPercError when a name, a variable or the token is not valid. */
 export async function connect(repo: string, { revision = 'main', signal }: HubOptions): Promise<Connection> {
   checkNames(repo, revision);
   const { HF_ENDPOINT, HF_HUB_OFFLINE } = process.env;
@@ -40,7 +40,11 @@ export async function connect(repo: string, { revision = 'main', signal }: HubOp
 }
 
 function endpointOf(text: string): string {
-  if (URL.canParse(text) && /^https?:/.test(text)) return text.replace(/\/+$/, '');
+  if (URL.canParse(text) && /^https?:/.test(text)) {
+    const { username, password } = new URL(text);
+    if (username === '' && password === '') return text.replace(/\/+$/, '');
+    throw new GlobalPercError('HF_ENDPOINT should be a URL without user name and password; HF_TOKEN gives access');
+  }
   throw new GlobalPercError(`HF_ENDPOINT should be a URL such as https://huggingface.co, got '${text}'`);
 }
 
@@ -54,7 +58,15 @@ async function findToken(): Promise<string | undefined> {
   const { HF_TOKEN, HF_HOME, XDG_CACHE_HOME } = process.env;
   const home = HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'huggingface');
   const token = HF_TOKEN || (await readFile(join(withHome(home), 'token'), 'utf8').catch(() => ''));
-  return token.trim() || undefined;
+  return token.trim() === '' ? undefined : checkedToken(token.trim());
+}
+
+/** What no header can hold would be refused by `fetch`, with the token in its message. */
+function checkedToken(token: string): string {
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new GlobalPercError(
+    'the access token (HF_TOKEN, or the file `token` in HF_HOME) should be one word of letters, digits and signs such as hf_…',
+  );
 }
 
 /** Puts the user's folder in place of a leading `~`, as Python does for these variables. */
@@ -79,7 +91,7 @@ export async function get<T>(
   try {
     const init = { headers: { ...headersFor(url, connection), ...headers }, signal: guard.signal };
     const response = await fetch(url, init).catch((error: unknown) => {
-      throw connectionError(error, 'cannot reach', connection);
+      throw connectionError(error, 'cannot reach', connection, proxyAdvice());
     });
     if (response.ok || response.status === 416) return await use(response, partsOf(response, connection, guard));
     await response.body?.cancel();
@@ -87,6 +99,14 @@ export async function get<T>(
   } finally {
     guard.end();
   }
+}
+
+/** Node's `fetch` leaves a proxy aside unless it is told not to. */
+function proxyAdvice(): string | undefined {
+  const { env } = process;
+  const name = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy'].find((key) => env[key]);
+  if (name === undefined || env.NODE_USE_ENV_PROXY === '1') return undefined;
+  return `Node heeds ${name} only with NODE_USE_ENV_PROXY=1, from versions 22.21 and 24 on`;
 }
 
 function headersFor(url: string, { token, endpoint }: Connection): Record<string, string> {

@@ -50,10 +50,16 @@ export function refusal(response: Response, from: RepoRevision, access: string):
  * Why no answer came, or it broke off.
  * @param error What `fetch` or the body of its answer failed of.
  * @param what e.g. `cannot reach`
+ * @param advice What else to do than to try again.
  */
-export function connectionError(error: unknown, what: string, { endpoint }: RepoRevision): GlobalPercError {
+export function connectionError(
+  error: unknown,
+  what: string,
+  { endpoint }: RepoRevision,
+  advice = 'check the connection and try again',
+): GlobalPercError {
   if (error instanceof GlobalPercError) return error;
   const { cause, message } = error as Error;
   const { code, message: reason } = (cause ?? {}) as { readonly code?: string; readonly message?: string };
-  return new TemporaryError(`${what} ${endpoint} (${code ?? reason ?? message}): check the connection and try again`);
+  return new TemporaryError(`${what} ${endpoint} (${code ?? reason ?? message}): ${advice}`);
 }

@@ -1,5 +1,6 @@
 /** Node: models of the Hugging Face hub, downloaded once into the cache that Python's huggingface_hub uses too. */
 import { readFile } from 'node:fs/promises';
+import { posix } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 import { type Listing, RepoCache, type RepoFile } from './cache.js';
 import { chooseFiles } from './choose.js';
@@ -15,7 +16,7 @@ export { parseHubId } from './id.js';
 
 /**
  * Finds a model on the Hugging Face hub, and downloads what the cache lacks of it: the ONNX file, its external data and
- * `preprocessor_config.json`. Chosen are `options.file`, or else `onnx/model.onnx`, `model.onnx`, or the only `.onnx`
+ * `preprocessor_config.json`. External data of other names than the model's are left to `fetchBeside`. Chosen are `options.file`, or else `onnx/model.onnx`, `model.onnx`, or the only `.onnx`
  * file of float32 weights. A download that breaks off is continued, and every file's checksum is verified.
  *
  * The environment: `HF_HUB_CACHE`, `HF_HOME` and `XDG_CACHE_HOME` place the cache (default `~/.cache/huggingface/hub`),
@@ -39,12 +40,21 @@ export async function fetchHubModel(repo: string, options: HubOptions = {}): Pro
   // The model comes last: where it is, its data are too.
   const order = [preprocessor, ...data, model];
   const needed = order.flatMap((path) => files.filter((file) => file.path === path));
-  await provide(needed, commit, { connection, cache, onProgress: options.onProgress });
+  const means = { connection, cache, onProgress: options.onProgress };
+  await provide(needed, commit, means);
   await cache.keepCommit(connection.revision, commit);
-  const source = cache.pointer(commit, model);
-  if (preprocessor === undefined) return { source };
+  const fetchBeside = async (location: string): Promise<void> => {
+    const wanted = posix.join(posix.dirname(model), location);
+    await provide(
+      files.filter(({ path }) => path === wanted),
+      commit,
+      means,
+    );
+  };
+  const found = { source: cache.pointer(commit, model), fetchBeside };
+  if (preprocessor === undefined) return found;
   const path = cache.pointer(commit, preprocessor);
-  return { source, preprocessor: parsePreprocessor(await readFile(path, 'utf8'), path) };
+  return { ...found, preprocessor: parsePreprocessor(await readFile(path, 'utf8'), path) };
 }
 
 /** What is in the repository: as the hub says, or the cache when it must do. */

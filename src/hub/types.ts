@@ -29,6 +29,11 @@ export interface HubModel {
   readonly source: string;
   /** The content of `preprocessor_config.json`, if the repository has one. */
   readonly preprocessor?: Record<string, unknown>;
+  /**
+   * Node: downloads a file of the repository, if there is such a one, by its path from the model's folder: external data
+   * may have any name, which the model alone tells.
+   */
+  readonly fetchBeside?: (location: string) => Promise<void>;
 }
 
 /** A repository at one revision, for messages and requests. */

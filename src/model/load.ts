@@ -4,7 +4,6 @@ import { fetchHubModel, type HubModel, type HubProgress, parseHubId } from '../h
 import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
-import { transformsOfPreprocessor } from '../transforms/index.js';
 import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
 import { TrainableModel } from './trainable.js';
@@ -58,19 +57,21 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
-  const external: ExternalReader = (location) =>
-    platform.openBeside(name, location).catch((error: Error) => {
+  const external: ExternalReader = async (location) => {
+    await located.fetchBeside?.(location);
+    return platform.openBeside(name, location).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
       );
     });
-  await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) });
-  signal?.throwIfAborted();
-  const preprocessing = located.preprocessor && transformsOfPreprocessor(located.preprocessor);
-  const model = new Model(inMemory ? name : String(source), graph, {
-    ...options,
-    ...(preprocessing && { preprocessing }),
+  };
+  await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) }).catch((error: unknown) => {
+    signal?.throwIfAborted();
+    throw error;
   });
+  signal?.throwIfAborted();
+  const { preprocessor = {} } = located;
+  const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor });
   return options.trainable ? new TrainableModel(model) : model;
 }
 

@@ -3,15 +3,15 @@ import { attributesOf, GlobalPercError, type Graph, type Shape, type Value } fro
 import { type ModuleCall, recoverModules } from '../modules/index.js';
 import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
+import { fromJSON, type Transform, type TransformJSON, transformsOfPreprocessor } from '../transforms/index.js';
 import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 
 /** Options of `Model`: see `LoadOptions`. */
 interface ModelOptions {
   readonly input?: string;
   readonly inputs?: Readonly<Record<string, InputValue>>;
-  /** What images go through before this model, as `transforms.fromJSON` takes it. */
-  readonly preprocessing?: readonly TransformJSON[];
+  /** The parsed `preprocessor_config.json` that came with the file. */
+  readonly preprocessor?: Readonly<Record<string, unknown>>;
 }
 
 export class Model {
@@ -21,25 +21,33 @@ export class Model {
   readonly graph: Graph;
   /** Every module call that can be hooked, in execution order. */
   readonly calls: readonly ModuleCall[];
-  /** What brings images in [0, 1] to what the model expects, where the file comes with a description of it. */
-  readonly preprocessing: readonly TransformJSON[];
   /** The input that receives the image. */
   readonly input: Value;
+  private readonly preprocessor: Readonly<Record<string, unknown>>;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
-  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessing = [] }: ModelOptions = {}) {
+  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessor = {} }: ModelOptions = {}) {
     this.source = source;
     this.graph = graph;
-    this.preprocessing = preprocessing;
+    this.preprocessor = preprocessor;
     this.input = imageInput(source, graph, input);
     // Before other inputs become constants: a module that sees them alone was still called.
     this.calls = recoverModules(graph);
     bindInputs(source, graph, this.input, inputs);
   }
 
-  /** The transform of `preprocessing`, if there is any. */
+  /**
+   * What brings images in [0, 1] to what the model expects, as `transforms.fromJSON` takes it, where the file comes with
+   * a description of it. @throws GlobalPercError when that is not understood; the model is of use all the same.
+   */
+  get preprocessing(): readonly TransformJSON[] {
+    return transformsOfPreprocessor(this.preprocessor);
+  }
+
+  /** The transform of `preprocessing`, if there is any. Throws as that does. */
   get transform(): Transform | undefined {
-    return this.preprocessing.length > 0 ? fromJSON(this.preprocessing) : undefined;
+    const { preprocessing } = this;
+    return preprocessing.length > 0 ? fromJSON(preprocessing) : undefined;
   }
 
   /** The inputs besides the image that have no value yet. */

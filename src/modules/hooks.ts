@@ -29,15 +29,21 @@ const BASE_CLASS: Readonly<Record<string, string>> = {
 /**
  * The calls that match any selector, in execution order; no selector means every leaf module. Patterns and predicates
  * see leaf modules, and a container only where a pattern covers its whole path.
- * @throws GlobalPercError when nothing matches, naming the classes that exist.
+ * @throws GlobalPercError when nothing matches, naming the classes that exist, if any do.
  */
 export function selectHooks(calls: readonly ModuleCall[], selectors: readonly HookSelector[]): ModuleCall[] {
   const tests = selectors.map(testOf);
   const hooked = calls.filter((call) => (tests.length === 0 ? call.leaf : tests.some((test) => test(call))));
   if (hooked.length > 0) return hooked;
+  const classes = countClasses(calls);
+  if (classes === '') {
+    throw new GlobalPercError(
+      'the model has no module that can be hooked: none of its nodes computes a known layer or carries the name of a module',
+    );
+  }
   const wanted = selectors.map((selector) => classNameOf(selector) ?? String(selector));
   throw new GlobalPercError(
-    `no module matched ${wanted.join(', ') || 'at all'}; the model has ${countClasses(calls) || 'no recognisable modules'}. ` +
+    `no module matched ${wanted.join(', ') || 'at all'}; the model has ${classes}. ` +
       'Name one of these classes in modulesToHook, or a pattern on the module path',
   );
 }

@@ -19,16 +19,19 @@ const STANDARD: Readonly<Record<NewerOperator, Expansion>> = {
   ...rotary.standard,
 };
 
-const DOMAINS: Readonly<Record<string, Expansions>> = {
-  'com.microsoft': {
-    ...activation.microsoft,
-    ...attention.microsoft,
-    ...fused.microsoft,
-    ...normalization.microsoft,
-    ...rotary.microsoft,
-  },
-  '': STANDARD,
+const MICROSOFT: Expansions = {
+  ...activation.microsoft,
+  ...attention.microsoft,
+  ...fused.microsoft,
+  ...normalization.microsoft,
+  ...rotary.microsoft,
 };
+
+/** By `domain:operator`; a Map, since a file may name an operator like a property that every object has. */
+const EXPANSIONS: ReadonlyMap<string, Expansion> = new Map([
+  ...Object.entries(STANDARD).map(([op, expansion]) => [`:${op}`, expansion] as const),
+  ...Object.entries(MICROSOFT).map(([op, expansion]) => [`com.microsoft:${op}`, expansion] as const),
+]);
 
 /**
  * Replaces, in place, the operators that have an expansion.
@@ -40,7 +43,7 @@ export function expandContrib(graph: Graph, source: string): void {
   graph.nodes = graph.nodes.flatMap((node) => {
     if (!needed.has(node)) return [node];
     for (const { kind, value } of Object.values(node.attributes)) if (kind === 'graph') expandContrib(value, source);
-    const expansion = DOMAINS[node.domain]?.[node.op];
+    const expansion = EXPANSIONS.get(`${node.domain}:${node.op}`);
     if (expansion === undefined) return [requireStandard(node, source)];
     node.outputs = node.outputs.map((output) => (read.has(output) ? output : undefined));
     const draft = new Draft(node, source);

@@ -39,7 +39,7 @@ export function standardOpset(imports: readonly { domain: string; version: bigin
 }
 
 function undecodable(bytes: Uint8Array, source: string): GlobalPercError {
-  if (startsAsOnnx(bytes)) {
+  if (startsAsOnnx(bytes) && !isSafetensors(bytes)) {
     return new GlobalPercError(
       `${source}: truncated or damaged ONNX file (${bytes.length} bytes); download or export it again`,
     );
@@ -51,6 +51,10 @@ function undecodable(bytes: Uint8Array, source: string): GlobalPercError {
 const startsAsOnnx = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x08 && bytes[1] !== undefined && bytes[1] >= 1 && bytes[1] < 64;
 
+/** The length of its header in eight bytes, then the header. */
+const isSafetensors = (bytes: Uint8Array): boolean =>
+  bytes[8] === '{'.charCodeAt(0) && bytes.subarray(5, 8).every((byte) => byte === 0);
+
 /** What files handed in by mistake begin with. */
 const KNOWN_STARTS: readonly (readonly [string, string])[] = [
   ['version https://git-lfs', 'it is a Git LFS pointer: run `git lfs pull`'],
@@ -59,12 +63,13 @@ const KNOWN_STARTS: readonly (readonly [string, string])[] = [
   ['\x89PNG', 'it is a PNG image'],
   ['\xff\xd8\xff', 'it is a JPEG image'],
   ['PK\x03\x04', 'it is a zip archive, as PyTorch checkpoints are: export the model with torch.onnx.export'],
-  ['\x80\x02', 'it is a Python pickle: export the model with torch.onnx.export'],
+  ['\x80', 'it is a Python pickle: export the model with torch.onnx.export'],
   ['\x89HDF', 'it is an HDF5 file'],
 ];
 
 function whatItIs(bytes: Uint8Array): string {
   if (bytes.length === 0) return 'it is empty';
+  if (isSafetensors(bytes)) return 'it holds weights alone, as safetensors: export the model with torch.onnx.export';
   const start = String.fromCharCode(...bytes.subarray(0, 32)).trimStart();
   const known = KNOWN_STARTS.find(([prefix]) => start.startsWith(prefix));
   return known?.[1] ?? `its ${bytes.length} bytes do not begin like one`;

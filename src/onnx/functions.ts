@@ -26,7 +26,10 @@ export function inlineFunctions(model: ModelProto, nodes: readonly NodeProto[], 
   const opset = standardOpset(model.opsetImport);
   const expand = (node: NodeProto, depth: number): NodeProto[] => {
     const definition = functions.get(keyOf(node.domain, node.opType, node.overload));
-    if (definition === undefined) return [node];
+    if (definition === undefined) {
+      for (const { g } of node.attribute) if (g) g.node = g.node.flatMap((inner) => expand(inner, depth));
+      return [node];
+    }
     const where = `${source}: function ${definition.domain}.${definition.name}`;
     if (depth > DEEPEST) throw new GlobalPercError(`${where} calls itself, which ONNX forbids`);
     requireOpset(definition, opset, where);
@@ -43,7 +46,10 @@ function requireOpset(definition: FunctionProto, opset: number | undefined, wher
   throw new GlobalPercError(`${where} is written for opset ${own}, the model for ${opset}; export the model again`);
 }
 
-/** The body's nodes with values and attributes of one call put in; inner names are prefixed by the call's. */
+/**
+ * The body's nodes, with those of its branches and loop bodies, with values and attributes of one call put in; inner
+ * names are prefixed by the call's.
+ */
 function bodyOf(definition: FunctionProto, call: NodeProto): NodeProto[] {
   const prefix = call.name || call.output.find(Boolean) || call.opType;
   const renamed = new Map<string, string>([['', '']]);
@@ -53,15 +59,22 @@ function bodyOf(definition: FunctionProto, call: NodeProto): NodeProto[] {
   const given = new Map(
     [...definition.attributeProto, ...call.attribute].map((attribute) => [attribute.name, attribute]),
   );
-  return definition.node.map((inner, i) => {
-    const node = clone(NodeProtoSchema, inner);
-    node.name = `${prefix}/${inner.name || `${inner.opType}_${i}`}`;
-    node.input = inner.input.map(rename);
-    node.output = inner.output.map(rename);
-    node.attribute = inner.attribute.flatMap((attribute) => resolve(attribute, given));
+  const adapt = (node: NodeProto, i: number): void => {
+    node.name = `${prefix}/${node.name || `${node.opType}_${i}`}`;
+    node.input = node.input.map(rename);
+    node.output = node.output.map(rename);
+    node.attribute = node.attribute.flatMap((attribute) => resolve(attribute, given));
     if (node.metadataProps.length === 0) node.metadataProps = call.metadataProps;
-    return node;
-  });
+    for (const { g } of node.attribute) {
+      g?.node.forEach(adapt);
+      for (const named of [...(g?.input ?? []), ...(g?.output ?? []), ...(g?.initializer ?? [])]) {
+        named.name = rename(named.name);
+      }
+    }
+  };
+  const nodes = definition.node.map((node) => clone(NodeProtoSchema, node));
+  nodes.forEach(adapt);
+  return nodes;
 }
 
 /** An attribute that refers to one of the function's gets the call's value, the default, or is left out. */

@@ -51,7 +51,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
     ReduceProd: reduction,
     ReduceSum: [until(13, axesToInput)],
     ReduceSumSquare: reduction,
-    Resize: [until(11, asResize), until(ALWAYS, dropEmptyInputs)],
+    Resize: [until(11, asResize), until(ALWAYS, dropEmptyInputs), until(ALWAYS, tensorFlowNearest)],
     Scatter: [until(11, scatter)],
     Slice: [until(10, slice)],
     Softmax: [until(13, flattened)],
@@ -158,6 +158,22 @@ function dropEmptyInputs(draft: Draft): void {
   draft.inputs = draft.inputs.map((value) =>
     value?.constant && byteLengthOf(value.constant) === 0 ? undefined : value,
   );
+}
+
+/** Opset 13 dropped the places of TensorFlow's nearest neighbours, (o + ½)/scale: half an element beyond `half_pixel`. */
+const TENSORFLOW_NEAREST: Readonly<Record<string, string>> = { floor: 'round_prefer_ceil', round_prefer_floor: 'ceil' };
+
+function tensorFlowNearest(draft: Draft): void {
+  if (draft.read.string('coordinate_transformation_mode', '') !== 'tf_half_pixel_for_nn') return;
+  const rounding = draft.read.string('nearest_mode', 'round_prefer_floor');
+  const counterpart = TENSORFLOW_NEAREST[rounding];
+  if (counterpart === undefined || draft.read.string('mode', 'nearest') !== 'nearest') {
+    throw new GlobalPercError(
+      `${draft.where}: tf_half_pixel_for_nn with '${rounding}' has no counterpart in newer opsets`,
+    );
+  }
+  draft.attributes.coordinate_transformation_mode = string('half_pixel');
+  draft.attributes.nearest_mode = string(counterpart);
 }
 
 function scatter(draft: Draft): void {

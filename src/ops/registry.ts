@@ -66,4 +66,4 @@ const BASE_OPSET = 20;
 
 /** The lowest operator set that holds all operators of a graph. */
 export const requiredOpset = (graph: Graph): number =>
-  Math.max(BASE_OPSET, ...graph.nodes.map((node) => operatorOf(node)?.since ?? 0));
+  graph.nodes.reduce((opset, node) => Math.max(opset, operatorOf(node)?.since ?? 0), BASE_OPSET);

@@ -1,8 +1,8 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
-import { fileInMemory } from '../onnx/index.js';
 import { SessionHost } from './session-host.mjs';
 import type { Engine, Platform } from './types.js';
+import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
 
 const NEEDS_WEB_WORKER =
@@ -40,14 +40,6 @@ async function ownEngine(cannotBlock: string): Promise<Engine> {
   return { cannotBlock, ask: async ({ method, argument }) => host[method](argument as never) };
 }
 
-async function readBytes(source: string): Promise<Uint8Array> {
-  const response = await fetch(source).catch((error: Error) => {
-    throw new GlobalPercError(`cannot fetch '${source}': ${error.message}`);
-  });
-  if (!response.ok) throw new GlobalPercError(`cannot fetch '${source}': HTTP ${response.status}`);
-  return new Uint8Array(await response.arrayBuffer());
-}
-
 /** A page has no folders; it keeps the bytes itself. */
 async function noFiles(): Promise<never> {
   throw new GlobalPercError(
@@ -58,9 +50,8 @@ async function noFiles(): Promise<never> {
 export const platform: Platform = {
   startEngine,
   exists: async () => false,
-  readBytes,
-  openBeside: async (source, location) =>
-    fileInMemory(await readBytes(new URL(location, new URL(source, globalThis.location?.href)).href)),
+  readBytes: readUrl,
+  openBeside: (source, location) => openBesideUrl(new URL(source, globalThis.location?.href), location),
   writeBytes: noFiles,
   writeSnapshot: noFiles,
   readSnapshot: noFiles,

@@ -1,4 +1,4 @@
-/** Node: ONNX Runtime in a worker thread, models from the file system. */
+/** Node: ONNX Runtime in a worker thread, models from the file system or by URL. */
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
@@ -6,7 +6,9 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { openForReading, readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
+import { GlobalPercError } from '../graph/index.js';
 import type { Engine, Platform } from './types.js';
+import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
 
 /** The worker keeps the process alive only while an answer is awaited. */
@@ -28,14 +30,24 @@ async function startEngine(): Promise<Engine> {
   return engine;
 }
 
-/** A path, from a path or a file URL. */
-const pathOf = (source: string): string => (source.startsWith('file:') ? fileURLToPath(source) : source);
+const isRemote = (source: string): boolean => /^https?:\/\//i.test(source);
+
+/** A path, from a path or a file URL. @throws GlobalPercError for a URL that names no file. */
+function pathOf(source: string): string {
+  if (!source.startsWith('file:')) return source;
+  try {
+    return fileURLToPath(source);
+  } catch (error) {
+    throw new GlobalPercError(`cannot read '${source}': ${(error as Error).message}`);
+  }
+}
 
 export const platform: Platform = {
   startEngine,
   exists: async (source) => existsSync(pathOf(source)),
-  readBytes: (source) => readBytes(pathOf(source)),
+  readBytes: async (source) => (isRemote(source) ? readUrl(source) : readBytes(pathOf(source))),
   openBeside: async (source, location) => {
+    if (isRemote(source)) return openBesideUrl(new URL(source), location);
     const path = resolve(dirname(pathOf(source)), location);
     const file = await openForReading(path);
     // The hub's cache holds links; ONNX Runtime follows none that lead out of the folder.

@@ -64,6 +64,36 @@ export class Normalize implements Transform {
   }
 }
 
+/** Reorders the channels, e.g. [2, 1, 0] for models that expect BGR. */
+export class PermuteChannels implements Transform {
+  readonly permutation: readonly number[];
+
+  /** @throws GlobalPercError when not every channel has its place once. */
+  constructor(permutation: readonly number[]) {
+    if (
+      !Array.isArray(permutation) ||
+      permutation.length === 0 ||
+      permutation.some((_, i) => !permutation.includes(i))
+    ) {
+      throw new GlobalPercError(
+        `PermuteChannels: the permutation should have every channel once, such as [2, 1, 0], got ${JSON.stringify(permutation)}`,
+      );
+    }
+    this.permutation = permutation;
+  }
+
+  /** @throws GlobalPercError when the image has another number of channels. */
+  apply(image: Tensor): Tensor {
+    requireImage(image, 'PermuteChannels');
+    if (this.permutation.length !== image.dim(1)) {
+      throw new GlobalPercError(
+        `PermuteChannels has ${this.permutation.length} channels, the image ${image.dim(1)} (shape [${image.shape}])`,
+      );
+    }
+    return image.gather(image.graph.ints(this.permutation), 1);
+  }
+}
+
 /** Any function on symbolic tensors. */
 export class Lambda implements Transform {
   readonly transform: (image: Tensor) => Tensor;

@@ -104,7 +104,7 @@ export class Pad implements Transform {
 
   /** @throws GlobalPercError on a padding that is not 1, 2 or 4 non-negative integers, or an unknown mode. */
   constructor(padding: Padding, { mode = 'constant', fill = 0 }: PadOptions = {}) {
-    const values = typeof padding === 'number' ? [padding] : [...padding];
+    const values = Array.isArray(padding) ? [...padding] : [padding as number];
     const [left, top = left, right = left, bottom = top] = values;
     if (![1, 2, 4].includes(values.length) || !values.every((value) => Number.isInteger(value) && value >= 0)) {
       throw new GlobalPercError(

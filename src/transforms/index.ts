@@ -1,4 +1,4 @@
-export { Compose, Lambda, Normalize, type NormalizeOptions } from './basic.js';
+export { Compose, Lambda, Normalize, type NormalizeOptions, PermuteChannels } from './basic.js';
 export { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 export { fromJSON } from './json.js';
 export { type TransformJSON, transformsOfPreprocessor } from './preprocessor.js';

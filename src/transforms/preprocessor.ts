@@ -1,49 +1,93 @@
 /** The transform that a model of the Hugging Face hub was trained with, from its `preprocessor_config.json`. */
 import { GlobalPercError } from '../graph/index.js';
 
-/** Numbers that PIL gives to the ways of resampling; others are taken as bilinear. */
-const BICUBIC = 3;
+/** Numbers that PIL gives to ways of resampling: Lanczos, which transformers itself replaces by the other, and bicubic. */
+const BICUBIC: readonly unknown[] = [1, 3];
 
 /** A transform as `fromJSON` takes it. */
 export type TransformJSON = Readonly<Record<string, unknown>>;
 
+type Config = Readonly<Record<string, unknown>>;
+
 /**
- * The transforms that bring images in [0, 1] to what a model expects, for `fromJSON`: resizing and normalisation. An image
- * processor that crops the centre after resizing is not followed in that: the whole image is resized to the size of the
- * crop, since a loss that does not see the border cannot train it.
+ * The transforms that bring images in [0, 1] to what a model expects, for `fromJSON`: resizing, rescaling and
+ * normalisation in one, and the order of the channels. An image processor that crops the centre after resizing is not
+ * followed in that: the whole image is resized to the size of the crop, since a loss that does not see the border cannot
+ * train it. For the same reason, ways of resampling that leave pixels out are replaced by bilinear.
  * @param config The parsed file (https://huggingface.co/docs/transformers/main_classes/image_processor).
- * @throws GlobalPercError when a size, mean or standard deviation is of an unknown form.
+ * @throws GlobalPercError when a size, mean or standard deviation is of an unknown form, or the range of the values is
+ * not clear.
  */
-export function transformsOfPreprocessor(config: Readonly<Record<string, unknown>>): TransformJSON[] {
-  const { do_resize: resizes = true, do_normalize: normalizes = true, do_center_crop: crops = false } = config;
+export function transformsOfPreprocessor(config: Config): TransformJSON[] {
+  const flips = config.do_flip_channel_order === true;
+  if (config.do_grayscale === true) throw refusal('do_grayscale is not supported');
+  return [...resizing(config), ...normalization(config), ...(flips ? [{ permuteChannels: [2, 1, 0] }] : [])];
+}
+
+function resizing(config: Config): TransformJSON[] {
+  const { do_resize: resizes = true, do_center_crop: crops = false } = config;
   const size = crops ? (config.crop_size ?? config.size) : config.size;
-  const interpolation = config.resample === BICUBIC ? 'bicubic' : 'bilinear';
-  return [
-    ...(resizes && size !== undefined && size !== null ? [{ resize: { size: sizeOf(size), interpolation } }] : []),
-    ...(normalizes && config.image_mean
-      ? [{ normalize: { mean: numbers(config, 'image_mean'), std: numbers(config, 'image_std') } }]
-      : []),
-  ];
+  if (!resizes || size === undefined || size === null) return [];
+  const interpolation = BICUBIC.includes(config.resample) ? 'bicubic' : 'bilinear';
+  return [{ resize: { ...sizeOf(size, config), interpolation } }];
+}
+
+interface Target {
+  readonly size: number | readonly [number, number];
+  readonly maxSize?: number;
 }
 
 /** A side, `{ height, width }`, `{ shortest_edge }` or, as of models that pad to a square, `{ longest_edge }`. */
-function sizeOf(size: unknown): number | [number, number] {
-  const { height, width, shortest_edge: shortest, longest_edge: longest } = Object(size) as Record<string, unknown>;
-  if (isSide(size)) return [size, size];
-  if (isSide(height) && isSide(width)) return [height, width];
-  if (isSide(longest) && !isSide(shortest)) return [longest, longest];
-  if (isSide(shortest)) return shortest;
-  throw new GlobalPercError(
-    `preprocessor_config.json: size ${JSON.stringify(size)} is not understood; give transformNormalization yourself`,
-  );
+function sizeOf(given: unknown, { max_size: oldMost, crop_pct: crop }: Config): Target {
+  const { height, width, shortest_edge: shortest, longest_edge: longest } = Object(given) as Record<string, unknown>;
+  if (isSide(given)) return isSide(oldMost) ? { size: given, maxSize: oldMost } : { size: [given, given] };
+  if (isSide(height) && isSide(width)) return { size: [height, width] };
+  if (isSide(longest) && !isSide(shortest)) return { size: [longest, longest] };
+  // ConvNeXt crops a square, or stretches to one.
+  if (isSide(shortest) && crop !== undefined) return { size: [shortest, shortest] };
+  if (isSide(shortest)) return { size: shortest, ...(isSide(longest) && { maxSize: longest }) };
+  throw refusal(`size ${JSON.stringify(given)} is not understood`);
 }
 
 const isSide = (value: unknown): value is number => Number.isInteger(value) && (value as number) > 0;
 
-function numbers(config: Readonly<Record<string, unknown>>, key: string): number[] {
+/** Pixels are rescaled, shifted and normalised: (x·scale − shift − mean)/std. */
+function normalization(config: Config): TransformJSON[] {
+  // MobileViT's files have a mean that its processor does not use.
+  const { do_normalize: normalizes = Boolean(config.image_mean) && !config.do_flip_channel_order } = config;
+  const mean = normalizes ? numbers(config, 'image_mean') : [0];
+  const std = normalizes ? numbers(config, 'image_std') : [1];
+  const scale = scaleOf(config, std);
+  const shift = config.rescale_offset === true || config.offset === true ? 1 : 0;
+  if (!normalizes && scale === 1 && shift === 0) return [];
+  // EfficientNet's processor divides once more for its classifier.
+  const divisor = config.include_top === true && normalizes ? std.map((value) => value * value) : std;
+  return [
+    { normalize: { mean: mean.map((value) => (value + shift) / scale), std: divisor.map((value) => value / scale) } },
+  ];
+}
+
+/** What the processor makes of 1, the whitest that a loss's images have and 255 in its own. */
+function scaleOf({ do_rescale: rescales = true, rescale_factor: factor = 1 / 255 }: Config, std: number[]): number {
+  if (!rescales) {
+    // Statistics of pixels up to 255 are far larger than 1.
+    if (std.every((value) => value === 1) || std.some((value) => value > 1)) return 255;
+    throw refusal('do_rescale is false, so it does not say whether images are in [0, 1] or [0, 255]');
+  }
+  if (typeof factor !== 'number' || !(factor > 0)) {
+    throw refusal(`rescale_factor should be a positive number, got ${JSON.stringify(factor)}`);
+  }
+  const scale = 255 * factor;
+  return Math.abs(scale - 1) < 1e-6 ? 1 : scale;
+}
+
+function numbers(config: Config, key: string): number[] {
   const value = config[key];
   if (Array.isArray(value) && value.every((item) => typeof item === 'number')) return value;
-  throw new GlobalPercError(
-    `preprocessor_config.json: ${key} should be a list of numbers, got ${JSON.stringify(value)}; give transformNormalization yourself`,
-  );
+  throw refusal(`${key} should be a list of numbers, got ${JSON.stringify(value)}`);
 }
+
+const refusal = (problem: string): GlobalPercError =>
+  new GlobalPercError(
+    `preprocessor_config.json: ${problem}; give transformNormalization yourself; on the command line, in the file of --config`,
+  );

@@ -1,5 +1,5 @@
 /** Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html). */
-import { constantOf, oneOf, type Tensor } from '../graph/index.js';
+import { constantOf, GlobalPercError, oneOf, type Tensor } from '../graph/index.js';
 import { type Interpolation, interpolationMatrix } from '../ops/index.js';
 import { type Size, sizeOfSides } from './size.js';
 import { requireImage, type Transform } from './transform.js';
@@ -10,6 +10,8 @@ export interface ResizeOptions {
   readonly interpolation?: 'bilinear' | 'bicubic';
   /** Low-pass filter when the image shrinks. Default true. */
   readonly antialias?: boolean;
+  /** With one size: the most that the longer edge may have; the shorter one then follows. */
+  readonly maxSize?: number;
 }
 
 /** Resizes to [height, width], or the shorter edge to one size. Computed as one matrix product per axis. */
@@ -17,10 +19,17 @@ export class Resize implements Transform {
   readonly size: Size;
   readonly interpolation: 'bilinear' | 'bicubic';
   readonly antialias: boolean;
+  readonly maxSize: number | undefined;
 
-  /** @throws GlobalPercError on a size that is not positive, or an unknown interpolation. */
-  constructor(size: Size, { interpolation = 'bilinear', antialias = true }: ResizeOptions = {}) {
+  /** @throws GlobalPercError on a size that is not positive, a maxSize beside two sizes, or an unknown interpolation. */
+  constructor(size: Size, { interpolation = 'bilinear', antialias = true, maxSize }: ResizeOptions = {}) {
     sizeOfSides(size, 'Resize');
+    if (maxSize !== undefined && !(typeof size === 'number' && Number.isInteger(maxSize) && maxSize > 0)) {
+      throw new GlobalPercError(
+        `Resize: maxSize should be a positive integer, beside one size, got ${JSON.stringify(maxSize)} for size ${JSON.stringify(size)}`,
+      );
+    }
+    this.maxSize = maxSize;
     this.size = size;
     this.interpolation = oneOf(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
     this.antialias = antialias;
@@ -38,8 +47,10 @@ export class Resize implements Transform {
   /** One size is that of the shorter edge; the other follows, rounded down. */
   private target(height: number, width: number): readonly [number, number] {
     if (typeof this.size !== 'number') return this.size;
-    const longer = Math.floor((this.size * Math.max(height, width)) / Math.min(height, width));
-    return height <= width ? [this.size, longer] : [longer, this.size];
+    const most = this.maxSize ?? Number.POSITIVE_INFINITY;
+    const free = Math.floor((this.size * Math.max(height, width)) / Math.min(height, width));
+    const [shorter, longer] = free > most ? [Math.floor((most * this.size) / free), most] : [this.size, free];
+    return height <= width ? [shorter, longer] : [longer, shorter];
   }
 
   private matrix({ graph, dtype }: Tensor, from: number, to: number): Tensor | undefined {

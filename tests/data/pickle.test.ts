@@ -59,6 +59,11 @@ it('reads what Python 2 wrote: text in quotes, and integers with an L', () => {
   expect(read("(S'a\\x41\\n\\'b'\nL12L\nI-3\nI01\nF1e3\nU\x02hil.")).toEqual(["aA\n'b", 12, -3, true, 1000, 'hi']);
 });
 
+it('reads past the device that a checkpoint names', () => {
+  expect(read('(ctorch\ndevice\n(U\x04cudaK\x00tRK\x01t.')).toEqual([null, 1]);
+  expect(() => read('ccollections\nCounter\n(K\x01tR.')).toThrow('a Counter is made of a number');
+});
+
 it('what is referred to twice is one object, and a container may hold itself', () => {
   const [first, second] = read('(]q\x00h\x00t.') as PickleValue[];
   expect(first).toBe(second);

@@ -67,6 +67,20 @@ describe('loads into a module', () => {
   });
 });
 
+it.each([
+  ['an average of weights', ['n_averaged', 'module.a', 'module.b.c'], ['a', 'b.c']],
+  ['a compiled module', ['_orig_mod.a', '_orig_mod.b.c'], ['a', 'b.c']],
+  ['a compiled module in parallel', ['module._orig_mod.a', 'module._orig_mod.b.c'], ['a', 'b.c']],
+  ['a parallel module, compiled', ['_orig_mod.module.a', '_orig_mod.module.b.c'], ['a', 'b.c']],
+  ['a module with a part of that name', ['module.module.a', 'module.module.b'], ['module.a', 'module.b']],
+  ['a part of that name beside others', ['module.a', 'n_averaged', 'b'], ['b', 'module.a', 'n_averaged']],
+])('names of %s', async (_, names, expected) => {
+  const tensor: SafeTensor = { dtype: 'float32', dims: [1], data: Float32Array.of(1) };
+  const path = join(folder, 'wrapped.safetensors');
+  writeFileSync(path, formatSafetensors(Object.fromEntries(names.map((name) => [name, tensor]))));
+  expect(Object.keys(await readStateDict(path)).sort()).toEqual(expected);
+});
+
 it('tensors that are views of one storage share its memory; a small one that is a copy keeps nothing else', async () => {
   const { whole, offset, one_row: row, transposed } = await readStateDict(checkpoint('strides-zip.pt'));
   expect(offset?.data.buffer).toBe(whole?.data.buffer);

@@ -43,7 +43,7 @@ it.each([
     'ambiguous',
     ['encoder_model.onnx', 'decoder_model.onnx', 'decoder_model_q4.onnx'],
     undefined,
-    "'owner/name' at 'main' has 2 ONNX files: encoder_model.onnx, decoder_model.onnx; pass the one to use, e.g. { file: 'encoder_model.onnx' }",
+    "'owner/name' at 'main' has 2 ONNX files: encoder_model.onnx, decoder_model.onnx; pass the one to use, e.g. { file: 'encoder_model.onnx' }; on the command line, --file",
   ],
   [
     'other formats alone',

@@ -81,6 +81,7 @@ it('no such file', () =>
 
 it.each([
   ['not JSON', '{"size"', 'is not JSON: '],
+  ['a web page of several lines', '<\n\nhtml\n>', 'is not JSON: '],
   ['not an object', '[224]', 'should be a JSON object, got [224]'],
 ])('a preprocessor_config.json that is %s', async (_, content, message) => {
   place.hub.repos[REPO] = repoOf({ ...FILES, 'preprocessor_config.json': text(content) });
@@ -107,6 +108,24 @@ describe('a variable', () => {
     vi.stubEnv('HF_HUB_DOWNLOAD_TIMEOUT', value);
     return refused(`HF_HUB_DOWNLOAD_TIMEOUT should be a number of seconds, got '${value}'`);
   });
+});
+
+it('an HF_ENDPOINT with a password is not repeated', () => {
+  vi.stubEnv('HF_ENDPOINT', 'https://user:secret@example.com');
+  return refused('HF_ENDPOINT should be a URL without user name and password; HF_TOKEN gives access');
+});
+
+it.each(['hf_a\nhf_b', 'hf_ä'])('a token that no header can hold is not repeated: %j', async (token) => {
+  vi.stubEnv('HF_TOKEN', token);
+  await refused('the access token (HF_TOKEN, or the file `token` in HF_HOME) should be one word');
+});
+
+it('a proxy that Node does not heed', async () => {
+  vi.stubEnv('HF_ENDPOINT', 'http://127.0.0.1:2');
+  vi.stubEnv('HTTPS_PROXY', 'http://127.0.0.1:3');
+  await refused(
+    'cannot reach http://127.0.0.1:2 (ECONNREFUSED): Node heeds HTTPS_PROXY only with NODE_USE_ENV_PROXY=1',
+  );
 });
 
 it('a cache that may not be written', async () => {

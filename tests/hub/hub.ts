@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest';
+import type { HubModel } from '../../src/hub/types.js';
 import { temporaryFolder } from '../data/images.js';
 import { TestHub, type TestRepo } from './server.js';
 
@@ -26,13 +27,19 @@ export const FILES = {
   'preprocessor_config.json': text('{"size": 224}'),
 };
 
+/** What two answers for the same files share. */
+export const placeOf = ({ source, preprocessor }: HubModel) => ({ source, preprocessor });
+
 export const repoOf = (files: Readonly<Record<string, Uint8Array>>, more: Partial<TestRepo> = {}): TestRepo => ({
   refs: { main: COMMIT, 'v1.0': COMMIT, 'refs/pr/1': COMMIT },
   commits: { [COMMIT]: files },
   ...more,
 });
 
-const VARIABLES = ['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_TOKEN', 'HF_HUB_OFFLINE', 'XDG_CACHE_HOME'];
+const VARIABLES = [
+  ...['HF_HUB_CACHE', 'HUGGINGFACE_HUB_CACHE', 'HF_TOKEN', 'HF_HUB_OFFLINE', 'XDG_CACHE_HOME'],
+  ...['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'NODE_USE_ENV_PROXY'],
+];
 
 export interface Place {
   readonly hub: TestHub;

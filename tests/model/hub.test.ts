@@ -18,15 +18,15 @@ const place = useHub();
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 /** relu(x · W) over the last dimension, 160; W, 100 kB, is an external file. */
-function repository(): Record<string, Uint8Array> {
+function repository(data = 'model.onnx_data'): Record<string, Uint8Array> {
   const graph = createGraph();
   const image = graph.input('pixels', 'float32', [1, 3, 160, 160]);
   const wave = Array.from({ length: 160 * 160 }, (_, i) => Math.sin(i));
   graph.output('y', image.matmul(graph.constant(constantOf('float32', [160, 160], wave), 'fc.weight')).relu());
-  const { model, external } = writeOnnx(graph, { opset: 20, externalFrom: 1000, externalPath: 'model.onnx_data' });
+  const { model, external } = writeOnnx(graph, { opset: 20, externalFrom: 1000, externalPath: data });
   return {
     'onnx/model.onnx': model,
-    'onnx/model.onnx_data': external[0]?.constant.bytes as Uint8Array,
+    [`onnx/${data}`]: external[0]?.constant.bytes as Uint8Array,
     'preprocessor_config.json': text(
       JSON.stringify({
         size: { shortest_edge: 256 },
@@ -66,6 +66,34 @@ describe('a repository', () => {
       new GlobalPercConfig({ ...config, transformNormalization: new Compose([]) }),
     );
     await expect(plain.evaluate(image(48, 0), image(48, 1))).rejects.toThrow(/accepts input \[1, 3, 160, 160\]/);
+  });
+
+  it('is read with external data of any name', async () => {
+    place.hub.repos[REPO] = repoOf(repository('weights/part.pb'));
+    const [, weight] = (await loadModel(REPO)).graph.nodes[0]?.inputs ?? [];
+    expect(weight?.shape).toEqual([160, 160]);
+    expect(place.hub.requests('/resolve/').at(-1)?.path).toMatch(/onnx\/weights\/part\.pb$/);
+    place.hub.log.length = 0;
+    await loadModel(REPO);
+    expect(place.hub.requests('/resolve/')).toEqual([]);
+    place.hub.repos[REPO] = repoOf({ 'onnx/model.onnx': repository('gone.pb')['onnx/model.onnx'] as Uint8Array });
+    vi.stubEnv('HF_HOME', join(place.home, 'other'));
+    await expect(loadModel(REPO)).rejects.toThrow(/keeps its weights in 'gone.pb', which should lie beside it/);
+  });
+
+  it('whose preprocessor is not understood is read, and takes a transform', async () => {
+    place.hub.repos[REPO] = repoOf({ ...repository(), 'preprocessor_config.json': text('{"size":{"area":7}}') });
+    const model = await loadModel(REPO);
+    expect(() => new GlobalPercLoss(model, new GlobalPercConfig(config))).toThrow(
+      /give transformNormalization yourself/,
+    );
+    const transformNormalization = new Compose([]);
+    await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...config, transformNormalization }));
+    expect(await loss.evaluate(image(160, 0), image(160, 1))).toBeGreaterThan(0.01);
+    const path = join(place.home, '..', 'config.json');
+    writeFileSync(path, JSON.stringify({ transformNormalization: [{ centerCrop: 160 }] }));
+    const inspect = promisify(execFile)(process.execPath, [command, 'inspect', REPO, '--config', path]);
+    expect((await inspect).stdout).toContain('2 hooks');
   });
 
   it('is found on the command line, and offline from then on', async () => {

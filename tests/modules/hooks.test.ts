@@ -22,6 +22,11 @@ const paths = (...selectors: Parameters<typeof selectHooks>[1]): string[] =>
   selectHooks(calls, selectors).map(({ path }) => path);
 
 describe('selectHooks', () => {
+  it('says that a model has no modules', () => {
+    const bare = recoverModules(graphOf([['Add', 'a', ['x', 'x'], []]]));
+    expect(() => selectHooks(bare, [])).toThrow(/^the model has no module that can be hooked: none of its nodes/);
+  });
+
   it('hooks every leaf without selectors', () => {
     expect(paths()).toEqual(['blocks.0.fc', 'blocks.0.act', 'blocks.1.fc']);
   });

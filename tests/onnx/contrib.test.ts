@@ -143,17 +143,20 @@ expectRefused([
 describe('operators of other domains', () => {
   const graph = (...nodes: NodeSpec[]) => read({ inputs: [input('x', [1])], nodes });
 
-  it.each(['com.microsoft:Inverse', 'ai.onnx.ml:Scaler', 'custom:Relu'])(
-    '%s is refused where it is needed',
-    async (op) => {
-      const [domain, name] = op.split(':');
-      await expect(graph([op, ['x'], ['h']], ['Relu', ['h'], ['y']])).rejects.toThrow(
-        new RegExp(
-          `^model\\.onnx: ${domain}\\.${name} '${name}_0': this operator is not known; export the model with standard`,
-        ),
-      );
-    },
-  );
+  it.each([
+    'com.microsoft:Inverse',
+    'com.microsoft:__proto__',
+    'ai.onnx.ml:Scaler',
+    'custom:Relu',
+    'constructor:toString',
+  ])('%s is refused where it is needed', async (op) => {
+    const [domain, name] = op.split(':');
+    await expect(graph([op, ['x'], ['h']], ['Relu', ['h'], ['y']])).rejects.toThrow(
+      new RegExp(
+        `^model\\.onnx: ${domain}\\.${name} '${name}_0': this operator is not known; export the model with standard`,
+      ),
+    );
+  });
 
   it('are refused in branches too', async () => {
     const branch = (op: string) => ({

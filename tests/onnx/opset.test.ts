@@ -128,6 +128,13 @@ const cases: Case[] = [
     node: node('Resize', { mode: 'linear', coordinate_transformation_mode: 'pytorch_half_pixel' }, ['e', 'e', 'sizes']),
     initializers: [floatTensor('e', [0], []), intTensor('sizes', [1, 1, 5, 3])],
   },
+  ...['floor', 'round_prefer_floor'].map((nearest_mode) => ({
+    name: `Resize at 11 as TensorFlow's nearest, ${nearest_mode}`,
+    opset: 11,
+    shape: [1, 1, 7, 8],
+    node: node('Resize', { coordinate_transformation_mode: 'tf_half_pixel_for_nn', nearest_mode }, ['e', 'e', 'sizes']),
+    initializers: [floatTensor('e', [0], []), intTensor('sizes', [1, 1, 5, 16])],
+  })),
   {
     name: 'BatchNormalization at 8',
     opset: 8,
@@ -247,6 +254,18 @@ describe('normalizeOpset', () => {
     const scales = nodes[0]?.inputs[2];
     expect(scales?.name).toBe('y.scales');
     expect(scales?.constant && numbersOf(scales.constant)).toEqual([0.5, 1]);
+  });
+
+  it("gives TensorFlow's nearest neighbours places that have a gradient, or refuses them", async () => {
+    const resize = (attributes: object) =>
+      read({ nodes: [node('Resize', { coordinate_transformation_mode: 'tf_half_pixel_for_nn', ...attributes })] });
+    const { nodes } = await resize({ nearest_mode: 'floor' });
+    expect(nodes[0]?.attributes).toMatchObject({
+      coordinate_transformation_mode: { value: 'half_pixel' },
+      nearest_mode: { value: 'round_prefer_ceil' },
+    });
+    await expect(resize({ nearest_mode: 'ceil' })).rejects.toThrow(/'ceil' has no counterpart in newer opsets/);
+    await expect(resize({ mode: 'linear' })).rejects.toThrow(/no counterpart/);
   });
 
   it('sets the producer of every output', async () => {

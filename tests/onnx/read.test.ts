@@ -1,6 +1,7 @@
 /** What a file becomes: nodes, values, attributes, inlined functions. */
 import { AttributeProto_AttributeType as AttributeType } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
+import type { Graph } from '../../src/graph/index.js';
 import { writeOnnx } from '../../src/onnx/index.js';
 import { floatTensor, input, type NodeSpec } from './build.js';
 import { ascii, parse, read, small } from './parse.js';
@@ -185,6 +186,31 @@ describe('functions', () => {
     expect(graph.nodes.map(({ name }) => name)).toEqual(['layer/in/first', 'layer/in/Neg_1']);
     const recursive = { ...body, node: [{ opType: 'Twice', domain: 'local', input: ['a'], output: ['b'] }] };
     await expect(read({ nodes: [], more: call([recursive]) })).rejects.toThrow(/local\.Twice calls itself/);
+  });
+
+  it('have branches that read their values and attributes', async () => {
+    const branch = (g: object, name: string) => ({ name, type: AttributeType.GRAPH, g });
+    const then = { node: [{ ...leaky, input: ['a'], output: ['t'] }], output: [{ name: 't' }] };
+    const choice = { opType: 'If', input: ['a'], output: ['b'], attribute: [branch(then, 'then_branch')] };
+    const model = call([{ ...body, node: [choice] }], [slope]);
+    const [node] = (await read({ nodes: [], more: model })).nodes;
+    const inner = node?.attributes.then_branch?.value as Graph;
+    expect(inner.nodes[0]).toMatchObject({ op: 'LeakyRelu', attributes: { alpha: { value: 0.25 } } });
+    expect(inner.nodes[0]?.inputs[0]?.name).toBe('x');
+    expect(inner.outputs[0]).toBe(inner.nodes[0]?.outputs[0]);
+  });
+
+  it('are inlined in branches too', async () => {
+    const inside = { opType: 'Twice', domain: 'local', name: 'in', input: ['x'], output: ['t'], attribute: [slope] };
+    const g = { node: [inside], output: [{ name: 't' }] };
+    const choice = { opType: 'If', input: ['x'], output: ['y'], attribute: [{ name: 'then_branch', g }] };
+    const model = call([body]);
+    const graph = await read({ nodes: [], more: { ...model, graph: { ...model.graph, node: [choice] } } });
+    const inner = graph.nodes[0]?.attributes.then_branch?.value as Graph;
+    expect(inner.nodes.map(({ op, name }) => [op, name])).toEqual([
+      ['LeakyRelu', 'in/first'],
+      ['Neg', 'in/Neg_1'],
+    ]);
   });
 
   it('must be written for the operator set of the model', async () => {

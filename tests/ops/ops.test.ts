@@ -15,11 +15,12 @@ import {
   int,
   ints,
   isDifferentiable,
+  type Node,
   numbersOf,
   string,
   type Tensor,
 } from '../../src/graph/index.js';
-import { createGraph, operators } from '../../src/ops/index.js';
+import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
 import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
 import { castConstant, type Fixture, readFixture } from '../support/safetensors.js';
 
@@ -165,4 +166,12 @@ describe('completeness', () => {
   it.each([...operators].filter(([, operator]) => operator.vjp).map(([op]) => op))('%s has gradient cases', (op) => {
     expect(covered).toContain(op);
   });
+});
+
+it('a graph of any length has an operator set', () => {
+  const graph = createGraph();
+  graph.input('x', 'float32', [1]).relu();
+  const [node] = graph.nodes;
+  graph.nodes = Array.from({ length: 300_000 }, () => node as Node);
+  expect(requiredOpset(graph)).toBe(20);
 });

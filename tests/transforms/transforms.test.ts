@@ -1,9 +1,19 @@
 /** Transforms and their gradients against torchvision. */
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
-import { GlobalPercError, numbersOf, type Tensor } from '../../src/graph/index.js';
+import { constantOf, GlobalPercError, numbersOf, type Tensor } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
-import { CenterCrop, Draws, fromJSON, Lambda, Normalize, Pad, RandomCrop, Resize } from '../../src/transforms/index.js';
+import {
+  CenterCrop,
+  Draws,
+  fromJSON,
+  Lambda,
+  Normalize,
+  Pad,
+  PermuteChannels,
+  RandomCrop,
+  Resize,
+} from '../../src/transforms/index.js';
 import { expectClose, runGraph } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';
 
@@ -33,6 +43,27 @@ describe('against torchvision', () => {
   });
 });
 
+it.each([
+  [16, 40, 20, 33, 13, 33],
+  [40, 16, 20, 33, 33, 13],
+  [16, 20, 20, 33, 20, 25],
+  [1000, 333, 800, 1333, 1333, 443],
+  // Not in torchvision, but in files of the hub.
+  [16, 40, 32, 32, 12, 32],
+  [16, 16, 32, 24, 24, 24],
+])('Resize of %i × %i to %i, at most %i, as torchvision', (height, width, size, maxSize, ...expected) => {
+  const image = createGraph().input('image', 'float32', [1, 3, height, width]);
+  expect(new Resize(size, { maxSize }).apply(image).shape).toEqual([1, 3, ...expected]);
+});
+
+it('PermuteChannels reorders channels', async () => {
+  const graph = createGraph();
+  const image = graph.input('image', 'float32', [1, 3, 1, 2]);
+  const output = fromJSON([{ permuteChannels: [2, 1, 0] }]).apply(image, new Draws());
+  const data = constantOf('float32', [1, 3, 1, 2], [1, 2, 3, 4, 5, 6]);
+  expectClose((await runGraph(graph, { output }, { image: data })).output ?? [], [5, 6, 3, 4, 1, 2], 0, 'output');
+});
+
 describe('wrong use', () => {
   const image = () => createGraph().input('image', 'float32', [1, 3, 8, 8]);
   it.each([
@@ -42,6 +73,13 @@ describe('wrong use', () => {
       'channels that differ',
       () => new Normalize({ mean: [0, 0], std: [1, 1] }).apply(image()),
       /2 means, the image 3 channels/,
+    ],
+    ['a channel left out', () => new PermuteChannels([0, 2]), /every channel once, such as \[2, 1, 0\], got \[0,2\]/],
+    ['other channels', () => new PermuteChannels([1, 0]).apply(image()), /PermuteChannels has 2 channels, the image 3/],
+    [
+      'a maxSize below the size',
+      () => new Resize(9, { maxSize: 0 }),
+      /maxSize should be a positive integer, beside one size/,
     ],
     ['three paddings', () => new Pad([1, 2, 3] as never), /1, 2 or 4 non-negative integers/],
     [
@@ -59,6 +97,14 @@ describe('wrong use', () => {
       () => new Resize(4, { interpolation: 'lanczos' as never }),
       /bilinear, bicubic, got "lanczos"/,
     ],
+    [
+      'an unknown option',
+      () => fromJSON([{ resize: { size: 8, max_size: 9 } }]),
+      /transform option 'max_size' is not known; expected size, interpolation, antialias, maxSize in \{"size":8/,
+    ],
+    ['no means', () => fromJSON([{ normalize: null }]), /Normalize: mean and std should be lists/],
+    ['no padding', () => fromJSON([{ pad: null }]), /Pad: padding should be 1, 2 or 4 non-negative integers, got null/],
+    ['the name of a property of objects', () => fromJSON([{ toString: 3 }]), /transform .* is not known/],
     [
       'an unknown transform',
       () => fromJSON([{ rotate: 3 }]),

@@ -1,0 +1,19 @@
+/** Models by URL. */
+import { GlobalPercError } from '../graph/index.js';
+import { type ExternalFile, fileInMemory } from '../onnx/index.js';
+
+/** The bytes of a URL. @throws GlobalPercError when it cannot be fetched. */
+export async function readUrl(source: string): Promise<Uint8Array> {
+  const failed = ({ message, cause }: Error): never => {
+    throw new GlobalPercError(`cannot fetch '${source}': ${(cause as Error | undefined)?.message ?? message}`);
+  };
+  const response = await fetch(source).catch(failed);
+  if (!response.ok) throw new GlobalPercError(`cannot fetch '${source}': HTTP ${response.status}`);
+  return new Uint8Array(await response.arrayBuffer().catch(failed));
+}
+
+/** A file by its path from the folder of another URL. @throws GlobalPercError when it cannot be fetched. */
+export async function openBesideUrl(source: URL, location: string): Promise<ExternalFile> {
+  const path = location.split('/').map(encodeURIComponent).join('/');
+  return fileInMemory(await readUrl(new URL(path, source).href));
+}
