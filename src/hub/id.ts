@@ -21,7 +21,7 @@ export const isCommit = (revision: string): boolean => COMMIT.test(revision);
  */
 export function parseHubId(source: string): { readonly repo: string; readonly revision?: string } | undefined {
   const [, repo, revision] = HUB_ID.exec(source) ?? [];
-  if (repo === undefined || /--|\.\.|\.onnx$/i.test(repo)) return undefined;
+  if (repo === undefined || /--|\.\.|\.(onnx|pth?|pkl|bin|safetensors)$/i.test(repo)) return undefined;
   if (revision === undefined) return { repo };
   return BAD_REVISION.test(revision) ? undefined : { repo, revision };
 }

@@ -37,9 +37,10 @@ interface Target {
   readonly maxSize?: number;
 }
 
-/** A side, `{ height, width }`, `{ shortest_edge }` or, as of models that pad to a square, `{ longest_edge }`. */
+/** A side, `[height, width]`, `{ height, width }`, `{ shortest_edge }` or, as of models that pad to a square, `{ longest_edge }`. */
 function sizeOf(given: unknown, { max_size: oldMost, crop_pct: crop }: Config): Target {
-  const { height, width, shortest_edge: shortest, longest_edge: longest } = Object(given) as Record<string, unknown>;
+  const sides = Array.isArray(given) ? { height: given[0], width: given[1] } : Object(given);
+  const { height, width, shortest_edge: shortest, longest_edge: longest } = sides as Record<string, unknown>;
   if (isSide(given)) return isSide(oldMost) ? { size: given, maxSize: oldMost } : { size: [given, given] };
   if (isSide(height) && isSide(width)) return { size: [height, width] };
   if (isSide(longest) && !isSide(shortest)) return { size: [longest, longest] };

@@ -15,6 +15,8 @@ it.each([
 it.each([
   ['no owner', 'model'],
   ['a file', 'models/model.onnx'],
+  ['weights', 'weights/dinov2.pth'],
+  ['weights of another kind', 'weights/model.safetensors'],
   ['a file in capitals', 'models/MODEL.ONNX'],
   ['a path from here', './name'],
   ['a path from above', '../name'],

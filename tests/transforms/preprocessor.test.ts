@@ -22,6 +22,7 @@ describe('transformsOfPreprocessor', () => {
     ],
     ['ViT', { ...norm, size: { height: 224, width: 192 }, resample: 2 }, [resize([224, 192]), normalize]],
     ['a side alone', { ...norm, size: 384 }, [resize([384, 384]), normalize]],
+    ['both sides', { ...norm, size: [224, 192] }, [resize([224, 192]), normalize]],
     ['the shorter edge', { ...norm, size: { shortest_edge: 518 } }, [resize(518), normalize]],
     ['SAM', { ...norm, size: { longest_edge: 1024 }, do_pad: true }, [resize([1024, 1024]), normalize]],
     [
