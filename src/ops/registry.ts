@@ -13,6 +13,7 @@ import * as pad from './pad.js';
 import * as pool from './pool.js';
 import * as reduce from './reduce.js';
 import * as resize from './resize.js';
+import * as sample from './sample.js';
 import * as shape from './shape.js';
 import * as softmax from './softmax.js';
 import * as sources from './sources.js';
@@ -30,6 +31,7 @@ const families: Readonly<Record<string, OpDefinition>>[] = [
   pool,
   reduce,
   resize,
+  sample,
   shape,
   softmax,
   sources,

@@ -49,7 +49,7 @@ describe('gradient', () => {
 describe('an operator without a rule', () => {
   const unknown = (x: Tensor): Tensor => {
     const types = [{ dtype: 'float32', shape: x.shape }] as const;
-    return x.graph.emit('GridSample', [x], {}, { types, name: '/warp/GridSample', modulePath: 'warp' })[0] as Tensor;
+    return x.graph.emit('DeformConv', [x], {}, { types, name: '/warp/DeformConv', modulePath: 'warp' })[0] as Tensor;
   };
 
   it('is named with its module before anything is appended, where the gradient must pass it', () => {
@@ -59,7 +59,7 @@ describe('an operator without a rule', () => {
     const before = graph.nodes.length;
     expect(() => gradient(loss, [x])).toThrow(GlobalPercError);
     expect(() => gradient(loss, [x])).toThrow(
-      /GridSample '\/warp\/GridSample' in module 'warp': this operator has no gradient rule/,
+      /DeformConv '\/warp\/DeformConv' in module 'warp': this operator has no gradient rule/,
     );
     expect(graph.nodes).toHaveLength(before);
   });
