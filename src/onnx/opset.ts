@@ -36,7 +36,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
     BatchNormalization: [until(14, batchNormalization)],
     Clip: [until(11, clip)],
     Dropout: [until(12, (draft) => draft.moveFloat('ratio', 1))],
-    GridSample: [until(20, gridSample)],
+    GridSample: [until(20, gridSample), until(ALWAYS, castPlaces)],
     GroupNormalization: [until(21, groupNormalization)],
     Hardmax: [until(13, flattened)],
     LogSoftmax: [until(13, flattened)],
@@ -102,6 +102,12 @@ function clip(draft: Draft): void {
 function gridSample(draft: Draft): void {
   const mode = draft.read.string('mode', 'bilinear');
   draft.attributes.mode = string({ bilinear: 'linear', bicubic: 'cubic' }[mode] ?? mode);
+}
+
+/** The places may be of another type than the image; ONNX Runtime wants the same. */
+function castPlaces(draft: Draft): void {
+  const [x, grid] = draft.inputs;
+  if (x && grid) draft.setInput(1, draft.prepend('CastLike', [grid, x]));
 }
 
 /** Scale and bias had one entry per group, and have one per channel: each is repeated channels/groups times. */
