@@ -11,6 +11,7 @@ import * as linear from './linear.js';
 import * as norm from './norm.js';
 import * as pad from './pad.js';
 import * as pool from './pool.js';
+import * as recurrent from './recurrent.js';
 import * as reduce from './reduce.js';
 import * as resize from './resize.js';
 import * as sample from './sample.js';
@@ -29,6 +30,7 @@ const families: Readonly<Record<string, OpDefinition>>[] = [
   norm,
   pad,
   pool,
+  recurrent,
   reduce,
   resize,
   sample,
