@@ -46,6 +46,35 @@ describe('gradient', () => {
   });
 });
 
+describe('the gradient of x + (q − x)', () => {
+  const gradientOf = async (build: (x: Tensor) => Tensor): Promise<number[] | undefined> => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const weights = graph.constant(values(2, -3));
+    const [grad] = gradient(build(x).mul(weights).sum(), [x]);
+    return (await runGraph(graph, { grad: grad as Tensor }, { x: values(0.4, 0.6) })).grad;
+  };
+  const rounded = (x: Tensor): Tensor => x.unary('Round');
+
+  it('goes straight to x where q has none, in either order', async () => {
+    expect(await gradientOf((x) => x.add(rounded(x).sub(x)))).toEqual([2, -3]);
+    expect(await gradientOf((x) => rounded(x).sub(x).add(x))).toEqual([2, -3]);
+  });
+
+  it('is as written where q has one', async () => {
+    expect(await gradientOf((x) => x.add(x.mul(5).sub(x)))).toEqual([10, -15]);
+  });
+
+  it('is as written where the bracket is read elsewhere too, or another tensor is added', async () => {
+    const twice = (x: Tensor): Tensor => {
+      const bracket = rounded(x).sub(x);
+      return x.add(bracket).add(bracket.mul(2));
+    };
+    expect(await gradientOf(twice)).toEqual([-4, 6]);
+    expect(await gradientOf((x) => x.mul(4).add(rounded(x).sub(x)))).toEqual([6, -9]);
+  });
+});
+
 describe('an operator without a rule', () => {
   const unknown = (x: Tensor): Tensor => {
     const types = [{ dtype: 'float32', shape: x.shape }] as const;
