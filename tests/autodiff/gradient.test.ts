@@ -31,6 +31,16 @@ describe('gradient', () => {
     expect((await runGraph(graph, { grad: grad as Tensor }, { x: values(3, -1) })).grad).toEqual([3, -1]);
   });
 
+  it.each(['RandomNormalLike', 'RandomUniformLike', 'Bernoulli'])('stops at what %s draws', async (op) => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const [drawn] = x.graph.emit(op, [x]) as [Tensor];
+    const [grad] = gradient(x.mul(3).add(drawn).sum(), [x]);
+    const found = await runGraph(graph, { grad: grad as Tensor, drawn }, { x: values(0.2, 0.7) });
+    expect(found.grad).toEqual([3, 3]);
+    expect(found.drawn).toHaveLength(2);
+  });
+
   it('gives zeros for a tensor the loss does not depend on', async () => {
     const graph = createGraph();
     const [x, y] = [graph.input('x', 'float32', [2]), graph.input('y', 'float32', [2])];

@@ -78,11 +78,11 @@ describe('simplify', () => {
     expect(Math.abs((mean as number) / Math.fround(0.1) - 1)).toBeLessThan(1e-6);
   });
 
-  it('draws random numbers as often as they are asked for', async () => {
+  it.each(['RandomUniform', 'RandomNormal'])('draws %s numbers as often as they are asked for', (op) => {
     const graph = createGraph();
-    const draw = () => graph.emit('RandomUniform', [], { shape: { kind: 'ints', value: [2] } })[0] as Tensor;
+    const draw = () => graph.emit(op, [], { shape: { kind: 'ints', value: [2] } })[0] as Tensor;
     graph.output('y', draw().sub(draw()));
-    expect(opsOf(simplify(graph))).toEqual(['RandomUniform', 'RandomUniform', 'Sub']);
+    expect(opsOf(simplify(graph))).toEqual([op, op, 'Sub']);
   });
 });
 
