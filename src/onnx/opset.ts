@@ -35,6 +35,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
   Object.entries({
     BatchNormalization: [until(14, batchNormalization)],
     Clip: [until(11, clip)],
+    DFT: [until(20, dft)],
     Dropout: [until(12, (draft) => draft.moveFloat('ratio', 1))],
     GridSample: [until(20, gridSample), until(ALWAYS, castPlaces)],
     GroupNormalization: [until(21, groupNormalization)],
@@ -96,6 +97,13 @@ function batchNormalization(draft: Draft): void {
 function clip(draft: Draft): void {
   draft.moveFloat('min', 1);
   draft.moveFloat('max', 2);
+}
+
+/** Before 20, the axis was an attribute. */
+function dft(draft: Draft): void {
+  const axis = draft.read.int('axis', 1);
+  delete draft.attributes.axis;
+  draft.setInput(2, draft.constant('axis', constantOf('int64', [], [axis])));
 }
 
 /** Opset 20 renamed the interpolations. */

@@ -6,6 +6,7 @@ import * as comparison from './comparison.js';
 import * as conv from './conv.js';
 import type { OpDefinition } from './define.js';
 import * as elementwise from './elementwise.js';
+import * as fourier from './fourier.js';
 import * as indexing from './indexing.js';
 import * as linear from './linear.js';
 import * as norm from './norm.js';
@@ -25,6 +26,7 @@ const families: Readonly<Record<string, OpDefinition>>[] = [
   comparison,
   conv,
   elementwise,
+  fourier,
   indexing,
   linear,
   norm,

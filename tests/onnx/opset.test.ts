@@ -150,6 +150,8 @@ const cases: Case[] = [
     node: node('GridSample', { mode: 'bilinear' }, ['g']),
     initializers: [floatTensor('g', [1, 1, 2, 2], [-0.3, 0.4, 0.8, -0.9])],
   },
+  { name: 'DFT at 17', opset: 17, shape: [2, 3, 4, 2], node: node('DFT', { axis: 2 }) },
+  { name: 'DFT at 17 of the first axis', opset: 17, shape: [1, 4, 3, 1], node: node('DFT', { onesided: 1 }) },
   {
     name: 'Scatter at 9',
     opset: 9,
