@@ -87,6 +87,19 @@ def layer_norm(x, scale, bias=None, axis=None, epsilon=None, stash_type=None):
     return F.layer_norm(x, x.shape[-1 if axis is None else axis :], scale, bias, 1e-5 if epsilon is None else epsilon)
 
 
+def grid_sample(x, grid, align_corners=None, mode=None, padding_mode=None):
+    named = {"linear": "bilinear", "cubic": "bicubic"}.get(mode or "linear", mode)
+    return F.grid_sample(x, grid, named, padding_mode or "zeros", bool(align_corners))
+
+
+def gather_elements(x, indices, axis=None):
+    return x.gather(axis or 0, indices)
+
+
+def scatter_elements(x, indices, updates, axis=None, reduction=None):
+    return x.scatter_add(axis or 0, indices, updates) if reduction == "add" else x.scatter(axis or 0, indices, updates)
+
+
 def by_torch(name: str, function: Callable) -> type[OpRun]:
     """An operator of the evaluator: those of its own that take minutes, or calculate in float32."""
 
@@ -104,6 +117,9 @@ OPERATORS = [
     by_torch("MaxPool", max_pool),
     by_torch("MaxUnpool", max_unpool),
     by_torch("LayerNormalization", layer_norm),
+    by_torch("GridSample", grid_sample),
+    by_torch("GatherElements", gather_elements),
+    by_torch("ScatterElements", scatter_elements),
     by_torch("Erf", torch.special.erf),
     by_torch("HardSwish", F.hardswish),
 ]

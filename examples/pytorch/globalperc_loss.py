@@ -103,4 +103,6 @@ class CompiledFunction(torch.autograd.Function):
 def default_options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
+    # ONNX Runtime (seen in 1.30) gives a max-pooling the zeros of a padding before it wrongly, beside negative numbers.
+    options.add_session_config_entry("optimization.disable_specified_optimizers", "Pad_Fusion")
     return options

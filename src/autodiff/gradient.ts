@@ -28,8 +28,8 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   path.forEach(requireRule);
 
   const pending = new Map<Value, Tensor[]>([[loss.value, [graph.scalar(1, loss.dtype).expand(loss.shape)]]]);
-  const active = activeValues(path, wrt);
-  for (const node of path.toReversed()) backward(graph, node, active, pending);
+  const takes = takersOf(path, wrt);
+  for (const node of path.toReversed()) backward(graph, node, takes, pending);
   return wrt.map((tensor) => accumulated(pending, tensor.value) ?? tensor.zerosLike());
 }
 
@@ -71,14 +71,34 @@ function requireRule(node: Node): void {
   }
 }
 
-function activeValues(path: readonly Node[], wrt: readonly Tensor[]): Set<Value> {
-  const active = new Set(wrt.map((tensor) => tensor.value));
+/** Tells whether a gradient goes to an input of a node. */
+type Takers = (node: Node, index: number) => boolean;
+
+function takersOf(path: readonly Node[], wrt: readonly Tensor[]): Takers {
+  const active = new Set<Value | undefined>(wrt.map((tensor) => tensor.value));
   for (const node of path) for (const output of node.outputs) if (output) active.add(output);
-  return active;
+  const brackets = straightThrough(path, active);
+  return (node, index) => active.has(node.inputs[index]) && !brackets.has(node);
+}
+
+/**
+ * The brackets of x + (q − x) where q has no gradient (rounded, or taken from a codebook): PyTorch's straight-through
+ * estimator, in which the bracket is detached. That is not in a file, and the gradient would always be 0 without it.
+ */
+function straightThrough(path: readonly Node[], active: ReadonlySet<Value | undefined>): ReadonlySet<Node> {
+  const isBracket = ({ op, inputs: [q, x] }: Node): boolean => op === 'Sub' && !active.has(q) && active.has(x);
+  const brackets = new Map(path.filter(isBracket).map((node) => [node.outputs[0], node]));
+  for (const { op, inputs } of path) {
+    for (const [i, input] of inputs.entries()) {
+      const x = brackets.get(input)?.inputs[1];
+      if (x && !(op === 'Add' && inputs[1 - i] === x)) brackets.delete(input);
+    }
+  }
+  return new Set(brackets.values());
 }
 
 /** Applies the rule of one node and hands each input its share. */
-function backward(graph: Graph, node: Node, active: ReadonlySet<Value>, pending: Map<Value, Tensor[]>): void {
+function backward(graph: Graph, node: Node, takes: Takers, pending: Map<Value, Tensor[]>): void {
   const dys = node.outputs.map((output) => output && accumulated(pending, output));
   const rule = operatorOf(node)?.vjp;
   if (rule === undefined || dys.every((dy) => dy === undefined)) return;
@@ -87,7 +107,7 @@ function backward(graph: Graph, node: Node, active: ReadonlySet<Value>, pending:
   const gradients = rule(vjpContext(node, outputs as Tensor[], dys), ...(inputs as [Tensor, ...Tensor[]]));
   inputs.forEach((input, i) => {
     const compute = gradients[i];
-    if (input === undefined || compute == null || !active.has(input.value)) return;
+    if (input === undefined || compute == null || !takes(node, i)) return;
     const share = checked(node, i, input, compute());
     const shares = pending.get(input.value);
     if (shares) shares.push(share);

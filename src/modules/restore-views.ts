@@ -1,6 +1,7 @@
 /**
  * The dynamo exporter makes one Reshape of two that follow each other. Where the first ended a module and the second
- * began another, what the first module returned is gone; another call of its class tells its shape.
+ * began another, what the first module returned is gone; another call of its class tells its shape, or how the exporter
+ * spells the class.
  */
 import { constantOf, type Graph, type Node, numbersOf, sizeOf, type Value } from '../graph/index.js';
 import { dynamoScopes } from './dynamo.js';
@@ -8,6 +9,7 @@ import { groupBy } from './group.js';
 import type { Scope } from './types.js';
 
 const RULE = 'pkg.onnxscript.rewriter.rule_name';
+const UNFOLD = 'torch.nn.modules.fold.Unfold';
 
 /** Puts back the views that ended modules, in place. */
 export function restoreViews(graph: Graph): void {
@@ -19,9 +21,11 @@ export function restoreViews(graph: Graph): void {
   for (const node of merged) {
     const [view] = node.inputs;
     const { path, qualifiedClass } = moduleOf(view?.producer) ?? {};
-    const size = view && elementsOf(view);
-    if (view === undefined || size === undefined || qualifiedClass === undefined || path === moduleOf(node)?.path)
-      continue;
+    if (view === undefined || qualifiedClass === undefined || path === moduleOf(node)?.path) continue;
+    const windows = qualifiedClass === UNFOLD ? unfoldedShape(view.producer) : undefined;
+    if (windows) node.inputs[0] = insertView(graph, view, windows);
+    const size = elementsOf(view);
+    if (size === undefined) continue;
     const others = Array.from(modules.values()).filter(
       (nodes) => moduleOf(nodes[0])?.qualifiedClass === qualifiedClass,
     );
@@ -31,6 +35,16 @@ export function restoreViews(graph: Graph): void {
       node.inputs[0] = insertView(graph, view, shape);
     }
   }
+}
+
+/** [batch, channels · places in a window, windows], from the two Gathers whose indices are [places, windows] of an axis. */
+function unfoldedShape(transpose: Node | undefined): number[] | undefined {
+  const columns = transpose?.inputs[0]?.producer;
+  const rows = columns?.inputs[0]?.producer;
+  const [high, wide] = [rows, columns].map((node) =>
+    node?.op === 'Gather' ? node.inputs[1]?.constant?.shape[1] : undefined,
+  );
+  return high === undefined || wide === undefined ? undefined : [0, -1, high * wide];
 }
 
 /** The constant shape that a Reshape gives. */

@@ -19,6 +19,8 @@ interface RawScope {
   readonly children: Map<string, RawScope>;
   /** Modules whose weights its own nodes read. */
   readonly owners: Set<string>;
+  /** Those of them whose weights are no vectors: exporters share equal vectors, such as the ones of a new LayerNorm. */
+  readonly matrixOwners: Set<string>;
   path: string;
 }
 
@@ -27,6 +29,7 @@ const rawScope = (component: string, parent?: RawScope): RawScope => ({
   parent,
   children: new Map(),
   owners: new Set(),
+  matrixOwners: new Set(),
   path: '',
 });
 
@@ -50,6 +53,8 @@ function enter(root: RawScope, node: Node, flow: DataFlow): RawScope {
     scope = known;
   }
   for (const owner of ownersOf(node, flow)) scope.owners.add(owner);
+  const matrices = node.inputs.filter((input) => (input?.constant?.shape.length ?? 0) > 1);
+  for (const owner of ownersOf({ ...node, inputs: matrices }, flow)) scope.matrixOwners.add(owner);
   return scope;
 }
 
@@ -84,14 +89,18 @@ class Resolver {
 
   resolve(scope: RawScope): void {
     const parent = scope.parent?.path ?? '';
-    scope.path = this.fromWeights(scope, parent) ?? fromSiblings(scope) ?? this.fromName(scope, parent);
+    scope.path =
+      this.fromWeights(scope, parent) ??
+      registeredAround(scope, parent) ??
+      fromSiblings(scope) ??
+      this.fromName(scope, parent);
     this.resolved.push(scope.path);
     for (const child of scope.children.values()) this.resolve(child);
   }
 
   /** The path that the weights below a scope agree with; the likeliest by name comes first. */
   private fromWeights(scope: RawScope, parent: string): string | undefined {
-    const candidates = new Set(candidatePaths(scope));
+    const candidates = new Set(candidatePaths(scope, 'owners'));
     const inParent = (path: string): boolean => parent === '' || path.startsWith(`${parent}.`);
     for (const end of [scope.component, baseOf(scope.component)]) {
       if (end === undefined) break;
@@ -114,13 +123,23 @@ class Resolver {
   }
 }
 
+/** A module that blocks share is known by the path it has in what is around them, as the names of its weights say. */
+function registeredAround(scope: RawScope, parent: string): string | undefined {
+  const holds = (path: string): boolean => {
+    const container = path.slice(0, Math.max(0, path.lastIndexOf('.')));
+    return container !== parent && (container === '' || parent.startsWith(`${container}.`));
+  };
+  const candidates = Array.from(candidatePaths(scope, 'matrixOwners'));
+  return candidates.find((path) => endsWithPart(path, scope.component) && holds(path));
+}
+
 /** Paths a scope may have, given what the weights in and below it are called. */
-function* candidatePaths(scope: RawScope): Generator<string> {
-  yield* scope.owners;
+function* candidatePaths(scope: RawScope, kind: 'owners' | 'matrixOwners'): Generator<string> {
+  yield* scope[kind];
   for (const child of scope.children.values()) {
     // Either reading of the child's name: repeating this scope's, or not.
     const repeated = extend(scope.component, child.component).slice(scope.component.length);
-    for (const path of candidatePaths(child)) {
+    for (const path of candidatePaths(child, kind)) {
       for (const end of new Set([repeated, `.${child.component}`])) {
         if (path.endsWith(end)) yield path.slice(0, path.length - end.length);
       }

@@ -35,8 +35,9 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
   Object.entries({
     BatchNormalization: [until(14, batchNormalization)],
     Clip: [until(11, clip)],
+    DFT: [until(20, dft)],
     Dropout: [until(12, (draft) => draft.moveFloat('ratio', 1))],
-    GridSample: [until(20, gridSample)],
+    GridSample: [until(20, gridSample), until(ALWAYS, castPlaces)],
     GroupNormalization: [until(21, groupNormalization)],
     Hardmax: [until(13, flattened)],
     LogSoftmax: [until(13, flattened)],
@@ -98,10 +99,23 @@ function clip(draft: Draft): void {
   draft.moveFloat('max', 2);
 }
 
+/** Before 20, the axis was an attribute. */
+function dft(draft: Draft): void {
+  const axis = draft.read.int('axis', 1);
+  delete draft.attributes.axis;
+  draft.setInput(2, draft.constant('axis', constantOf('int64', [], [axis])));
+}
+
 /** Opset 20 renamed the interpolations. */
 function gridSample(draft: Draft): void {
   const mode = draft.read.string('mode', 'bilinear');
   draft.attributes.mode = string({ bilinear: 'linear', bicubic: 'cubic' }[mode] ?? mode);
+}
+
+/** The places may be of another type than the image; ONNX Runtime wants the same. */
+function castPlaces(draft: Draft): void {
+  const [x, grid] = draft.inputs;
+  if (x && grid) draft.setInput(1, draft.prepend('CastLike', [grid, x]));
 }
 
 /** Scale and bias had one entry per group, and have one per channel: each is repeated channels/groups times. */

@@ -1,7 +1,9 @@
-/** Convolution and transposed convolution over one to three spatial axes. */
+/** Convolution, transposed convolution and adding up windows, over one to three spatial axes. */
+import { type Attributes, constantOf, ints, sizeOf, type Tensor } from '../graph/index.js';
 import { sumPerChannel } from './channels.js';
 import { convolutionOf, convolve, largeGradient, transposedConvolutionOf, weightGradient } from './convolution.js';
-import { defineOp } from './define.js';
+import { constantInts, defineOp } from './define.js';
+import { matrixOf } from './separable.js';
 
 /** y[n, m, o] = b[m] + Σ w[m, c, k]·x[n, c, o·s + k·d − p].  ∂x = w ⋆ᵀ dy, ∂w[m, c, k] = Σ dy[n, m, o]·x[n, c, o·s + k·d − p], ∂b = Σ dy */
 export const Conv = defineOp({
@@ -26,3 +28,25 @@ export const ConvTranspose = defineOp({
     return [() => convolve(dy, w, convolution), () => weightGradient(dy, x, convolution), () => sumPerChannel(dy)];
   },
 });
+
+/** y[n, c, o·s + k·d − p] += x[n, c·K + k, o], the windows o of an image put back.  ∂x[n, c·K + k, o] = dy[n, c, o·s + k·d − p] */
+export const Col2Im = defineOp({
+  infer: (context, x, image, block) => {
+    const sizes = constantInts(context, image, 'the sizes of the image') ?? [];
+    const kernel = constantInts(context, block, 'the sizes of the windows') ?? [];
+    return { dtype: x.dtype, shape: [x.dim(0), x.dim(1) / sizeOf(kernel), ...sizes] };
+  },
+  vjp: (context, x, _image, block) => {
+    const kernel = constantInts(context, block, 'the sizes of the windows') ?? [];
+    return [() => windowsOf(context.dy, kernel, context.attributes.all()).reshape(x.shape), null, null];
+  },
+});
+
+/** The elements of each window as channels, picked by a convolution of each channel with one 1 per filter. */
+function windowsOf(image: Tensor, kernel: readonly number[], attributes: Attributes): Tensor {
+  const places = sizeOf(kernel);
+  const picks = matrixOf(places, places, (row, column) => (row === column ? 1 : 0));
+  const filters = image.graph.constant(constantOf(image.dtype, [places, 1, ...kernel], picks));
+  const single = image.reshape([-1, 1, ...image.shape.slice(2)]);
+  return image.graph.emit('Conv', [single, filters], { ...attributes, kernel_shape: ints(kernel) })[0] as Tensor;
+}

@@ -6,13 +6,16 @@ import * as comparison from './comparison.js';
 import * as conv from './conv.js';
 import type { OpDefinition } from './define.js';
 import * as elementwise from './elementwise.js';
+import * as fourier from './fourier.js';
 import * as indexing from './indexing.js';
 import * as linear from './linear.js';
 import * as norm from './norm.js';
 import * as pad from './pad.js';
 import * as pool from './pool.js';
+import * as recurrent from './recurrent.js';
 import * as reduce from './reduce.js';
 import * as resize from './resize.js';
+import * as sample from './sample.js';
 import * as shape from './shape.js';
 import * as softmax from './softmax.js';
 import * as sources from './sources.js';
@@ -23,13 +26,16 @@ const families: Readonly<Record<string, OpDefinition>>[] = [
   comparison,
   conv,
   elementwise,
+  fourier,
   indexing,
   linear,
   norm,
   pad,
   pool,
+  recurrent,
   reduce,
   resize,
+  sample,
   shape,
   softmax,
   sources,

@@ -1,6 +1,7 @@
 /** Operators that make tensors from nothing or only read shapes: no gradient passes them. */
-import { GlobalPercError, numbersOf } from '../graph/index.js';
+import { GlobalPercError, numbersOf, ONNX_DTYPE } from '../graph/index.js';
 import { constantInts, defineOp } from './define.js';
+import { dtypeNumbered } from './infer.js';
 
 /** The tensor held in the attribute `value` (https://onnx.ai/onnx/operators/onnx__Constant.html). */
 export const Constant = defineOp({
@@ -43,8 +44,31 @@ export const Shape = defineOp({
 /** The number of elements of its input. */
 export const Size = defineOp({ infer: () => ({ dtype: 'int64', shape: [] }) });
 
-/** Uniform numbers in [low, high): another draw at each run of a session. */
-export const RandomUniform = defineOp({
+/** Another draw at each run of a session, of a shape that an attribute gives. */
+const drawn = defineOp({
   random: true,
-  infer: ({ attributes }) => ({ dtype: 'float32', shape: attributes.ints('shape') ?? [] }),
+  infer: ({ attributes }) => ({
+    dtype: dtypeNumbered(attributes.int('dtype', ONNX_DTYPE.float32)),
+    shape: attributes.ints('shape') ?? [],
+  }),
 });
+
+/** Another draw at each run of a session, of the shape of x, and of its type unless an attribute gives one. */
+const drawnLike = defineOp({
+  random: true,
+  infer: ({ attributes }, x) => ({
+    dtype: dtypeNumbered(attributes.int('dtype', ONNX_DTYPE[x.dtype])),
+    shape: x.shape,
+  }),
+});
+
+/** Uniform numbers in [low, high). */
+export const RandomUniform = drawn;
+export const RandomUniformLike = drawnLike;
+
+/** Normal numbers of a mean and a standard deviation. */
+export const RandomNormal = drawn;
+export const RandomNormalLike = drawnLike;
+
+/** 1 with probability x, else 0. */
+export const Bernoulli = drawnLike;

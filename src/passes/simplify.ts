@@ -44,11 +44,12 @@ function sharing(): Rewrite {
   };
 }
 
-/** Identity; and Reshape and Expand to the shape that is there already. */
-const dropIdentity: Rewrite = (node, [x]) => {
-  const keepsShape = node.op === 'Reshape' || node.op === 'Expand';
-  const keepsAll = keepsShape && x && sameShape(x.shape, node.outputs[0]?.shape ?? []);
-  return x && (node.op === 'Identity' || keepsAll) ? [x] : undefined;
+/** Identity; and Reshape, Expand and Cast to the shape or type that is there already. */
+const dropIdentity: Rewrite = ({ op, outputs }, [x]) => {
+  if (x === undefined) return undefined;
+  const keepsShape = (op === 'Reshape' || op === 'Expand') && sameShape(x.shape, outputs[0]?.shape ?? []);
+  const keepsType = (op === 'Cast' || op === 'CastLike') && x.dtype === outputs[0]?.dtype;
+  return op === 'Identity' || keepsShape || keepsType ? [x] : undefined;
 };
 
 const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };

@@ -9,6 +9,14 @@ export type SessionOptions = InferenceSession.SessionOptions;
 /** From this size on, weights are used where the system maps them: copies in the kernels' layout would double the memory. */
 const REPACKED_UP_TO = 2 ** 30;
 
+/** Optimisations of ONNX Runtime that are left out. */
+const NOT_APPLIED = [
+  // Its time grows with the square of the number of nodes (12 of 18 s for a ViT with 61 hooks), and it finds nothing.
+  'CommonSubexpressionElimination',
+  // It gives a MaxPool the zeros of a Pad as a padding (seen in 1.30), which loses against negative numbers.
+  'Pad_Fusion',
+];
+
 /** Configuration entries by section and key (onnxruntime_session_options_config_keys.h). */
 type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
@@ -23,8 +31,7 @@ export function sessionOptions(given: SessionOptions, inPlace: OnnxModel['inPlac
       ...(inPlace && { model_external_initializers_file_folder_path: inPlace.folder }),
       ...((once || (inPlace && inPlace.bytes > REPACKED_UP_TO)) && { disable_prepacking: '1' }),
     },
-    // Its time grows with the square of the number of nodes (12 of 18 s for a ViT with 61 hooks), and it finds nothing.
-    optimization: { disable_specified_optimizers: 'CommonSubexpressionElimination' },
+    optimization: { disable_specified_optimizers: NOT_APPLIED.join(';') },
   };
   return {
     // Memory patterns plan for the whole graph at once and keep forward buffers alive through the backward pass (+75 %

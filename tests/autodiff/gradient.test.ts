@@ -31,6 +31,16 @@ describe('gradient', () => {
     expect((await runGraph(graph, { grad: grad as Tensor }, { x: values(3, -1) })).grad).toEqual([3, -1]);
   });
 
+  it.each(['RandomNormalLike', 'RandomUniformLike', 'Bernoulli'])('stops at what %s draws', async (op) => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const [drawn] = x.graph.emit(op, [x]) as [Tensor];
+    const [grad] = gradient(x.mul(3).add(drawn).sum(), [x]);
+    const found = await runGraph(graph, { grad: grad as Tensor, drawn }, { x: values(0.2, 0.7) });
+    expect(found.grad).toEqual([3, 3]);
+    expect(found.drawn).toHaveLength(2);
+  });
+
   it('gives zeros for a tensor the loss does not depend on', async () => {
     const graph = createGraph();
     const [x, y] = [graph.input('x', 'float32', [2]), graph.input('y', 'float32', [2])];
@@ -46,10 +56,39 @@ describe('gradient', () => {
   });
 });
 
+describe('the gradient of x + (q − x)', () => {
+  const gradientOf = async (build: (x: Tensor) => Tensor): Promise<number[] | undefined> => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const weights = graph.constant(values(2, -3));
+    const [grad] = gradient(build(x).mul(weights).sum(), [x]);
+    return (await runGraph(graph, { grad: grad as Tensor }, { x: values(0.4, 0.6) })).grad;
+  };
+  const rounded = (x: Tensor): Tensor => x.unary('Round');
+
+  it('goes straight to x where q has none, in either order', async () => {
+    expect(await gradientOf((x) => x.add(rounded(x).sub(x)))).toEqual([2, -3]);
+    expect(await gradientOf((x) => rounded(x).sub(x).add(x))).toEqual([2, -3]);
+  });
+
+  it('is as written where q has one', async () => {
+    expect(await gradientOf((x) => x.add(x.mul(5).sub(x)))).toEqual([10, -15]);
+  });
+
+  it('is as written where the bracket is read elsewhere too, or another tensor is added', async () => {
+    const twice = (x: Tensor): Tensor => {
+      const bracket = rounded(x).sub(x);
+      return x.add(bracket).add(bracket.mul(2));
+    };
+    expect(await gradientOf(twice)).toEqual([-4, 6]);
+    expect(await gradientOf((x) => x.mul(4).add(rounded(x).sub(x)))).toEqual([6, -9]);
+  });
+});
+
 describe('an operator without a rule', () => {
   const unknown = (x: Tensor): Tensor => {
     const types = [{ dtype: 'float32', shape: x.shape }] as const;
-    return x.graph.emit('GridSample', [x], {}, { types, name: '/warp/GridSample', modulePath: 'warp' })[0] as Tensor;
+    return x.graph.emit('DeformConv', [x], {}, { types, name: '/warp/DeformConv', modulePath: 'warp' })[0] as Tensor;
   };
 
   it('is named with its module before anything is appended, where the gradient must pass it', () => {
@@ -59,7 +98,7 @@ describe('an operator without a rule', () => {
     const before = graph.nodes.length;
     expect(() => gradient(loss, [x])).toThrow(GlobalPercError);
     expect(() => gradient(loss, [x])).toThrow(
-      /GridSample '\/warp\/GridSample' in module 'warp': this operator has no gradient rule/,
+      /DeformConv '\/warp\/DeformConv' in module 'warp': this operator has no gradient rule/,
     );
     expect(graph.nodes).toHaveLength(before);
   });

@@ -1,6 +1,6 @@
 /** What the fixtures do not have: names in doubt, repeated calls, merged layers, files without scopes. */
 import { describe, expect, it } from 'vitest';
-import { ints } from '../../src/graph/index.js';
+import { constantOf, ints } from '../../src/graph/index.js';
 import { parsePythonList } from '../../src/modules/dynamo.js';
 import { recoverModules, selectHooks } from '../../src/modules/index.js';
 import { graphOf, type NodeSpec } from './build.js';
@@ -32,6 +32,25 @@ describe('TorchScript names', () => {
       'backbone.d.b.0#0 Conv2d',
       'backbone.d.b.1#0 ReLU',
       'backbone.d.b#0 Sequential +',
+    ]);
+  });
+
+  it('knows a module that blocks share by its path around them, but for vectors, which exporters share if equal', () => {
+    const shared: NodeSpec[] = [
+      ['Conv', '/blocks.0/position/proj/Conv', ['x', 'position.proj.weight']],
+      ['LayerNormalization', '/blocks.0/norm/LayerNormalization', ['/blocks.0/position/proj/Conv', 'norm.weight']],
+      ['Conv', '/blocks.1/position/proj/Conv', ['/blocks.0/norm/LayerNormalization', 'position.proj.weight']],
+      ['Relu', '/blocks.1/act/Relu', ['/blocks.1/position/proj/Conv']],
+    ];
+    const graph = graphOf(shared);
+    const scale = graph.nodes[1]?.inputs[1];
+    if (scale) scale.constant = constantOf('float32', [1], [1]);
+    const leaves = recoverModules(graph).filter(({ leaf }) => leaf);
+    expect(leaves.map(({ path, call }) => `${path}#${call}`)).toEqual([
+      'position.proj#0',
+      'blocks.0.norm#0',
+      'position.proj#1',
+      'blocks.1.act#0',
     ]);
   });
 

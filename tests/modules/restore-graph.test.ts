@@ -1,6 +1,6 @@
 /** Nodes that exporters and optimisers merged or moved: order and views are again what PyTorch's hooks see. */
 import { describe, expect, it } from 'vitest';
-import { constantOf, type Graph, numbersOf } from '../../src/graph/index.js';
+import { constantOf, type Graph, numbersOf, sizeOf } from '../../src/graph/index.js';
 import { recoverModules } from '../../src/modules/index.js';
 import { graphOf, type NodeSpec } from './build.js';
 
@@ -47,6 +47,25 @@ describe('a view that ended a module', () => {
     Object.assign(node?.metadata ?? {}, { 'pkg.onnxscript.rewriter.rule_name': 'ReshapeReshape' });
     return made;
   };
+
+  it('has the shape of windows where it ended an Unfold', () => {
+    const scope = 'unfold:torch.nn.modules.fold.Unfold';
+    const made = graphOf([
+      ['Gather', 'rows', ['x', 'high'], [scope]],
+      ['Gather', 'columns', ['rows', 'wide'], [scope]],
+      ['Transpose', 'windows', ['columns'], [scope]],
+      ['Reshape', 'view', ['windows', 'merged'], ['split:my.Split']],
+    ]);
+    const shapes = { high: [3, 4], wide: [3, 5], merged: [5] };
+    for (const { inputs } of made.nodes) {
+      const shape = shapes[inputs[1]?.name as keyof typeof shapes];
+      if (inputs[1] && shape) inputs[1].constant = constantOf('int64', shape, new Float64Array(sizeOf(shape)));
+    }
+    Object.assign(made.nodes[3]?.metadata ?? {}, { 'pkg.onnxscript.rewriter.rule_name': 'ReshapeReshape' });
+    const [unfold] = recoverModules(made);
+    expect(unfold?.nodes.map(({ op }) => op)).toEqual(['Gather', 'Gather', 'Transpose', 'Reshape']);
+    expect(numbersOf(unfold?.output.producer?.inputs[1]?.constant as never)).toEqual([0, -1, 20]);
+  });
 
   it('has the shape of another call of its class', () => {
     const made = graph({ first: [2, 2, 3], complete: [2, 6] });

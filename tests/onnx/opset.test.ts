@@ -1,4 +1,5 @@
 /** Every rewriting rule: the file as it is and the normalised graph give the same numbers in ONNX Runtime. */
+import { TensorProto_DataType as ElementType, type TensorProto } from 'onnx-buf';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
 import { numbersOf } from '../../src/graph/index.js';
@@ -156,6 +157,8 @@ const cases: Case[] = [
     node: node('GridSample', { mode: 'bilinear' }, ['g']),
     initializers: [floatTensor('g', [1, 1, 2, 2], [-0.3, 0.4, 0.8, -0.9])],
   },
+  { name: 'DFT at 17', opset: 17, shape: [2, 3, 4, 2], node: node('DFT', { axis: 2 }) },
+  { name: 'DFT at 17 of the first axis', opset: 17, shape: [1, 4, 3, 1], node: node('DFT', { onesided: 1 }) },
   {
     name: 'Scatter at 9',
     opset: 9,
@@ -266,6 +269,23 @@ describe('normalizeOpset', () => {
     });
     await expect(resize({ nearest_mode: 'ceil' })).rejects.toThrow(/'ceil' has no counterpart in newer opsets/);
     await expect(resize({ mode: 'linear' })).rejects.toThrow(/no counterpart/);
+  });
+
+  it('brings places in double precision to the type of the image, which ONNX Runtime wants', async () => {
+    const places = [-0.3, 0.4, 0.8, -0.9];
+    const shape = [1, 1, 3, 3];
+    const run = async (grid: TensorProto): Promise<number[]> => {
+      const nodes = [node('GridSample', {}, ['g'])];
+      const bytes = modelBytes({ opset: 20, nodes, inputs: [input('x', shape)], initializers: [grid] });
+      const session = await runSteps(Session.open(await readOnnx(createGraph(), bytes, { source: 'test' }), 20));
+      const data = Float32Array.from({ length: 9 }, (_, i) => i * i);
+      const { y } = await runSteps(session.run({ x: { dtype: 'float32', dims: shape, data } }));
+      await runSteps(session.dispose());
+      return Array.from(y?.data as Float32Array);
+    };
+    const single = floatTensor('g', [1, 1, 2, 2], places);
+    const double = { ...single, dataType: ElementType.DOUBLE, floatData: [], doubleData: places };
+    expect(await run(double)).toEqual(await run(single));
   });
 
   it('sets the producer of every output', async () => {

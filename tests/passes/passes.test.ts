@@ -35,9 +35,13 @@ async function simplified(shape: number[], build: (x: Tensor) => Tensor): Promis
 /** x through an operator that is given its own shape. */
 const sameShapeBy = (x: Tensor, op: string): Tensor => x.graph.emit(op, [x, x.graph.ints(x.shape)])[0] as Tensor;
 
+/** x in its own type. */
+const sameTypeBy = (x: Tensor): Tensor => x.graph.emit('CastLike', [x, x.graph.scalar(0, x.dtype)])[0] as Tensor;
+
 describe('simplify', () => {
   it.each([
     ['shares equal computations', [3], (x: Tensor) => x.exp().add(x.exp()), ['Exp', 'Add']],
+    ['drops a Cast to the type that is there', [3], (x: Tensor) => sameTypeBy(x).neg(), ['Neg']],
     ['drops ·1, +0 and Identity', [3], (x: Tensor) => x.mul(1).add(0).detach().neg(), ['Neg']],
     [
       'drops shapes that are there already',
@@ -74,11 +78,11 @@ describe('simplify', () => {
     expect(Math.abs((mean as number) / Math.fround(0.1) - 1)).toBeLessThan(1e-6);
   });
 
-  it('draws random numbers as often as they are asked for', async () => {
+  it.each(['RandomUniform', 'RandomNormal'])('draws %s numbers as often as they are asked for', (op) => {
     const graph = createGraph();
-    const draw = () => graph.emit('RandomUniform', [], { shape: { kind: 'ints', value: [2] } })[0] as Tensor;
+    const draw = () => graph.emit(op, [], { shape: { kind: 'ints', value: [2] } })[0] as Tensor;
     graph.output('y', draw().sub(draw()));
-    expect(opsOf(simplify(graph))).toEqual(['RandomUniform', 'RandomUniform', 'Sub']);
+    expect(opsOf(simplify(graph))).toEqual([op, op, 'Sub']);
   });
 });
 

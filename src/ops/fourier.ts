@@ -1,0 +1,75 @@
+/** The discrete Fourier transform of an axis; the last axis holds real and imaginary parts, or real numbers alone. */
+import { constantOf, int, normalizeAxis, type Tensor } from '../graph/index.js';
+import { constantInts, defineOp, type InferContext } from './define.js';
+
+/** How an axis is transformed. */
+interface Transform {
+  readonly axis: number;
+  /** Number of elements that the transform is over; others are cut off, missing ones are 0. */
+  readonly length: number;
+  readonly inverse: boolean;
+  /** Spectra of real numbers hold their first half alone: the other mirrors it. */
+  readonly onesided: boolean;
+}
+
+const halfOf = (length: number): number => Math.floor(length / 2) + 1;
+
+function transformOf(context: InferContext, x: Tensor, length?: Tensor, axisInput?: Tensor): Transform {
+  const { attributes } = context;
+  const axis = normalizeAxis(constantInts(context, axisInput, 'the axis')?.[0] ?? -2, x.rank);
+  const [inverse, onesided] = ['inverse', 'onesided'].map((name) => attributes.int(name, 0) === 1) as [
+    boolean,
+    boolean,
+  ];
+  const whole = inverse && onesided ? 2 * (x.dim(axis) - 1) : x.dim(axis);
+  return { axis, length: constantInts(context, length, 'the length')?.[0] ?? whole, inverse, onesided };
+}
+
+/**
+ * y[k] = Σ x[n]·e^(−2πikn/N), inverse: y[n] = Σ x[k]·e^(2πikn/N)/N, both with the adjoint F → Fᴴ.
+ * ∂x = N·inverse(dy), of a half padded with zeros; inverse: ∂x = forward(dy)/N, of a half with the inner elements doubled
+ */
+export const DFT = defineOp({
+  infer: (context, x, length?: Tensor, axis?: Tensor) => {
+    const transform = transformOf(context, x, length, axis);
+    const count = transform.onesided && !transform.inverse ? halfOf(transform.length) : transform.length;
+    const parts = transform.onesided && transform.inverse ? 1 : 2;
+    const shape = x.shape.map((dim, i) => (i === transform.axis ? count : i === x.rank - 1 ? parts : dim));
+    return { dtype: x.dtype, shape };
+  },
+  vjp: (context, x, length?: Tensor, axis?: Tensor) => {
+    const transform = transformOf(context, x, length, axis);
+    const adjoint = transform.inverse ? adjointOfInverse : adjointOfForward;
+    return [() => fitted(fitted(adjoint(context.dy, transform), transform.axis, x), x.rank - 1, x), null, null];
+  },
+});
+
+function adjointOfForward(dy: Tensor, transform: Transform): Tensor {
+  const { axis, length } = transform;
+  return run(resized(dy, axis, length), { ...transform, inverse: true, onesided: false }).mul(length);
+}
+
+function adjointOfInverse(dy: Tensor, transform: Transform): Tensor {
+  const { axis, length, onesided } = transform;
+  const spectrum = run(dy, { ...transform, inverse: false });
+  if (!onesided) return spectrum.div(length);
+  const isInner = (k: number): boolean => k > 0 && 2 * k < length;
+  const factors = Array.from({ length: halfOf(length) }, (_, k) => (isInner(k) ? 2 : 1) / length);
+  const shape = spectrum.shape.map((dim, i) => (i === axis ? dim : 1));
+  return spectrum.mul(spectrum.graph.constant(constantOf(spectrum.dtype, shape, factors)));
+}
+
+function run(x: Tensor, { axis, length, inverse, onesided }: Transform): Tensor {
+  const scalar = (value: number): Tensor => x.graph.constant(constantOf('int64', [], [value]));
+  const attributes = { inverse: int(inverse ? 1 : 0), onesided: int(onesided ? 1 : 0) };
+  return x.graph.emit('DFT', [x, scalar(length), scalar(axis)], attributes)[0] as Tensor;
+}
+
+/** An axis cut off or filled up with zeros, to as many elements as it has in another tensor. */
+const fitted = (x: Tensor, axis: number, like: Tensor): Tensor => resized(x, axis, like.dim(axis));
+
+const resized = (x: Tensor, axis: number, size: number): Tensor =>
+  x.pad(
+    x.shape.map(() => 0),
+    x.shape.map((dim, i) => (i === axis ? size - dim : 0)),
+  );
