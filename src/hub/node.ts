@@ -16,8 +16,9 @@ export { parseHubId } from './id.js';
 
 /**
  * Finds a model on the Hugging Face hub, and downloads what the cache lacks of it: the ONNX file, its external data and
- * `preprocessor_config.json`. External data of other names than the model's are left to `fetchBeside`. Chosen are `options.file`, or else `onnx/model.onnx`, `model.onnx`, or the only `.onnx`
- * file of float32 weights. A download that breaks off is continued, and every file's checksum is verified.
+ * `preprocessor_config.json`. External data of other names than the model's are left to `fetchBeside`. Chosen are
+ * `options.file`, or else `onnx/model.onnx`, `model.onnx`, or the only `.onnx` file of float32 weights. A download that
+ * breaks off is continued, and every file's checksum is verified.
  *
  * The environment: `HF_HUB_CACHE`, `HF_HOME` and `XDG_CACHE_HOME` place the cache (default `~/.cache/huggingface/hub`),
  * `HF_TOKEN` (or the file `token` in `HF_HOME`) opens private and gated repositories, `HF_ENDPOINT` names another hub,

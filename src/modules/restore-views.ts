@@ -22,19 +22,18 @@ export function restoreViews(graph: Graph): void {
     const [view] = node.inputs;
     const { path, qualifiedClass } = moduleOf(view?.producer) ?? {};
     if (view === undefined || qualifiedClass === undefined || path === moduleOf(node)?.path) continue;
-    const windows = qualifiedClass === UNFOLD ? unfoldedShape(view.producer) : undefined;
-    if (windows) node.inputs[0] = insertView(graph, view, windows);
-    const size = elementsOf(view);
-    if (size === undefined) continue;
-    const others = Array.from(modules.values()).filter(
-      (nodes) => moduleOf(nodes[0])?.qualifiedClass === qualifiedClass,
-    );
-    const shapes = others.flatMap((nodes) => viewShape(nodes.at(-1)) ?? []).filter((shape) => sizeOf(shape) === size);
-    const [shape] = shapes;
-    if (shape && shapes.every((other) => String(other) === String(shape))) {
-      node.inputs[0] = insertView(graph, view, shape);
-    }
+    const sameClass = (nodes: readonly Node[]): boolean => moduleOf(nodes[0])?.qualifiedClass === qualifiedClass;
+    const unfolded = qualifiedClass === UNFOLD ? unfoldedShape(view.producer) : undefined;
+    const shape = unfolded ?? shapeAmong(Array.from(modules.values()).filter(sameClass), view);
+    if (shape) node.inputs[0] = insertView(graph, view, shape);
   }
+}
+
+/** The shape of as many elements as a view has that all modules end with, of those that end with such a one. */
+function shapeAmong(modules: readonly (readonly Node[])[], view: Value): number[] | undefined {
+  const size = elementsOf(view);
+  const shapes = modules.flatMap((nodes) => viewShape(nodes.at(-1)) ?? []).filter((shape) => sizeOf(shape) === size);
+  return shapes.every((other) => String(other) === String(shapes[0])) ? shapes[0] : undefined;
 }
 
 /** [batch, channels · places in a window, windows], from the two Gathers whose indices are [places, windows] of an axis. */

@@ -27,9 +27,9 @@ export type TfStep = (
  * const step = tfStep(new GlobalPercLoss(teacher, config));
  * const value = await step(model, tf.train.adam(1e-3), x, y);   // was: await model.trainOnBatch(x, y)
  *
- * @throws GlobalPercError where it is given no loss; a step (the promise rejects, the model is as before) where an argument is
- * missing or another, where the shapes do not fit the teacher or each
- * other, on NaN or infinite values, after the loss was disposed, and where the two runs of the model differ.
+ * @throws GlobalPercError where it is given no loss; a step (the promise rejects, the model is as before) where an
+ * argument is missing or another, where the shapes do not fit the teacher or each other, on NaN or infinite values, after
+ * the loss was disposed, and where the two runs of the model differ.
  */
 export function tfStep(loss: Loss): TfStep {
   requireLoss('tfStep', loss);
@@ -63,9 +63,10 @@ async function gradientOf(
   output: tf.Tensor,
   y: tf.Tensor,
 ): Promise<{ value: number; cotangent: tf.Tensor }> {
+  requireNumbers("the model's output", output);
   try {
-    const target = await read('y', y);
-    const { value, grad } = await loss.valueAndGrad(await read("the model's output", output), target);
+    const target = await read(y);
+    const { value, grad } = await loss.valueAndGrad(await read(output), target);
     return { value, cotangent: tensorOf(grad) };
   } catch (error) {
     throw explained(error, output, y);

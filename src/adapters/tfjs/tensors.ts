@@ -7,7 +7,7 @@ import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 /** What messages of this library leave open. */
 const ORDER = 'shapes and places are in the order [B, C, H, W] here, where TensorFlow.js has [B, H, W, C]';
 
-/** Reads a tensor of numbers and waits for it. @throws GlobalPercError where the backend cannot wait. */
+/** Reads a tensor of numbers and blocks until it is there. @throws GlobalPercError where the backend cannot wait. */
 export function readSync(name: string, tensor: tf.Tensor): TensorLike {
   return tf.tidy(() => {
     const ours = channelsFirst(tensor);
@@ -22,9 +22,8 @@ export function readSync(name: string, tensor: tf.Tensor): TensorLike {
   });
 }
 
-/** Reads a tensor. @throws GlobalPercError when it is none, or not of numbers. */
-export async function read(name: string, tensor: tf.Tensor): Promise<TensorLike> {
-  requireNumbers(name, tensor);
+/** Reads a tensor of numbers without blocking. */
+export async function read(tensor: tf.Tensor): Promise<TensorLike> {
   const ours = tf.tidy(() => channelsFirst(tensor));
   try {
     return { dims: ours.shape, data: await ours.data() };
