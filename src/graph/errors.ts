@@ -1,13 +1,45 @@
+/** What kind of thing went wrong; stable from version to version. */
+export type ErrorCode =
+  /** A tensor, path or argument that is not what was asked for. */
+  | 'invalid-argument'
+  /** An option or configuration key that is unknown, missing or out of range. */
+  | 'invalid-option'
+  /** A model file that cannot be understood, or does not fit what is done with it. */
+  | 'invalid-model'
+  /** An image, tensor, checkpoint or other file that cannot be understood. */
+  | 'invalid-file'
+  /** An operator or form of one that is not supported, or has no gradient. */
+  | 'unsupported-operator'
+  /** A file, folder or address that is missing, unreachable or not writable. */
+  | 'io'
+  /** Numbers that became NaN or infinite. */
+  | 'not-finite'
+  /** Use after `dispose()`. */
+  | 'disposed'
+  /** ONNX Runtime or its worker failed, or cannot do what is asked here. */
+  | 'runtime';
+
+/** What a GlobalPercError takes beside its message. */
+export interface ErrorDetails {
+  /** Default `'invalid-argument'`. */
+  readonly code?: ErrorCode;
+  /** The error behind this one. */
+  readonly cause?: unknown;
+}
+
 /**
  * The one error class for everything a caller can put right: bad files, shapes, options, unsupported models.
  * Its message says what was expected, what came, where, and what to do. Any other exception is a defect of ours.
  */
 export class GlobalPercError extends Error {
   override readonly name = 'GlobalPercError';
+  /** What kind of error it is, for programs; messages may change. */
+  readonly code: ErrorCode;
 
   /** @param message becomes one line: what it quotes from a file or another library may have several. */
-  constructor(message: string) {
-    super(message.replace(/\s*[\r\n]\s*/g, ' '));
+  constructor(message: string, { code = 'invalid-argument', ...options }: ErrorDetails = {}) {
+    super(message.replace(/\s*[\r\n]\s*/g, ' '), options);
+    this.code = code;
   }
 }
 
