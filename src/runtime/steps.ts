@@ -17,6 +17,11 @@ export function* ask<M extends keyof EngineMethods>(
   return (yield { method, argument }) as Awaited<ReturnType<EngineMethods[M]>>;
 }
 
+/** What stops a computation: between two of its requests, and before the first. */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
 let starting: Promise<Engine> | undefined;
 let started: Engine | undefined;
 
@@ -26,10 +31,20 @@ async function startedEngine(): Promise<Engine> {
   return started;
 }
 
-/** Carries out a computation without blocking. */
-export async function runSteps<T>(steps: Steps<T>): Promise<T> {
+/**
+ * Carries out a computation without blocking. An aborted signal stops it before its next request: the reason is thrown
+ * into it once, and what it asks while it tidies up is still carried out.
+ */
+export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): Promise<T> {
+  signal?.throwIfAborted();
+  let stopped = false;
   let step = steps.next();
   while (!step.done) {
+    if (signal?.aborted && !stopped) {
+      stopped = true;
+      step = steps.throw(signal.reason);
+      continue;
+    }
     const { value: request } = step;
     const resume = await startedEngine()
       .then((engine) => engine.ask(request))
@@ -43,7 +58,8 @@ export async function runSteps<T>(steps: Steps<T>): Promise<T> {
 }
 
 /** Carries out a computation and blocks until it is done. @throws GlobalPercError where that is not possible. */
-export function runStepsSync<T>(steps: Steps<T>): T {
+export function runStepsSync<T>(steps: Steps<T>, { signal }: Abortable = {}): T {
+  signal?.throwIfAborted();
   if (started === undefined) throw new Error('runStepsSync before the engine was started');
   const engine = started;
   if (engine.cannotBlock) throw new GlobalPercError(`synchronous calls are not possible here: ${engine.cannotBlock}`);
