@@ -7,27 +7,47 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { openForReading, readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
+import { closeGate, openGate } from './native-gate.mjs';
 import type { Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
 
 /** The worker keeps the process alive only while an answer is awaited. */
 async function startEngine(): Promise<Engine> {
-  const worker = new Worker(new URL('./node-worker.mjs', import.meta.url));
+  const gate = openGate();
+  const worker = new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData: gate });
+  const engine = new WorkerEngine({
+    post: (request) => worker.postMessage(request),
+    keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
+    runs: () => runs(worker),
+  });
+  process.once('exit', () => {
+    engine.fail(new Error('the process is ending'));
+    closeGate(gate, () => runs(worker));
+  });
   // A process that ends while the worker is still loading the runtime would wait for it for ever.
   await new Promise((loaded, failed) => {
     worker.once('message', loaded);
     worker.once('error', failed);
-  });
-  const engine = new WorkerEngine({
-    post: (request) => worker.postMessage(request),
-    keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
+    worker.once('exit', (code) => failed(new Error(`exit code ${code}`)));
+  }).catch((cause: Error) => {
+    throw new GlobalPercError(`ONNX Runtime could not be loaded: ${cause.message}; install onnxruntime-node again`, {
+      code: 'runtime',
+      cause,
+    });
   });
   worker.on('message', (answer) => engine.receive(answer));
   worker.on('error', (error) => engine.fail(error));
+  worker.on('exit', (code) => engine.fail(new Error(`exit code ${code}`)));
   // After the listeners, since adding one keeps the process alive.
   worker.unref();
   return engine;
+}
+
+/** Read from the worker's event loop, since a thread that is blocked gets no events: one that has ended idled for −1 ms. */
+function runs(worker: Worker): boolean {
+  const { active, idle } = worker.performance.eventLoopUtilization();
+  return active > 0 && idle >= 0;
 }
 
 const isRemote = (source: string): boolean => /^https?:\/\//i.test(source);
