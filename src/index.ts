@@ -42,7 +42,6 @@ export {
   moduleTree,
   parametersOf,
 } from './modules/index.js';
-export * as models from './nn/models.js';
 export * as nn from './nn.js';
 export * as optim from './optim/index.js';
 export { Generator } from './random/index.js';
@@ -57,3 +56,4 @@ export {
   toOnnx,
 } from './train/index.js';
 export * as transforms from './transforms/index.js';
+export * as models from './zoo/index.js';

@@ -39,7 +39,7 @@ class Trunk extends nn.Module {
 
   /** @param {Tensor} image */
   forward(image) {
-    return this.features.call(centred(image));
+    return this.features(centred(image));
   }
 }
 
@@ -53,7 +53,7 @@ class Pretext extends nn.Module {
 
   /** @param {Tensor} image */
   forward(image) {
-    return this.head.call(this.trunk.call(image).mean([2, 3]));
+    return this.head(this.trunk(image).mean([2, 3]));
   }
 }
 
@@ -97,7 +97,7 @@ class Teacher extends nn.Module {
   /** @param {Trunk} trunk */
   constructor(trunk) {
     super();
-    const layers = trunk.features.children();
+    const layers = [...trunk.features];
     const merged = layers.flatMap((layer, i) => {
       if (layer instanceof nn.Conv2d) return [mergedConvolution(layer, /** @type {nn.BatchNorm2d} */ (layers[i + 1]))];
       return layer instanceof nn.BatchNorm2d ? [] : [layer];
@@ -107,7 +107,7 @@ class Teacher extends nn.Module {
 
   /** @param {Tensor} image */
   forward(image) {
-    return this.features.call(centred(image));
+    return this.features(centred(image));
   }
 }
 

@@ -12,7 +12,7 @@ import {
   type TensorType,
 } from '../graph/index.js';
 import { begin, type Hook, type Objective, type StepOptions } from '../loss/index.js';
-import { type Bind, type Module, Parameter, Trace } from '../nn/index.js';
+import { type AnyModule, type Bind, Parameter, Trace } from '../nn/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { clipGradNorm, clipGradValue, type Optimizer, totalNorm } from '../optim/index.js';
 import { fold, simplify } from '../passes/index.js';
@@ -32,7 +32,7 @@ import {
 
 /** What a step is built from. */
 export interface Recipe {
-  readonly student: Module;
+  readonly student: AnyModule;
   readonly loss: Objective;
   readonly optimizer: Optimizer;
   readonly batch: Shape;
@@ -67,7 +67,7 @@ interface Scenery {
   readonly weights: ReadonlyMap<string, { readonly parameter: Parameter; readonly tensor: Tensor }>;
 }
 
-async function stage(student: Module, input: TensorType, training: boolean): Promise<Scenery> {
+async function stage(student: AnyModule, input: TensorType, training: boolean): Promise<Scenery> {
   await student.prepare(input.shape);
   const graph = createGraph();
   const carried = new Carried(graph);
@@ -79,13 +79,13 @@ async function stage(student: Module, input: TensorType, training: boolean): Pro
     return tensor;
   };
   const trace = new Trace(graph, student, bind);
-  const forward = (): Tensor => student.call(image);
+  const forward = (): Tensor => [student(image)].flat()[0] as Tensor;
   const output = training ? forward() : student.whileEvaluating(forward);
   return { graph, carried, trace, input: image, output, weights };
 }
 
 /** The student alone, in evaluation mode. */
-export async function openPrediction(student: Module, input: TensorType, session: SessionOptions): Promise<Program> {
+export async function openPrediction(student: AnyModule, input: TensorType, session: SessionOptions): Promise<Program> {
   const { graph, carried, output } = await stage(student, input, false);
   graph.output('output', output);
   return open(graph, carried, { hooks: [], target: typeOf(output) }, session, {});

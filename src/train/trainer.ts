@@ -2,7 +2,7 @@
 import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
 import type { Objective } from '../loss/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
-import type { Module, StateDict } from '../nn/index.js';
+import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { download, type HostTensor, platform, release, runSteps, Turns, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './checkpoint.js';
@@ -22,7 +22,7 @@ import { openEvaluation, openPrediction, openStep, type Program, type Recipe } f
  * await trainer.save('run/');
  */
 export class Trainer implements AsyncDisposable {
-  readonly student: Module;
+  readonly student: AnyModule;
   private readonly recipe: Recipe;
   private readonly seed: number;
   private readonly program: Program;
@@ -47,7 +47,7 @@ export class Trainer implements AsyncDisposable {
    * @throws GlobalPercError when student, loss and batch shape do not fit together, or an option is out of range.
    */
   static async create(
-    student: Module,
+    student: AnyModule,
     loss: Objective,
     optimizer: Optimizer,
     options: TrainerOptions,

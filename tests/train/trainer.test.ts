@@ -242,12 +242,12 @@ describe('an exported student', () => {
   });
 
   it('writes every output of a module', async () => {
-    class Two extends Module {
+    class Two extends Module<Tensor[]> {
       readonly conv = new Conv2d(3, 2, 3, { stride: 2 });
       readonly linear = new Linear(2, 4);
       override forward(x: Tensor): Tensor[] {
-        const features = this.conv.call(x);
-        return [features, this.linear.call(features.mean([2, 3]))];
+        const features = this.conv(x);
+        return [features, this.linear(features.mean([2, 3]))];
       }
     }
     const { graph } = await loadModel(await toOnnx(new Two(), { input: BATCH }));
@@ -261,7 +261,7 @@ describe('an exported student', () => {
     class Fixed extends Module {
       readonly linear = new Linear(3 * 16 * 16, 4);
       override forward(x: Tensor): Tensor {
-        return this.linear.call(x.reshape([x.dim(0), -1]));
+        return this.linear(x.reshape([x.dim(0), -1]));
       }
     }
     const model = await loadModel(await toOnnx(new Fixed(), { input: BATCH }));

@@ -1,5 +1,5 @@
 /** What the pools' gradients are made of. */
-import { type AttributeReader, GlobalPercError, int, ints, type Tensor } from '../graph/index.js';
+import { type AttributeReader, GlobalPercError, int, ints, type Tensor } from '../../graph/index.js';
 import { exactAfter, extent, type WindowAxis, windowAxes } from './spatial.js';
 
 /** The windows of a pool node over its input. */

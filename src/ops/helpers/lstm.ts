@@ -1,5 +1,5 @@
 /** The gradient of one direction of an LSTM, step by step from the last to the first. */
-import { concat, type Tensor } from '../graph/index.js';
+import { concat, type Tensor } from '../../graph/index.js';
 
 /** One direction, its first step first: x [T, B, I], w [4H, I], r [4H, H], b [8H], y [T, B, H], h₀ and c₀ [B, H]. */
 export interface Lstm {

@@ -1,13 +1,13 @@
 /** A U-Net (Ronneberger et al. 2015) for images. */
 import { concat, type Tensor } from '../graph/index.js';
-import { ReLU } from './activation.js';
-import { BatchNorm2d } from './batch-norm.js';
-import { ModuleList, Sequential } from './container.js';
-import { Conv2d } from './convolution.js';
-import { Module } from './module.js';
-import { MaxPool2d } from './pooling.js';
-import { requireMultiples } from './sizes.js';
-import { Upsample } from './upsampling.js';
+import { ReLU } from '../nn/activation.js';
+import { BatchNorm2d } from '../nn/batch-norm.js';
+import { ModuleList, Sequential } from '../nn/container.js';
+import { Conv2d } from '../nn/convolution.js';
+import { Module } from '../nn/module.js';
+import { MaxPool2d } from '../nn/pooling.js';
+import { requireMultiples } from '../nn/sizes.js';
+import { Upsample } from '../nn/upsampling.js';
 
 /** Twice: 3×3 convolution, batch norm, ReLU. */
 export class DoubleConv extends Sequential {
@@ -56,14 +56,14 @@ export class UNet extends Module {
     const skips: Tensor[] = [];
     let features = x;
     for (const block of this.down) {
-      features = block.call(features);
+      features = block(features);
       skips.push(features);
-      features = this.pool.call(features);
+      features = this.pool(features);
     }
-    features = this.middle.call(features);
+    features = this.middle(features);
     for (const block of this.up) {
-      features = block.call(concat([skips.pop() as Tensor, this.upsample.call(features)], 1));
+      features = block(concat([skips.pop() as Tensor, this.upsample(features)], 1));
     }
-    return this.head.call(features);
+    return this.head(features);
   }
 }

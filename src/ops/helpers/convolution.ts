@@ -11,7 +11,7 @@ import {
   type Shape,
   sizeOf,
   type Tensor,
-} from '../graph/index.js';
+} from '../../graph/index.js';
 import { exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './spatial.js';
 
 /** Windows and channel groups of a convolution. */

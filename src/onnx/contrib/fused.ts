@@ -1,6 +1,6 @@
 /** Convolutions, poolings and matrix products with what ONNX Runtime's optimiser has pulled into them. */
-import { type Attribute, float, ints, string, type Value } from '../graph/index.js';
-import type { Draft, Expansion, Expansions } from './draft.js';
+import { type Attribute, float, ints, string, type Value } from '../../graph/index.js';
+import type { Draft, Expansion, Expansions } from '../draft.js';
 
 /** α·a′·b′, ′ transposing the last two dimensions. */
 const fusedMatMul: Expansion = (draft) => {

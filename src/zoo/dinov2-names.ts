@@ -1,6 +1,6 @@
 /** Weights of DINOv2 as Hugging Face's transformers and timm name them, by the names of the original. */
 import { differences, GlobalPercError, type Shape } from '../graph/index.js';
-import { converted, type StoredTensor } from './conversion.js';
+import { converted, type StoredTensor } from '../nn/conversion.js';
 
 type State = Readonly<Record<string, StoredTensor>>;
 

@@ -1,9 +1,9 @@
 /** Normalisations of com.microsoft: with a skip connection before them, or in the layout NHWC. */
-import { float, int, type Value } from '../graph/index.js';
-import { silu } from './contrib-activation.js';
-import { channelsFirst, channelsLast } from './contrib-fused.js';
-import type { Draft, Expansion, Expansions } from './draft.js';
-import { unsqueezedTo } from './shapes.js';
+import { float, int, type Value } from '../../graph/index.js';
+import type { Draft, Expansion, Expansions } from '../draft.js';
+import { unsqueezedTo } from '../shapes.js';
+import { silu } from './activation.js';
+import { channelsFirst, channelsLast } from './fused.js';
 
 /** x/√(mean x² + ε)·scale over the dimensions from `axis` on; ONNX Runtime writes it as if it were a standard operator. */
 const simplifiedLayerNormalization: Expansion = (draft) => {

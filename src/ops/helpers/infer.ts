@@ -6,8 +6,8 @@ import {
   ONNX_DTYPE,
   type Tensor,
   type TensorType,
-} from '../graph/index.js';
-import type { InferContext, OpDefinition } from './define.js';
+} from '../../graph/index.js';
+import type { InferContext, OpDefinition } from '../define.js';
 
 type Infer = OpDefinition['infer'];
 

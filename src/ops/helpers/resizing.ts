@@ -1,6 +1,6 @@
 /** What Resize is made of: the scale of each axis, and the gradient through the axes' matrices. */
-import { type AttributeReader, GlobalPercError, ints, normalizeAxis, type Tensor } from '../graph/index.js';
-import { constantInts, type InferContext } from './define.js';
+import { type AttributeReader, GlobalPercError, ints, normalizeAxis, type Tensor } from '../../graph/index.js';
+import { constantInts, type InferContext } from '../define.js';
 import { type Coordinates, type Interpolation, interpolationMatrix, type NearestMode } from './interpolation.js';
 import { contractAxis } from './separable.js';
 

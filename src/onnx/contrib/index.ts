@@ -3,15 +3,15 @@
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md), and those of the newest operator sets, spelled
  * out in older standard ones. Gradients are known for those alone.
  */
-import { describeNode, GlobalPercError, type Graph, type Node, type Value } from '../graph/index.js';
-import * as activation from './contrib-activation.js';
-import * as attention from './contrib-attention.js';
-import * as standardAttention from './contrib-attention-standard.js';
-import * as fused from './contrib-fused.js';
-import * as normalization from './contrib-normalization.js';
-import * as rotary from './contrib-rotary.js';
-import { Draft, type Expansion, type Expansions } from './draft.js';
-import type { NewerOperator } from './others.js';
+import { describeNode, GlobalPercError, type Graph, type Node, type Value } from '../../graph/index.js';
+import { Draft, type Expansion, type Expansions } from '../draft.js';
+import type { NewerOperator } from '../others.js';
+import * as activation from './activation.js';
+import * as attention from './attention.js';
+import * as standardAttention from './attention-standard.js';
+import * as fused from './fused.js';
+import * as normalization from './normalization.js';
+import * as rotary from './rotary.js';
 
 const STANDARD: Readonly<Record<NewerOperator, Expansion>> = {
   ...standardAttention.standard,

@@ -1,5 +1,5 @@
 /** Index arithmetic of Einsum (https://onnx.ai/onnx/operators/onnx__Einsum.html). */
-import { constantOf, GlobalPercError, type Shape, string, type Tensor } from '../graph/index.js';
+import { constantOf, GlobalPercError, type Shape, string, type Tensor } from '../../graph/index.js';
 
 /** An equation with one letter per dimension; an ellipsis is spelled out by letters of its own. */
 export interface Equation {

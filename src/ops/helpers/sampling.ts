@@ -1,5 +1,5 @@
 /** Sampling an image at the places of a grid: which elements a sample mixes, their shares, and how shares change. */
-import { type AttributeReader, constantOf, type Shape, sizeOf, type Tensor } from '../graph/index.js';
+import { type AttributeReader, constantOf, type Shape, sizeOf, type Tensor } from '../../graph/index.js';
 
 type Mode = keyof typeof SHARES;
 

@@ -1,5 +1,5 @@
 /** Linear maps of one axis by a constant matrix: what resizing and average pooling are made of. */
-import { constantOf, normalizeAxis, sizeOf, type Tensor } from '../graph/index.js';
+import { constantOf, normalizeAxis, sizeOf, type Tensor } from '../../graph/index.js';
 
 /**
  * Contracts an axis with the rows of a matrix: y[…, c, …] = Σᵣ M[r, c]·x[…, r, …]. This is the gradient of the map that

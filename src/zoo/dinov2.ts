@@ -4,21 +4,21 @@
  * https://github.com/facebookresearch/dinov2, so that hooks and weight files of the original fit.
  */
 import { concat, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
-import { GELU } from './activation.js';
-import { scaledDotProductAttention } from './attention.js';
-import { ModuleList } from './container.js';
-import type { StoredTensor } from './conversion.js';
-import { Conv2d } from './convolution.js';
+import { GELU } from '../nn/activation.js';
+import { scaledDotProductAttention } from '../nn/attention.js';
+import { ModuleList } from '../nn/container.js';
+import type { StoredTensor } from '../nn/conversion.js';
+import { Conv2d } from '../nn/convolution.js';
+import { Dropout } from '../nn/dropout.js';
+import { Identity } from '../nn/flatten.js';
+import { lazily, normal, ones, truncNormal, zeros } from '../nn/init.js';
+import { Linear } from '../nn/linear.js';
+import { Module } from '../nn/module.js';
+import { LayerNorm } from '../nn/normalization.js';
+import { Parameter } from '../nn/parameter.js';
+import { requireCount, requireMultiples } from '../nn/sizes.js';
 import { fromHuggingFace, fromTimm } from './dinov2-names.js';
 import { resampledPositions } from './dinov2-positions.js';
-import { Dropout } from './dropout.js';
-import { Identity } from './flatten.js';
-import { lazily, normal, ones, truncNormal, zeros } from './init.js';
-import { Linear } from './linear.js';
-import { Module } from './module.js';
-import { LayerNorm } from './normalization.js';
-import { Parameter } from './parameter.js';
-import { requireCount, requireMultiples } from './sizes.js';
 
 /** Emitted so that the first `kept` dimensions are copied from x: an exported file then takes any batch. */
 const reshapeBehind = (x: Tensor, kept: number, rest: Shape): Tensor =>
@@ -48,8 +48,8 @@ export class PatchEmbed extends Module {
   /** @throws GlobalPercError naming the nearest sizes when a side is no multiple of the patch. */
   override forward(x: Tensor): Tensor {
     requireMultiples(this.className, x, this.patchSize);
-    const patches = reshapeBehind(this.proj.call(x), 2, [-1]);
-    return this.norm.call(patches.swapAxes(1, 2));
+    const patches = reshapeBehind(this.proj(x), 2, [-1]);
+    return this.norm(patches.swapAxes(1, 2));
   }
 }
 
@@ -75,12 +75,12 @@ export class MemEffAttention extends Module {
   override forward(x: Tensor): Tensor {
     const dim = x.dim(-1);
     const sizes = x.graph.ints([dim, dim, dim]);
-    const parts = x.graph.emit('Split', [this.qkv.call(x), sizes], { axis: int(-1) }, { outputs: 3 });
+    const parts = x.graph.emit('Split', [this.qkv(x), sizes], { axis: int(-1) }, { outputs: 3 });
     const [q, k, v] = parts.map((part) =>
       reshapeBehind(part, 2, [this.numHeads, dim / this.numHeads]).swapAxes(1, 2),
     ) as [Tensor, Tensor, Tensor];
     const mixed = scaledDotProductAttention(q, k, v).swapAxes(1, 2);
-    return this.proj_drop.call(this.proj.call(reshapeBehind(mixed, 2, [dim])));
+    return this.proj_drop(this.proj(reshapeBehind(mixed, 2, [dim])));
   }
 }
 
@@ -114,8 +114,8 @@ export class Mlp extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    const hidden = this.drop.call(this.act.call(this.fc1.call(x)));
-    return this.drop.call(this.fc2.call(hidden));
+    const hidden = this.drop(this.act(this.fc1(x)));
+    return this.drop(this.fc2(hidden));
   }
 }
 
@@ -145,8 +145,8 @@ export class NestedTensorBlock extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    const attended = x.add(this.ls1.call(this.attn.call(this.norm1.call(x))));
-    return attended.add(this.ls2.call(this.mlp.call(this.norm2.call(attended))));
+    const attended = x.add(this.ls1(this.attn(this.norm1(x))));
+    return attended.add(this.ls2(this.mlp(this.norm2(attended))));
   }
 }
 
@@ -213,13 +213,13 @@ export class DinoVisionTransformer extends Module {
   /** @throws GlobalPercError naming the nearest sizes when a side is no multiple of the patch. */
   override forward(x: Tensor): Tensor {
     const tokens = this.prepareTokens(x);
-    const features = this.norm.call([...this.blocks].reduce((previous, block) => block.call(previous), tokens));
-    return this.head.call(features.gather(x.graph.scalar(0, 'int64'), 1));
+    const features = this.norm([...this.blocks].reduce((previous, block) => block(previous), tokens));
+    return this.head(features.gather(x.graph.scalar(0, 'int64'), 1));
   }
 
   /** Class token, registers and patches, positions added to all but the registers: `[B, N, embedDim]`. */
   private prepareTokens(x: Tensor): Tensor {
-    const patches = this.patch_embed.call(x);
+    const patches = this.patch_embed(x);
     const [rows, columns] = x.shape.slice(2).map((side) => side / this.patch_embed.patchSize) as [number, number];
     const positions = resampledPositions(this.read(this.pos_embed, x), [rows, columns], {
       antialias: this.interpolateAntialias,

@@ -1,6 +1,6 @@
 /** Activations of com.microsoft, with the additions before them. */
-import { int, string, type Value } from '../graph/index.js';
-import type { Draft, Expansions } from './draft.js';
+import { int, string, type Value } from '../../graph/index.js';
+import type { Draft, Expansions } from '../draft.js';
 
 /** The erf form, and the one with tanh. */
 const gelu = (draft: Draft, x: Value, approximate: 'none' | 'tanh'): Value =>

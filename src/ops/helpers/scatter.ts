@@ -1,5 +1,5 @@
 /** Adding slices up by index: the gradient of every kind of gathering. */
-import { constantOf, int, string, type Tensor } from '../graph/index.js';
+import { constantOf, int, string, type Tensor } from '../../graph/index.js';
 
 /** From this many index values on, a 0/1 matrix product is no longer the cheap way. */
 const MATRIX_LIMIT = 2048;

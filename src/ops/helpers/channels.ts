@@ -1,5 +1,5 @@
 /** Parameters with one entry per channel, for tensors [batch, channels, …spatial]. */
-import type { Tensor } from '../graph/index.js';
+import type { Tensor } from '../../graph/index.js';
 
 /** A vector [channels] as [channels, 1, …], so that it broadcasts over a tensor of the given rank. */
 export const perChannel = (vector: Tensor, rank: number): Tensor =>

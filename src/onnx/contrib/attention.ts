@@ -1,10 +1,10 @@
 /** The attention operators of com.microsoft, spelled out. */
-import { constantOf, int, type Value } from '../graph/index.js';
-import { attend, continued, type Heads, outOfSight } from './attention.js';
-import { rotate, rowsAt } from './contrib-rotary.js';
-import type { Draft, Expansions } from './draft.js';
-import { join, split, splitEither } from './heads.js';
-import { arange, cast, dimension, rankOf, reshape, splitLast, unsqueezedTo } from './shapes.js';
+import { constantOf, int, type Value } from '../../graph/index.js';
+import { attend, continued, type Heads, outOfSight } from '../attention.js';
+import type { Draft, Expansions } from '../draft.js';
+import { join, split, splitEither } from '../heads.js';
+import { arange, cast, dimension, rankOf, reshape, splitLast, unsqueezedTo } from '../shapes.js';
+import { rotate, rowsAt } from './rotary.js';
 
 /** Attention: the projections in one matrix `[D, E + E + V]`, then attention of x `[B, S, D]` to itself. */
 function expandAttention(draft: Draft): (Value | undefined)[] {

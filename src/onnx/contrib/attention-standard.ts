@@ -1,9 +1,9 @@
 /** The standard Attention of operator sets 23 and 24 (https://onnx.ai/onnx/operators/onnx__Attention.html), spelled out. */
-import { int, type Value } from '../graph/index.js';
-import { type Attended, attend, continued, either, type Heads, outOfSight } from './attention.js';
-import type { Draft } from './draft.js';
-import { joinLike, splitEither } from './heads.js';
-import { arange, cast, dimension, isBoolean, reshape } from './shapes.js';
+import { int, type Value } from '../../graph/index.js';
+import { type Attended, attend, continued, either, type Heads, outOfSight } from '../attention.js';
+import type { Draft } from '../draft.js';
+import { joinLike, splitEither } from '../heads.js';
+import { arange, cast, dimension, isBoolean, reshape } from '../shapes.js';
 
 /** On `[B, N, L, E]` or, with the numbers of heads, `[B, L, N·E]`. */
 function expandAttention(draft: Draft): (Value | undefined)[] {

@@ -1,6 +1,6 @@
 /** Index arithmetic of Slice (https://onnx.ai/onnx/operators/onnx__Slice.html). */
-import { normalizeAxis, type Tensor } from '../graph/index.js';
-import { constantInts, type InferContext } from './define.js';
+import { normalizeAxis, type Tensor } from '../../graph/index.js';
+import { constantInts, type InferContext } from '../define.js';
 
 /** The elements first, first + step, … (count of them) along one axis. */
 export interface SliceBound {

@@ -1,8 +1,8 @@
 /** Rotary position embedding (https://arxiv.org/abs/2104.09864) in both of its operators. */
-import { int, type Value } from '../graph/index.js';
-import type { Draft, Expansions } from './draft.js';
-import { grouped, type HeadSizes } from './heads.js';
-import { arange, cast, dimension, reshape, type Sizes } from './shapes.js';
+import { int, type Value } from '../../graph/index.js';
+import type { Draft, Expansions } from '../draft.js';
+import { grouped, type HeadSizes } from '../heads.js';
+import { arange, cast, dimension, reshape, type Sizes } from '../shapes.js';
 
 /** Cosines and sines by position. */
 export interface Rotation {

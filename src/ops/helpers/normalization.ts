@@ -1,7 +1,7 @@
 /** What the gradients of the normalisations are made of. */
-import type { Tensor } from '../graph/index.js';
+import type { Tensor } from '../../graph/index.js';
+import type { Gradient } from '../define.js';
 import { perChannel, sumPerChannel } from './channels.js';
-import type { Gradient } from './define.js';
 
 /** x̂ = (x − μ)·r with r = 1/√(σ² + ε). */
 export interface Standardized {

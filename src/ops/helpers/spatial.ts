@@ -1,5 +1,5 @@
 /** Sliding windows of convolution and pooling: padding, strides and output sizes, one spatial axis at a time. */
-import { type AttributeReader, GlobalPercError, type Shape } from '../graph/index.js';
+import { type AttributeReader, GlobalPercError, type Shape } from '../../graph/index.js';
 
 /** Window o covers the places o·stride + k·dilation − before, 0 ≤ k < kernel. */
 export interface WindowAxis {
