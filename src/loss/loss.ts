@@ -4,7 +4,7 @@
  */
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
-import { type TensorLike, toFloat32 } from '../model/index.js';
+import { snapshot, type TensorLike, toFloat32 } from '../model/index.js';
 import {
   type HostTensor,
   release,
@@ -121,7 +121,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /** The loss, its gradient with respect to `pred`, and the losses of the single hooks. Throws as `evaluate` does. */
   valueAndGrad(pred: TensorLike, target: TensorLike | EncodedTarget, options: CallOptions = {}): Promise<ValueAndGrad> {
-    return this.inTurn(() => this.differentiated(pred, target, options));
+    return this.called((...given) => this.differentiated(...given), pred, target, options);
   }
 
   /** The loss and the losses of the single hooks, without the gradient. */
@@ -130,7 +130,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: CallOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
-    return this.inTurn(() => this.computed('evaluate', pred, target, options));
+    return this.called((...given) => this.computed('evaluate', ...given), pred, target, options);
   }
 
   /**
@@ -151,7 +151,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /** Computes the target's features once; the result stands in for the target in later calls. */
   encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
-    return this.inTurn(() => this.encoded(target, options));
+    return this.called((_, given, further) => this.encoded(given, further), undefined, target, options);
   }
 
   /**
@@ -174,7 +174,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   private compiled(shape: Shape, options: CallOptions): Promise<Graph> {
-    return this.inTurn(() => this.drafted(shape, options));
+    return this.inTurn(() => this.drafted(shape, options), options);
   }
 
   private *drafted(shape: Shape, options: CallOptions): Steps<Graph> {
@@ -194,9 +194,21 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return this.dispose();
   }
 
-  /** Carries out a computation after those that were asked for before. */
-  protected inTurn<T>(steps: () => Steps<T>): Promise<T> {
-    return this.turns.take(() => runSteps(steps()));
+  /** Carries out a computation after those that were asked for before, unless the signal is aborted. */
+  protected inTurn<T>(steps: () => Steps<T>, options: CallOptions = {}): Promise<T> {
+    return this.turns.take(() => runSteps(steps(), options), options);
+  }
+
+  /** The same on the tensors as they are at the time of the call. */
+  private async called<T, Pred, Target>(
+    steps: (pred: Pred, target: Target, options: CallOptions) => Steps<T>,
+    pred: Pred,
+    target: Target,
+    { inputs = {}, ...options }: CallOptions,
+  ): Promise<T> {
+    const further = Object.entries(inputs).map(([name, value]) => [name, snapshot(value)]);
+    const given = [snapshot(pred), snapshot(target), { ...options, inputs: Object.fromEntries(further) }] as const;
+    return this.inTurn(() => steps(...given), options);
   }
 
   /** Drops the compiled programs, because something they hold as a constant has changed. */

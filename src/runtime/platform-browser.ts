@@ -39,7 +39,10 @@ async function ownEngine(cannotBlock: string): Promise<Engine> {
   });
   const host = new SessionHost(ort, { writesInto: false });
   const turns = new Turns();
-  return { cannotBlock, ask: ({ method, argument }) => turns.take<unknown>(async () => host[method](argument as never)) };
+  return {
+    cannotBlock,
+    ask: ({ method, argument }) => turns.take<unknown>(async () => host[method](argument as never)),
+  };
 }
 
 /** A page has no folders; it keeps the bytes itself. */

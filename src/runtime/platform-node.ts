@@ -12,10 +12,14 @@ import type { Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
 
-/** The worker keeps the process alive only while an answer is awaited. */
-async function startEngine(): Promise<Engine> {
+/**
+ * The engine in a worker thread, which keeps the process alive only while an answer is awaited.
+ * @param start starts the thread with the gate that it must be inside of while it runs native code
+ * @throws GlobalPercError when the thread ends before it has said that it is ready
+ */
+export async function engineOf(start: (gate: Int32Array) => Worker): Promise<Engine> {
   const gate = openGate();
-  const worker = new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData: gate });
+  const worker = start(gate);
   const engine = new WorkerEngine({
     post: (request) => worker.postMessage(request),
     keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
@@ -31,10 +35,8 @@ async function startEngine(): Promise<Engine> {
     worker.once('error', failed);
     worker.once('exit', (code) => failed(new Error(`exit code ${code}`)));
   }).catch((cause: Error) => {
-    throw new GlobalPercError(`ONNX Runtime could not be loaded: ${cause.message}; install onnxruntime-node again`, {
-      code: 'runtime',
-      cause,
-    });
+    const message = `ONNX Runtime could not be loaded: ${cause.message}; install onnxruntime-node again`;
+    throw new GlobalPercError(message, { code: 'runtime', cause });
   });
   worker.on('message', (answer) => engine.receive(answer));
   worker.on('error', (error) => engine.fail(error));
@@ -63,7 +65,11 @@ function pathOf(source: string): string {
 }
 
 export const platform: Platform = {
-  startEngine,
+  startEngine: () => {
+    // On Linux ONNX Runtime writes a device id and looks up a host unless this stands in the process' own environment.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
+    return engineOf((workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData }));
+  },
   exists: async (source) => existsSync(pathOf(source)),
   readBytes: async (source) => (isRemote(source) ? readUrl(source) : readBytes(pathOf(source))),
   openBeside: async (source, location) => {

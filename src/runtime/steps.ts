@@ -9,7 +9,7 @@ import type { Engine, EngineMethods, EngineRequest } from './types.js';
 /** A computation in steps; `runSteps` or `runStepsSync` carries it out, `yield*` makes it part of another. */
 export type Steps<T> = Generator<EngineRequest, T, unknown>;
 
-/** Asks the engine. */
+/** Asks the engine. @throws GlobalPercError of code `runtime` for whatever ONNX Runtime throws. */
 export function* ask<M extends keyof EngineMethods>(
   method: M,
   argument: Parameters<EngineMethods[M]>[0],
@@ -21,6 +21,24 @@ export function* ask<M extends keyof EngineMethods>(
 export interface Abortable {
   readonly signal?: AbortSignal | undefined;
 }
+
+/** What failed, for messages. */
+const DOING: Readonly<Record<keyof EngineMethods, string>> = {
+  create: 'open a session',
+  run: 'run a session',
+  upload: 'keep tensors beside its sessions',
+  download: 'give kept tensors back',
+  release: 'free kept tensors',
+  dispose: 'close a session',
+};
+
+const failure = ({ method }: EngineRequest, cause: unknown): GlobalPercError =>
+  cause instanceof GlobalPercError
+    ? cause
+    : new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${(cause as Error).message}`, {
+        code: 'runtime',
+        cause,
+      });
 
 let starting: Promise<Engine> | undefined;
 let started: Engine | undefined;
@@ -50,7 +68,7 @@ export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): 
       .then((engine) => engine.ask(request))
       .then(
         (answer) => () => steps.next(answer),
-        (error) => () => steps.throw(error),
+        (error) => () => steps.throw(failure(request, error)),
       );
     step = resume();
   }
@@ -73,7 +91,7 @@ function resumed<T>(steps: Steps<T>, request: EngineRequest, engine: Engine): It
   try {
     answer = engine.askSync?.(request);
   } catch (error) {
-    return steps.throw(error);
+    return steps.throw(failure(request, error));
   }
   return steps.next(answer);
 }

@@ -1,7 +1,7 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
 import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
 import type { Objective } from '../loss/index.js';
-import { type TensorLike, toFloat32 } from '../model/index.js';
+import { snapshot, type TensorLike, toFloat32 } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { download, type HostTensor, platform, release, runSteps, Turns, upload } from '../runtime/index.js';
@@ -74,10 +74,11 @@ export class Trainer implements AsyncDisposable {
    * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
    * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
    */
-  step(input: TensorLike, target: TensorLike): Promise<StepResult> {
+  async step(input: TensorLike, target: TensorLike): Promise<StepResult> {
+    const given = [snapshot(input), snapshot(target)] as const;
     return this.next(async () => {
       const { program } = this;
-      const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, this.taken) };
+      const feeds = { ...this.feeds(program, ...given), ...drawAll(program.draws, this.seed, this.taken) };
       const replace = Object.fromEntries(
         Array.from(program.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
       );
@@ -95,18 +96,20 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Loss of one batch, with the student in evaluation mode; nothing changes. */
-  evaluate(input: TensorLike, target: TensorLike): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+  async evaluate(input: TensorLike, target: TensorLike): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+    const given = [snapshot(input), snapshot(target)] as const;
     return this.next(async () => {
       const program = await this.other('evaluate', () => openEvaluation(this.recipe, {}));
-      const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, 0) };
+      const feeds = { ...this.feeds(program, ...given), ...drawAll(program.draws, this.seed, 0) };
       return described(program, await runSteps(program.session.run(feeds)));
     });
   }
 
   /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
-  predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+  async predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+    const given = snapshot(input);
     return this.next(async () => {
-      const feed = this.checked('input', input, this.recipe.dtype);
+      const feed = this.checked('input', given, this.recipe.dtype);
       const type = { dtype: feed.dtype, shape: feed.dims };
       const program = await this.other(`predict ${feed.dims}`, () =>
         openPrediction(this.student, type, this.recipe.session),
