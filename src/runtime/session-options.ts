@@ -24,17 +24,19 @@ const PROVIDERS = [
   'xnnpack',
 ] satisfies InferenceSession.ExecutionProviderName[];
 
-const plainObject = matching(
-  (value): value is Readonly<Record<string, never>> => typeof value === 'object' && value !== null,
-  'an object',
-);
+type Named = Readonly<Record<string, never>>;
+
+const isObject = (value: unknown): value is Named => typeof value === 'object' && value !== null;
+
+const isExtra = (value: unknown): value is Named =>
+  isObject(value) && Object.values(value).every((entry) => typeof entry === 'string' || isObject(entry));
 
 /** Of what ONNX Runtime does not know it ignores some and refuses some, in words of several kinds. */
 const CHECKS: Checks<SessionOptions> = {
   executionProviders,
   intraOpNumThreads: integer(0),
   interOpNumThreads: integer(0),
-  freeDimensionOverrides: plainObject,
+  freeDimensionOverrides: matching(isObject, 'an object'),
   graphOptimizationLevel: oneOf('disabled', 'basic', 'extended', 'layout', 'all'),
   enableCpuMemArena: boolean,
   enableMemPattern: boolean,
@@ -50,7 +52,7 @@ const CHECKS: Checks<SessionOptions> = {
   logVerbosityLevel: integer(0),
   preferredOutputLocation: matching((value): value is 'cpu' => value === 'cpu', "'cpu', where the results are read"),
   enableGraphCapture: boolean,
-  extra: plainObject,
+  extra: matching(isExtra, "an object of sections, e.g. { session: { disable_prepacking: '1' } }"),
 };
 
 /** Names, or objects with a name. ONNX Runtime drops those that it does not know as long as one is left. */

@@ -35,7 +35,7 @@ const DOING: Readonly<Record<keyof EngineMethods, string>> = {
 const failure = ({ method }: EngineRequest, cause: unknown): GlobalPercError =>
   cause instanceof GlobalPercError
     ? cause
-    : new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${(cause as Error).message}`, {
+    : new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${(cause as Error).message.trim()}`, {
         code: 'runtime',
         cause,
       });
