@@ -204,9 +204,9 @@ export abstract class Loss implements Objective, AsyncDisposable {
     steps: (pred: Pred, target: Target, options: CallOptions) => Steps<T>,
     pred: Pred,
     target: Target,
-    { inputs = {}, ...options }: CallOptions,
+    options: CallOptions,
   ): Promise<T> {
-    const further = Object.entries(inputs).map(([name, value]) => [name, snapshot(value)]);
+    const further = Object.entries(options.inputs ?? {}).map(([name, value]) => [name, snapshot(value)]);
     const given = [snapshot(pred), snapshot(target), { ...options, inputs: Object.fromEntries(further) }] as const;
     return this.inTurn(() => steps(...given), options);
   }
