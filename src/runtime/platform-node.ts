@@ -25,6 +25,8 @@ export async function engineOf(start: (gate: Int32Array) => Worker): Promise<Eng
     keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
     runs: () => runs(worker),
   });
+  // Hears of process.exit, uncaught errors and natural ends. Nobody hears of it when this thread is itself a worker and is
+  // terminated from outside: then what computes takes the process with it.
   process.once('exit', () => {
     engine.fail(new Error('the process is ending'));
     closeGate(gate, () => runs(worker));

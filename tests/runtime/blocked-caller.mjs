@@ -4,7 +4,7 @@ import { engineOf } from '../../dist/runtime/platform-node.js';
 
 const deed = /** @type {string} */ (process.argv[2]);
 const script = new URL('./faulty-worker.mjs', import.meta.url);
-const worker = new Worker(script, { resourceLimits: { maxOldGenerationSizeMb: 32 } });
+const worker = new Worker(script);
 const engine = await engineOf(() => worker);
 if (deed === 'terminate') worker.terminate();
 for (const argument of [deed === 'terminate' ? 'silence' : deed, 'afterwards']) {

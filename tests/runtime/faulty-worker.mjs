@@ -13,10 +13,6 @@ const DEEDS = {
     });
     return forEver();
   },
-  memory: () => {
-    const all = [];
-    while (true) all.push(new Array(1000).fill({}));
-  },
   silence: forEver,
 };
 

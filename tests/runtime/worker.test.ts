@@ -177,7 +177,7 @@ describe('a worker that ends', () => {
     });
   });
 
-  it.each(['exit', 'throw', 'memory', 'terminate'])('by %s while a caller is blocked lets it go on', async (deed) => {
+  it.each(['exit', 'throw', 'terminate'])('by %s while a caller is blocked lets it go on', async (deed) => {
     const script = fileURLToPath(new URL('./blocked-caller.mjs', import.meta.url));
     const { stdout } = await run(process.execPath, [script, deed], { timeout: 30_000 });
     const { name, code, message } = ended('while a call was blocked');
