@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readBytes } from '../files/index.js';
-import { GlobalPercError, listed } from '../graph/index.js';
+import { fileKind, GlobalPercError, listed } from '../graph/index.js';
 
 /** Names of the tensors by path of the file they are in. */
 export type Shards = ReadonlyMap<string, readonly string[]>;
@@ -55,7 +55,11 @@ function weightMapIn(bytes: Uint8Array, path: string): object {
   } catch {
     // Falls through to the one message for both.
   }
-  throw new GlobalPercError(`'${path}' is not an index of weights: expected JSON with an object 'weight_map'`);
+  const kind = fileKind(bytes);
+  const found = kind && kind !== 'JSON' ? `, but it is ${kind}` : '';
+  throw new GlobalPercError(`'${path}' is not an index of weights: expected JSON with an object 'weight_map'${found}`, {
+    code: 'invalid-file',
+  });
 }
 
 const leavesFolder = (file: string): boolean =>

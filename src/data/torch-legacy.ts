@@ -5,7 +5,7 @@ import { ByteCursor } from './byte-cursor.js';
 import { unpickle } from './pickle.js';
 import { badPickle, kindOf, type PickledStorage, type PickleValue } from './pickle-values.js';
 import type { MemoryBudget } from './strided.js';
-import type { TorchContainer } from './torch-file.js';
+import type { TorchContainer } from './torch-container.js';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL = 1001;

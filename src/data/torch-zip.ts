@@ -6,7 +6,7 @@ import { ByteCursor, inMemory } from './byte-cursor.js';
 import { unpickle } from './pickle.js';
 import type { PickledStorage } from './pickle-values.js';
 import type { MemoryBudget } from './strided.js';
-import type { TorchContainer } from './torch-file.js';
+import type { TorchContainer } from './torch-container.js';
 
 /** Entries that are looked at: one per tensor, and a few. */
 const MAX_ENTRIES = 1 << 18;

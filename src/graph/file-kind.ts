@@ -69,7 +69,7 @@ export function fileKind(bytes: Uint8Array): string | undefined {
   if (/^BM.{4}\0{4}/s.test(start)) return 'a BMP image';
   if (/^P[1-7]\s/.test(start)) return 'a PNM image';
   // The length of the header in eight bytes, then the header.
-  if (/^.{5}\0{3}\{/s.test(start)) return 'weights alone, as safetensors';
+  if (/^.{5}\0{3}\{/s.test(start)) return 'a safetensors file, which holds weights alone';
   return /^\s+</.test(start) ? 'a web page or other XML: check the URL' : undefined;
 }
 

@@ -1,7 +1,7 @@
 /** Images of every sample format and colour profile, against values computed from the profile's own formula. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { applyProfile } from '../../src/data/colour-profile.js';
 import { decode } from '../../src/data/image.js';
@@ -195,7 +195,7 @@ describe('16 bits are scaled to a size', () => {
 });
 
 describe('other kinds of images', () => {
-  const red = (): sharp.Sharp => sharp({ create: { width: 16, height: 16, channels: 3, background: '#ff0000' } });
+  const red = (): Sharp => sharp({ create: { width: 16, height: 16, channels: 3, background: '#ff0000' } });
   const colour = async (bytes: Uint8Array): Promise<number[]> => {
     const { samples } = await decode(bytes);
     const most = samples instanceof Uint8Array ? 1 : 255;
