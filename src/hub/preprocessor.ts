@@ -11,8 +11,9 @@ export function parsePreprocessor(text: string, where: string): Record<string, u
   try {
     content = JSON.parse(text);
   } catch (error) {
-    const reason = fileKind(new TextEncoder().encode(text));
-    throw new GlobalPercError(`'${where}' is not JSON: ${reason ? `it is ${reason}` : (error as Error).message}`, {
+    const kind = fileKind(new TextEncoder().encode(text));
+    const reason = kind === undefined || kind === 'JSON' ? (error as Error).message : `it is ${kind}`;
+    throw new GlobalPercError(`'${where}' is not JSON: ${reason}`, {
       code: 'invalid-file',
       cause: error,
     });

@@ -62,7 +62,11 @@ describe('what is refused', () => {
     ['a Git LFS pointer', ascii('version https://git-lfs.github.com/spec/v1\n'), /git lfs pull/],
     ['a checkpoint', ascii('PK\x03\x04....'), /torch\.onnx\.export/],
     ['a legacy checkpoint', ascii('\x80\x04....'), /it is a Python pickle/],
-    ['weights alone', ascii('\x08\x01\0\0\0\0\0\0{"__metadata__'), /it is a safetensors file, which holds weights alone/],
+    [
+      'weights alone',
+      ascii('\x08\x01\0\0\0\0\0\0{"__metadata__'),
+      /it is a safetensors file, which holds weights alone/,
+    ],
     ['zeros', new Uint8Array(64), /not an ONNX file/],
   ])('%s', (_, bytes, message) => expect(parse(bytes)).rejects.toThrow(message));
 
