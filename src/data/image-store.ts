@@ -73,6 +73,7 @@ export class ImageStore {
     const [first] = this.skipped;
     return new GlobalPercError(
       `none of the images can be read, ${this.broken.size} were skipped; the first is '${first?.path}': ${first?.reason}`,
+      { code: 'invalid-file' },
     );
   }
 

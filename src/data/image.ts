@@ -64,7 +64,8 @@ async function decodeBytes(bytes: Uint8Array, size: readonly [number, number] | 
   const image = sharp(bytes).rotate().removeAlpha().toColourspace('srgb');
   if (size) image.resize({ height: size[0], width: size[1], fit: 'cover' });
   const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
-  if (info.channels !== 3) throw new GlobalPercError(`it has ${info.channels} channels that are not colours`);
+  if (info.channels !== 3)
+    throw new GlobalPercError(`it has ${info.channels} channels that are not colours`, { code: 'invalid-file' });
   return { samples: data, height: info.height, width: info.width };
 }
 

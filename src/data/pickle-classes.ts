@@ -143,6 +143,7 @@ export function storageOf(id: PickleValue, source: string): PickledStorage {
   if (view !== null) {
     throw new GlobalPercError(
       `${source}: storage '${key}' is a part of another, as PyTorch before 0.4 wrote it; load and save it again there`,
+      { code: 'invalid-file' },
     );
   }
   if (!isCount(count)) throw badPickle(source, `storage '${key}' has ${describe(count)} elements`);
@@ -186,6 +187,7 @@ function computed(args: readonly PickleValue[], at: number, source: string): rea
   throw new GlobalPercError(
     `${source} holds a tensor whose ${pending.join(' and ')} is still to be computed; ` +
       'save tensor.resolve_conj().resolve_neg() instead',
+    { code: 'invalid-file' },
   );
 }
 

@@ -145,6 +145,7 @@ export class PickleMachine implements PickleContext {
     return new GlobalPercError(
       `${this.source}: its pickle has more than ${MAX_STEPS} values or ${MAX_BYTES} bytes beside the tensors; ` +
         'save the weights alone, in Python: torch.save(model.state_dict(), path)',
+      { code: 'invalid-file' },
     );
   }
 }

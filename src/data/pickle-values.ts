@@ -67,8 +67,8 @@ export class PickledNumpyType {
 }
 
 /** A message about a pickle that breaks the rules of its format. */
-export const badPickle = (source: string, problem: string): GlobalPercError =>
-  new GlobalPercError(`${source} is damaged: ${problem}; get or save it again`, { code: 'invalid-file' });
+export const badPickle = (source: string, problem: string, cause?: unknown): GlobalPercError =>
+  new GlobalPercError(`${source} is damaged: ${problem}; get or save it again`, { code: 'invalid-file', cause });
 
 /** What a value is in Python's words, for messages: never its content, which may be endless. */
 export function kindOf(value: PickleValue | undefined): string {

@@ -143,13 +143,14 @@ function tooShort(length: bigint, file: OpenFile, source: string): GlobalPercErr
 }
 
 function parseHeader(bytes: Uint8Array, source: string): Record<string, unknown> {
+  let cause: unknown;
   try {
     const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (isRecord(header)) return header;
-  } catch {
-    // Falls through to the one message for both.
+  } catch (error) {
+    cause = error;
   }
-  throw malformed(source, 'its header is not a JSON object');
+  throw malformed(source, 'its header is not a JSON object', cause);
 }
 
 interface Entry {
@@ -202,8 +203,8 @@ function requireCover(entries: readonly Entry[], length: number, source: string)
   if (covered < length) throw malformed(source, `the bytes ${covered} to ${length} of its data belong to no tensor`);
 }
 
-const malformed = (source: string, problem: string): GlobalPercError =>
-  new GlobalPercError(`${source} is not a valid safetensors file: ${problem}`, { code: 'invalid-file' });
+const malformed = (source: string, problem: string, cause?: unknown): GlobalPercError =>
+  new GlobalPercError(`${source} is not a valid safetensors file: ${problem}`, { code: 'invalid-file', cause });
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -56,6 +56,7 @@ class TensorReader {
     if (dtype === undefined) {
       throw new GlobalPercError(
         `${this.source}: tensor '${name}' is ${element}, which is not read; convert it in Python, e.g. tensor.float()`,
+        { code: 'invalid-file' },
       );
     }
     const bytes = this.storages.get(tensor.storage) ?? (await this.container.read(tensor.storage));
