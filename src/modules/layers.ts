@@ -1,6 +1,7 @@
 /** Which PyTorch class a group of nodes comes from, by the operators it is made of. */
 import { attributesOf, type Node, numbersOf, type Value } from '../graph/index.js';
 import type { DataFlow } from './data-flow.js';
+import { operatorsOf } from './operators.js';
 import { spatialRank } from './rank.js';
 
 /** Class of a module whose operators fit no pattern. */
@@ -190,7 +191,7 @@ function match(nodes: readonly Node[], flow: DataFlow, patterns: Map<string, Cla
 
 /** Class of the leaf module whose nodes these are; `'Module'` when no pattern fits. */
 export function classOfScope(nodes: readonly Node[], flow: DataFlow): string {
-  const essential = nodes.filter(({ op }) => op !== 'Cast' && (op !== 'Identity' || nodes.length === 1));
+  const essential = operatorsOf(nodes).filter(({ op }) => op !== 'Cast' && (op !== 'Identity' || nodes.length === 1));
   // Layers that work on the last dimension are often wrapped in transpositions.
   const inPlace = essential.filter(({ op }) => op !== 'Transpose');
   return match(essential, flow, SCOPED) ?? match(inPlace, flow, ANYWHERE) ?? UNKNOWN_CLASS;

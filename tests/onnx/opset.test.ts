@@ -13,7 +13,7 @@ type Case = Omit<ModelSpec, 'nodes'> & {
   opset: number;
   shape: number[];
   node: NodeSpec;
-  after?: NodeSpec[];
+  before?: NodeSpec[];
 };
 
 const node = (op: string, attributes: NodeSpec[3] = {}, more: string[] = [], outputs = ['y']): NodeSpec => [
@@ -115,6 +115,27 @@ const cases: Case[] = [
     node: node('Resize', {}, ['s']),
     initializers: [floatTensor('s', [4], [1, 1, 0.6, 0.5])],
   },
+  ...[
+    [1, 1, 2, 0.5],
+    [1, 1, 0.4, 1.7],
+    [2, 0.5, 1, 1.5],
+  ].flatMap((scales) =>
+    ['nearest', 'linear'].map((mode) => ({
+      name: `Resize at 10, ${mode}, by ${scales}`,
+      opset: 10,
+      shape: mode === 'linear' ? [1, 1, 5, 7] : [1, 4, 5, 7],
+      node: node('Resize', { mode }, ['s']),
+      initializers: [floatTensor('s', [4], mode === 'linear' ? [1, 1, ...scales.slice(2)] : scales)],
+    })),
+  ),
+  {
+    name: 'Resize at 10 by scales that are computed',
+    opset: 10,
+    shape: [1, 1, 5, 6],
+    before: [['Mul', ['a', 'b'], ['s']]],
+    node: node('Resize', {}, ['s']),
+    initializers: [floatTensor('a', [4], [1, 1, 2, 2]), floatTensor('b', [4], [1, 1, 0.3, 0.9])],
+  },
   {
     name: 'Resize at 10 linear',
     opset: 10,
@@ -176,8 +197,8 @@ const cases: Case[] = [
 ];
 
 describe('normalizeOpset keeps what the file computes', () => {
-  it.each(cases)('$name', async ({ node: tested, shape, ...spec }) => {
-    const bytes = modelBytes({ ...spec, nodes: [tested], inputs: [input('x', shape)] });
+  it.each(cases)('$name', async ({ before = [], node: tested, shape, ...spec }) => {
+    const bytes = modelBytes({ ...spec, nodes: [...before, tested], inputs: [input('x', shape)] });
     const size = shape.reduce((product, dim) => product * dim, 1);
     const data = Float32Array.from({ length: size }, (_, i) => Math.sin(3 * i + 1) * 2);
 
@@ -255,7 +276,7 @@ describe('normalizeOpset', () => {
     expect(nodes[0]?.op).toBe('Resize');
     expect(nodes[0]?.attributes.nearest_mode).toEqual({ kind: 'string', value: 'ceil' });
     const scales = nodes[0]?.inputs[2];
-    expect(scales?.name).toBe('y.scales');
+    expect(scales?.name).toBe('y:scales');
     expect(scales?.constant && numbersOf(scales.constant)).toEqual([0.5, 1]);
   });
 
