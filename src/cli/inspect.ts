@@ -67,7 +67,8 @@ type Shapes = ReadonlyMap<ModuleCall, readonly number[]> | undefined;
 
 /** Output shapes of every call, the containers' included. */
 async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step: AllSteps): Promise<Shapes> {
-  const everything = { modulesToHook: [/^.*$/], dynamicNormalization: false, printData: false };
+  const classes = new Set(model.calls.map((call) => call.class));
+  const everything = { modulesToHook: [...classes], dynamicNormalization: false, printData: false };
   await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...definedOnly(config), ...everything }));
   const described = await loss.hooksFor(shape, step);
   return new Map(loss.hooks.map((call, i) => [call, described[i]?.shape ?? []]));
