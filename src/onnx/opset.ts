@@ -8,6 +8,7 @@ import {
   GlobalPercError,
   type Graph,
   int,
+  ints,
   numbersOf,
   string,
   type Value,
@@ -46,6 +47,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
     GroupNormalization: [until(21, groupNormalization)],
     Hardmax: [until(13, flattened)],
     LogSoftmax: [until(13, flattened)],
+    MaxPool: [until(10, undilated)],
     Pad: [until(11, pad)],
     ReduceL1: reduction,
     ReduceL2: reduction,
@@ -153,6 +155,11 @@ function flattened(draft: Draft): void {
   const shape = draft.prepend('Shape', [x]);
   draft.inputs = [draft.prepend('Flatten', [x], { axis: int(axis) })];
   draft.append('Reshape', [shape]);
+}
+
+/** Before 10 there were no dilations. */
+function undilated(draft: Draft): void {
+  draft.attributes.dilations = ints((draft.read.ints('kernel_shape') ?? []).map(() => 1));
 }
 
 function pad(draft: Draft): void {
