@@ -92,6 +92,7 @@ function asJson({ model, preprocessing, hooks, shapes }: Inspected): string {
     })),
     parameters: parametersOf(model.calls),
     preprocessing,
+    warnings: model.warnings,
     modules: model.calls.map((call) => ({
       ...described(call),
       leaf: call.leaf,
@@ -110,6 +111,7 @@ function asText({ model, preprocessing, hooks, shapes }: Inspected): string {
   return [
     `${model.source}: input ${model.accepts}${further.join('')}, ${total} parameters`,
     ...(preprocessing.length > 0 ? [`transform: ${JSON.stringify(preprocessing)}`] : []),
+    ...model.warnings.map((warning) => `warning: ${warning}`),
     ...lines,
     `${hooks.length} hooks`,
     '',

@@ -1,3 +1,4 @@
+export { metadataProblem } from './dynamo.js';
 export { type HookSelector, selectHooks } from './hooks.js';
 export { recoverModules } from './module-calls.js';
 export { formatTree, type ModuleTree, moduleTree, parametersOf } from './tree.js';
