@@ -1,4 +1,5 @@
 /** Every rewriting rule: the file as it is and the normalised graph give the same numbers in ONNX Runtime. */
+import { readFileSync } from 'node:fs';
 import { TensorProto_DataType as ElementType, type TensorProto } from 'onnx-buf';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
@@ -216,6 +217,19 @@ describe('normalizeOpset keeps what the file computes', () => {
       Array.from(tensor.data as Float32Array).forEach((value, i) => void expect(values[i]).toBeCloseTo(value, 5));
     }
   });
+});
+
+it('a network with a Resize of opset 10 that grows one axis and shrinks the other computes what its file does', async () => {
+  const bytes = new Uint8Array(readFileSync(new URL('../../fixtures/data/cases/resize10-mixed.onnx', import.meta.url)));
+  const shape = [1, 3, 8, 8];
+  const data = Float32Array.from({ length: 192 }, (_, i) => Math.sin(i));
+  const original = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+  const { y: expected } = await original.run({ x: new ort.Tensor('float32', data, shape) });
+  const session = await runSteps(Session.open(await readOnnx(createGraph(), bytes, { source: 'test' }), 20));
+  const { y } = await runSteps(session.run({ x: { dtype: 'float32', dims: shape, data } }));
+  await runSteps(session.dispose());
+  expect(y?.dims).toEqual(expected?.dims);
+  expect(y?.data).toEqual(expected?.data);
 });
 
 describe('normalizeOpset', () => {
