@@ -9,7 +9,8 @@
  * - A functional call on anything else, `F.conv2d(x, self.kernel)`, makes no Conv2d.
  *
  * A class of one's own that extends nn.Module and keeps parameters under these very names looks the same and counts as a
- * subclass; one whose parameters have other names, and one that calls the operator twice, does not.
+ * subclass; one whose parameters have other names, and one that calls the operator twice, does not. Of a subclass without
+ * parameters (`class MyReLU(nn.ReLU)`) nothing tells the base.
  */
 import type { Node, Value } from '../graph/index.js';
 import type { DataFlow } from './data-flow.js';
