@@ -67,7 +67,8 @@ type Shapes = ReadonlyMap<ModuleCall, readonly number[]> | undefined;
 
 /** Output shapes of every call, the containers' included. */
 async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step: AllSteps): Promise<Shapes> {
-  const everything = { modulesToHook: [/^.*$/], dynamicNormalization: false, printData: false };
+  const classes = new Set(model.calls.map((call) => call.class));
+  const everything = { modulesToHook: [...classes], dynamicNormalization: false, printData: false };
   await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...definedOnly(config), ...everything }));
   const described = await loss.hooksFor(shape, step);
   return new Map(loss.hooks.map((call, i) => [call, described[i]?.shape ?? []]));
@@ -91,6 +92,7 @@ function asJson({ model, preprocessing, hooks, shapes }: Inspected): string {
     })),
     parameters: parametersOf(model.calls),
     preprocessing,
+    warnings: model.warnings,
     modules: model.calls.map((call) => ({
       ...described(call),
       leaf: call.leaf,
@@ -109,6 +111,7 @@ function asText({ model, preprocessing, hooks, shapes }: Inspected): string {
   return [
     `${model.source}: input ${model.accepts}${further.join('')}, ${total} parameters`,
     ...(preprocessing.length > 0 ? [`transform: ${JSON.stringify(preprocessing)}`] : []),
+    ...model.warnings.map((warning) => `warning: ${warning}`),
     ...lines,
     `${hooks.length} hooks`,
     '',

@@ -1,6 +1,6 @@
 /** A pretrained model as it was read: its graph, its modules, and the input an image goes into. */
 import { attributesOf, GlobalPercError, type Graph, type Shape, type Value } from '../graph/index.js';
-import { type ModuleCall, recoverModules } from '../modules/index.js';
+import { type ModuleCall, metadataProblem, recoverModules } from '../modules/index.js';
 import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { fromJSON, type Transform, type TransformJSON, transformsOfPreprocessor } from '../transforms/index.js';
@@ -23,6 +23,8 @@ export class Model {
   readonly calls: readonly ModuleCall[];
   /** The input that receives the image. */
   readonly input: Value;
+  /** What of the file could not be understood and was passed over, one sentence each: `inspect` and losses print them. */
+  readonly warnings: readonly string[];
   private readonly preprocessor: Readonly<Record<string, unknown>>;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
@@ -31,6 +33,8 @@ export class Model {
     this.graph = graph;
     this.preprocessor = preprocessor;
     this.input = imageInput(source, graph, input);
+    const problem = metadataProblem(graph);
+    this.warnings = problem === undefined ? [] : [`${source}: ${problem}`];
     // Before other inputs become constants: a module that sees them alone was still called.
     this.calls = recoverModules(graph);
     bindInputs(source, graph, this.input, inputs);
