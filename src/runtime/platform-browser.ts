@@ -34,8 +34,9 @@ async function workerEngine(): Promise<Engine> {
 }
 
 async function ownEngine(cannotBlock: string): Promise<Engine> {
-  const ort = await import('onnxruntime-web').catch(() => {
-    throw new GlobalPercError("globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web");
+  const ort = await import('onnxruntime-web').catch((cause) => {
+    const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
+    throw new GlobalPercError(message, { code: 'runtime', cause });
   });
   const host = new SessionHost(ort, { writesInto: false });
   const turns = new Turns();
@@ -49,6 +50,7 @@ async function ownEngine(cannotBlock: string): Promise<Engine> {
 async function noFiles(): Promise<never> {
   throw new GlobalPercError(
     'a browser has no files: take the bytes from trainer.checkpoint() or toOnnx() and store them',
+    { code: 'io' },
   );
 }
 

@@ -62,7 +62,7 @@ function pathOf(source: string): string {
   try {
     return fileURLToPath(source);
   } catch (error) {
-    throw new GlobalPercError(`cannot read '${source}': ${(error as Error).message}`);
+    throw new GlobalPercError(`cannot read '${source}': ${(error as Error).message}`, { code: 'io', cause: error });
   }
 }
 

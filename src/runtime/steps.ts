@@ -80,7 +80,9 @@ export function runStepsSync<T>(steps: Steps<T>, { signal }: Abortable = {}): T 
   signal?.throwIfAborted();
   if (started === undefined) throw new Error('runStepsSync before the engine was started');
   const engine = started;
-  if (engine.cannotBlock) throw new GlobalPercError(`synchronous calls are not possible here: ${engine.cannotBlock}`);
+  const { cannotBlock } = engine;
+  if (cannotBlock)
+    throw new GlobalPercError(`synchronous calls are not possible here: ${cannotBlock}`, { code: 'runtime' });
   let step = steps.next();
   while (!step.done) step = resumed(steps, step.value, engine);
   return step.value;
