@@ -12,11 +12,14 @@ interface ModelOptions {
   readonly inputs?: Readonly<Record<string, InputValue>>;
   /** The parsed `preprocessor_config.json` that came with the file. */
   readonly preprocessor?: Readonly<Record<string, unknown>>;
+  readonly files?: readonly string[];
 }
 
 export class Model {
   /** Path, URL or given name it was read from. */
   readonly source: string;
+  /** Files it was read from: the ONNX file, or its URL, and those with its weights; none for a model from memory. */
+  readonly files: readonly string[];
   /** As imported: dimensions may still be unknown. */
   readonly graph: Graph;
   /** Every module call that can be hooked, in execution order. */
@@ -26,8 +29,9 @@ export class Model {
   private readonly preprocessor: Readonly<Record<string, unknown>>;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
-  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessor = {} }: ModelOptions = {}) {
+  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessor = {}, files = [] }: ModelOptions = {}) {
     this.source = source;
+    this.files = files;
     this.graph = graph;
     this.preprocessor = preprocessor;
     this.input = imageInput(source, graph, input);
