@@ -123,12 +123,12 @@ export class GlobalPercLoss extends Loss {
   override *features(image: Tensor, draws: Draws, options: CallOptions): Steps<Tensor[]> {
     if (image.rank < 2)
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
-    const input = this.transform?.apply(image, draws) ?? image;
+    const input = this.transformed(image, draws);
     const types = new Map<Value, TensorType>([
       [this.model.input, { dtype: input.dtype, shape: input.shape }],
       ...this.openTypes(options),
     ]);
-    const body = yield* this.specialize(types, options);
+    const body = yield* this.specialize(types, image.shape, options);
     const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
     const bindings = Array.from(types, ([value, type]) => {
       const tensor = value === this.model.input ? input : sharedInput(image.graph, value.name, type);
@@ -137,12 +137,23 @@ export class GlobalPercLoss extends Loss {
     return transcribe(body.graph, image.graph, new Map(bindings), wanted);
   }
 
+  /** The image as the model sees it. @throws GlobalPercError of the transform, with the remedy for images of another layout. */
+  private transformed(image: Tensor, draws: Draws): Tensor {
+    try {
+      return this.transform?.apply(image, draws) ?? image;
+    } catch (error) {
+      const remedy = this.model.layoutRemedy(image.shape);
+      if (!(error instanceof GlobalPercError) || remedy === undefined) throw error;
+      throw new GlobalPercError(`${error.message}; ${remedy}`, { code: error.code, cause: error });
+    }
+  }
+
   /** The model's graph for inputs of some types; kept, since prediction and target share it. */
-  private *specialize(types: ReadonlyMap<Value, TensorType>, options: CallOptions): Steps<Specialized> {
+  private *specialize(types: ReadonlyMap<Value, TensorType>, image: Shape, options: CallOptions): Steps<Specialized> {
     const key = Array.from(types.values(), ({ shape }) => shape.join('x')).join(' ');
     const known = this.specialized.get(key);
     if (known) return known;
-    this.model.checkInputShape((types.get(this.model.input) as TensorType).shape);
+    this.model.checkInputShape((types.get(this.model.input) as TensorType).shape, image);
     begin('specialize', options);
     try {
       const outputs = this.hooks.map((hook) => hook.output);
@@ -190,22 +201,32 @@ export class GlobalPercLoss extends Loss {
     yield* this.reset();
   }
 
-  /** Warns once when the values do not look like the [0, 1] images that Normalize expects. */
+  /** Warns once when the values do not look like the images that the model expects. */
   override inspect(name: string, data: Float32Array): void {
-    if (this.warned || !this.transform?.normalizes) return;
+    if (this.warned) return;
     let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
     for (const value of data) {
       if (value < low) low = value;
       if (value > high) high = value;
     }
-    if (low >= -0.5 && high <= 2) return;
+    const remedy = this.transform?.normalizes ? normalizedRemedy(low, high) : eightBitRemedy(low, high, data);
+    if (remedy === undefined) return;
     this.warned = true;
-    const remedy = high > 10 ? 'divide them by 255' : 'map them with (x + 1) / 2, or do not normalise them twice';
-    this.config.logger(
-      `warning: ${name} holds values from ${low.toFixed(2)} to ${high.toFixed(2)}; Normalize expects images in [0, 1]: ${remedy}`,
-    );
+    this.config.logger(`warning: ${name} holds values from ${low.toFixed(2)} to ${high.toFixed(2)}; ${remedy}`);
   }
 }
+
+function normalizedRemedy(low: number, high: number): string | undefined {
+  if (low >= -0.5 && high <= 2) return undefined;
+  const remedy = high > 10 ? 'divide them by 255' : 'map them with (x + 1) / 2, or do not normalise them twice';
+  return `Normalize expects images in [0, 1]: ${remedy}`;
+}
+
+/** Without Normalize a model may expect any range, but 8-bit pixels are hardly it. */
+const eightBitRemedy = (low: number, high: number, data: Float32Array): string | undefined =>
+  low >= 0 && high > 10 && high <= 255 && data.every(Number.isInteger)
+    ? 'these are pixels of 8 bits: divide them by 255, unless the model expects them so'
+    : undefined;
 
 function requireArguments(model: unknown, config: unknown): void {
   if (!(model instanceof Model)) {

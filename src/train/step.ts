@@ -50,6 +50,8 @@ export interface Program {
   readonly session: Session;
   readonly hooks: readonly Hook[];
   readonly target: TensorType;
+  /** What the student makes of its input, for messages; absent without a loss. */
+  readonly made?: string;
   readonly draws: ReturnType<typeof feedRandomness>;
   /** Names of the carried tensors it reads. */
   readonly reads: readonly string[];
@@ -114,6 +116,7 @@ export async function openStep(
 interface Described {
   readonly hooks: readonly Hook[];
   readonly target: TensorType;
+  readonly made?: string;
 }
 
 async function addLoss(
@@ -124,11 +127,19 @@ async function addLoss(
   const type = wanted ?? loss.targetType(typeOf(output));
   const target = graph.input('target', type.dtype, type.shape);
   const scene = { student, input, output, target, calls: trace.calls, draws: new Draws() };
-  const { loss: value, hookLosses, hooks } = await runSteps(loss.objective(scene, options));
+  const made = `the student makes [${output.shape}] of an input [${input.shape}]`;
+  const {
+    loss: value,
+    hookLosses,
+    hooks,
+  } = await runSteps(loss.objective(scene, options)).catch((error: unknown) => {
+    if (!(error instanceof GlobalPercError)) throw error;
+    throw new GlobalPercError(`${made}; ${error.message}`, { code: error.code, cause: error });
+  });
   const scalar = value.reshape([]);
   graph.output('loss', scalar);
   if (hookLosses) graph.output('hook_losses', hookLosses);
-  return { hooks, target: type, loss: scalar };
+  return { hooks, target: type, made, loss: scalar };
 }
 
 /** Gradient, clipping, optimiser, averages; and what all carried tensors become. */

@@ -229,16 +229,18 @@ export class Trainer implements AsyncDisposable {
     const { batch, dtype, loss } = this.recipe;
     const feeds = {
       input: this.checked('input', input, dtype, batch),
-      target: this.checked('target', target, program.target.dtype, program.target.shape),
+      target: this.checked('target', target, program.target.dtype, program.target.shape, program.made),
     };
     if (feeds.target.data instanceof Float32Array) loss.inspect?.('target', feeds.target.data);
     return { ...feeds, ...this.weights(program) };
   }
 
-  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape): HostTensor {
+  /** @param why what a shape that differs is about. */
+  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape, why?: string): HostTensor {
     const converted = toFloat32(tensor, name);
     if (shape && !sameShape(converted.dims, shape)) {
-      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]`);
+      const reason = why ? `: ${why}; change the student or the data` : '';
+      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`);
     }
     if (dtype !== 'int64') return converted;
     return { ...converted, dtype, data: BigInt64Array.from(converted.data, (value) => BigInt(Math.round(value))) };
