@@ -1,7 +1,8 @@
 /** `globalperc curve`: the weight curve as a picture. */
 import type { Command } from 'commander';
-import { GlobalPercError, weightCurve } from '../index.js';
+import { weightCurve } from '../index.js';
 import { parseInteger, parseNumber } from './common.js';
+import { requireOutputFile } from './outputs.js';
 import { LOOK, toSvg, writePlot } from './plot.js';
 
 interface Options {
@@ -26,8 +27,7 @@ export function addCurve(program: Command): void {
 
 async function run(options: Options): Promise<void> {
   const count = parseInteger(options.hooks, '--hooks', 1);
-  if (!/\.(png|svg)$/.test(options.out))
-    throw new GlobalPercError(`--out should end in .png or .svg, got '${options.out}'`);
+  await requireOutputFile(options.out, '--out', ['.png', '.svg']);
   const startWeight = parseNumber(options.start, '--start');
   const endWeight = parseNumber(options.end, '--end');
   const curveForce = parseNumber(options.force, '--force');

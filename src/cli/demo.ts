@@ -18,6 +18,7 @@ import { formatTable, parseInteger } from './common.js';
 import { heldOut, Restorer, SIDE, trainingPairs } from './demo-task.js';
 import { gmsd, psnr } from './measures.js';
 import { type Curve, writeCurves, writeSamples } from './report.js';
+import { requireFolderOf } from './run-folder.js';
 import { takeSteps } from './training-run.js';
 
 interface Options {
@@ -65,6 +66,7 @@ async function run(options: Options): Promise<void> {
     seed: parseInteger(options.seed, '--seed', 0),
     threads: options.threads === undefined ? undefined : parseInteger(options.threads, '--threads', 1),
   };
+  await requireFolderOf(settings.out, ['L1', 'GlobalPercLoss', 'curves.svg', 'curves.png', 'samples.png']);
   const photos = await heldOut(new Generator(settings.seed));
   const targets = photos.map(({ target }) => target as ImageTensor);
   await using perceptual = await perceptualLoss();
