@@ -33,13 +33,12 @@ export function parseNumber(text: string, option: string): number {
   return value;
 }
 
-/** The integer that an option is given. @throws GlobalPercError when it is none, or below `least`. */
-export function parseInteger(text: string, option: string, least: number): number {
+/** The integer that an option is given. @throws GlobalPercError when it is none, below `least` or above `most`. */
+export function parseInteger(text: string, option: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = parseNumber(text, option);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new GlobalPercError(`${option} should be an integer from ${least} on, got '${text}'`, {
-    code: 'invalid-option',
-  });
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  throw new GlobalPercError(`${option} should be an integer ${range}, got '${text}'`, { code: 'invalid-option' });
 }
 
 /** A parsed JSON file. @throws GlobalPercError when it is missing or not JSON. */
@@ -101,6 +100,11 @@ export async function openLoss(
   { reads = [], writes = [] }: Files = {},
 ): Promise<GlobalPercLoss> {
   const { config: path } = options;
+  if (options.hook?.includes('')) {
+    throw new GlobalPercError("--hook should be a class name or /pattern/ on the path, got ''", {
+      code: 'invalid-option',
+    });
+  }
   const json = path === undefined ? {} : await readJson(path);
   const config = GlobalPercConfig.fromJSON(json, {
     // printData goes to stderr and only where asked for: stdout belongs to the result.

@@ -1,6 +1,7 @@
 /** The folder that a run is written to: a new one, or one of ours; never somebody else's. */
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve, sep } from 'node:path';
+import { reasonOf } from '../files/index.js';
 import { GlobalPercError } from '../index.js';
 
 /** The log of a run, a line of JSON per step. */
@@ -50,8 +51,8 @@ async function namesIn(out: string): Promise<string[]> {
   const found = await stat(out).catch(() => undefined);
   if (found && !found.isDirectory()) throw refused(`--out '${out}' is a file; name a folder`);
   const names = await readdir(out).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return [];
-    throw new GlobalPercError(`--out '${out}' cannot be read: ${error.message}`, { code: 'io', cause: error });
+    if (error.code === 'ENOENT') return [];
+    throw new GlobalPercError(`--out: cannot read '${out}': ${reasonOf(error)}`, { code: 'io', cause: error });
   });
   return names.filter((name) => !name.startsWith('.')).sort();
 }

@@ -52,6 +52,11 @@ export async function readTrainConfig(path: string, options: RunOptions): Promis
   return fromJSON(await readJson(path), path, options);
 }
 
+/** What a module exports. */
+interface Exports {
+  readonly default?: unknown;
+}
+
 async function fromModule(path: string, options: RunOptions): Promise<TrainConfig> {
   const { createJiti } = await import('jiti');
   const url = pathToFileURL(resolve(path)).href;
@@ -60,9 +65,13 @@ async function fromModule(path: string, options: RunOptions): Promise<TrainConfi
     const message = error instanceof Error ? error.message : String(error);
     throw new GlobalPercError(`${path} ${what}: ${message}`, { code: 'invalid-file', cause: error });
   };
-  const exported = await createJiti(import.meta.url)
-    .import<unknown>(url, { default: true })
+  // Its own way of finding the default export fails on null.
+  const { default: found } = await createJiti(import.meta.url, { interopDefault: false })
+    .import<Exports>(url)
     .catch((error: unknown) => failed('cannot be loaded', error));
+  // A module that was compiled to CommonJS.
+  const isCompiled = typeof found === 'object' && found !== null && '__esModule' in found;
+  const exported = isCompiled ? (found as Exports).default : found;
   // A function gets the command line's seed.
   const make = async (): Promise<unknown> => (typeof exported === 'function' ? await exported(options) : exported);
   return requireTrainConfig(

@@ -22,20 +22,19 @@ const OPTIONAL: readonly string[] = ['checkpointEvery', 'trainer'] satisfies (ke
 /** @throws GlobalPercError naming what should be exported, and what came instead. */
 export function requireTrainConfig(path: string, exported: unknown): TrainConfig {
   const refused = (message: string): GlobalPercError =>
-    new GlobalPercError(`${path} ${message}`, { code: 'invalid-option' });
-  if (exported === undefined) throw refused(`should export default ${WANTED}; it has no default export`);
+    new GlobalPercError(`${path}${message}`, { code: 'invalid-option' });
   if (typeof exported !== 'object' || exported === null || Array.isArray(exported)) {
-    throw refused(`should export default ${WANTED}, or a function that returns it, got ${whatCame(exported)}`);
+    throw refused(` should export default ${WANTED}, or a function that returns it, got ${whatCame(exported)}`);
   }
   const config = exported as Readonly<Record<string, unknown>>;
   const unknown = Object.keys(config).find((key) => !Object.hasOwn(KEYS, key));
   if (unknown !== undefined)
-    throw refused(`exports the key '${unknown}', which is not known; keys are ${Object.keys(KEYS).join(', ')}`);
+    throw refused(` exports the key '${unknown}', which is not known; keys are ${Object.keys(KEYS).join(', ')}`);
   for (const [key, [what, fits]] of Object.entries(KEYS)) {
     const value = config[key];
     if (value === undefined && OPTIONAL.includes(key)) continue;
-    if (value === undefined) throw refused(`should export default ${WANTED}; '${key}' is missing`);
-    if (!fits(value)) throw refused(`exports something else: '${key}' should be ${what}, got ${whatCame(value)}`);
+    if (value === undefined) throw refused(` should export default ${WANTED}; '${key}' is missing`);
+    if (!fits(value)) throw refused(`: '${key}' should be ${what}, got ${whatCame(value)}`);
   }
   return exported as TrainConfig;
 }

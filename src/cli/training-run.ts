@@ -64,9 +64,9 @@ class Interrupt {
  */
 export async function takeSteps(run: TrainingRun): Promise<boolean> {
   const { trainer, steps, out, checkpointEvery } = run;
+  await makeFolder(out);
   using interrupt = new Interrupt();
   interrupt.listen();
-  await makeFolder(out);
   const log = new Log(join(out, LOG));
   const former = await log.keepUntil(trainer.steps);
   const progress = new Progress(run, former);
