@@ -42,7 +42,7 @@ export async function refuseOverwriting(outputs: readonly string[], inputs: read
   for (const output of outputs) {
     const input = read.get((await identityOf(output)) ?? '');
     if (input === undefined) continue;
-    const other = input === output ? '' : `, the same file as '${input}'`;
+    const other = input === output ? '' : `, the same file as '${input}',`;
     throw new GlobalPercError(
       `'${output}'${other} is read by this command and would be overwritten: name another file`,
       {
