@@ -41,6 +41,13 @@ export function parseInteger(text: string, option: string, least: number, most =
   throw new GlobalPercError(`${option} should be an integer ${range}, got '${text}'`, { code: 'invalid-option' });
 }
 
+/** More threads than any machine has use for; ONNX Runtime starts as many as it is told to. */
+const MOST_THREADS = 1024;
+
+/** The number of threads that `--threads` names, if it is given. @throws GlobalPercError when it is no such number. */
+export const parseThreads = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : parseInteger(text, '--threads', 1, MOST_THREADS);
+
 /** A parsed JSON file. @throws GlobalPercError when it is missing or not JSON. */
 export async function readJson(path: string): Promise<unknown> {
   const bytes = await readBytes(path);
@@ -54,6 +61,9 @@ export async function readJson(path: string): Promise<unknown> {
     });
   }
 }
+
+/** Exit code of a run that was interrupted. */
+export const INTERRUPTED = 130;
 
 /** Reports the steps of everything that a command does. */
 export interface AllSteps {

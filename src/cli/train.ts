@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Batch, ImageFolder, PairedImageFolder } from '../data/index.js';
 import { exportOnnx, GlobalPercError, GlobalPercLoss, TrainableModel, Trainer } from '../index.js';
-import { parseInteger, withProgress } from './common.js';
+import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
 import { refuseOverwriting } from './outputs.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
 import { LOG, RESULTS, requireOutside, requireRunFolder } from './run-folder.js';
@@ -22,9 +22,6 @@ interface Options {
 /** Rows of `samples.png`. */
 const SAMPLES = 4;
 
-/** Exit code of a run that was interrupted and saved. */
-const INTERRUPTED = 130;
-
 export function addTrain(program: Command): void {
   program
     .command('train')
@@ -42,7 +39,7 @@ export function addTrain(program: Command): void {
 
 async function run(path: string, options: Options): Promise<void> {
   const seed = parseInteger(options.seed, '--seed', 0);
-  const threads = options.threads === undefined ? undefined : parseInteger(options.threads, '--threads', 1);
+  const threads = parseThreads(options.threads);
   const { out, resume = false } = options;
   const anew = await requireRunFolder(out, resume);
   const config = await readTrainConfig(path, { seed, threads });

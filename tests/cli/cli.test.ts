@@ -130,6 +130,16 @@ describe('results', () => {
     expect(outputs.find(({ name }) => name === 'hook_losses')?.declaredShape).toEqual([3]);
   });
 
+  it('may be cut short by their reader, but not by a full disk', () => {
+    const shell = (line: string) => spawnSync('sh', ['-c', line, process.execPath, command, vgg], { encoding: 'utf8' });
+    expect(shell('"$0" "$1" inspect "$2" --json | true').stderr).toBe('');
+    const { status, stderr } = shell('"$0" "$1" inspect "$2" > /dev/full');
+    expect([status, stderr]).toEqual([
+      2,
+      'globalperc: cannot write the result: the disk is full; free some space and try again\n',
+    ]);
+  });
+
   it('a loss without Normalize tells of 8-bit values on stderr', () => {
     const data = Float32Array.from({ length: 3072 }, (_, i) => i % 256);
     const { status, stderr } = run('loss', vgg, file('bytes.npy', formatNpy({ dims: [1, 3, 32, 32], data })), target);

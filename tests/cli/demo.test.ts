@@ -45,6 +45,11 @@ describe('demo', () => {
     expect(readFileSync(join(folder, 'mine', 'samples.png'), 'utf8')).toBe('mine');
   });
 
+  it('refuses more threads than a machine can start', () => {
+    const { status, stderr } = run('--threads', '1e9');
+    expect([status, stderr]).toEqual([2, "globalperc: --threads should be an integer from 1 to 1024, got '1e9'\n"]);
+  });
+
   it('refuses a number of steps that is none', () => {
     const { status, stderr } = run('--steps', 'many');
     expect(status).toBe(2);
