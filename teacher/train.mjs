@@ -17,7 +17,7 @@ const CHANNELS = [24, 24, 48, 48, 96, 96, 128];
 
 /**
  * @typedef {import('globalperc').Objective} Objective
- * @typedef {import('globalperc').Scene} Scene
+ * @typedef {import('globalperc').LossDescription<Tensor>} ImageDescription
  * @typedef {import('globalperc').Tensor} Tensor
  */
 
@@ -39,7 +39,7 @@ class Trunk extends nn.Module {
 
   /** @param {Tensor} image */
   forward(image) {
-    return this.features.call(centred(image));
+    return this.features(centred(image));
   }
 }
 
@@ -53,7 +53,7 @@ class Pretext extends nn.Module {
 
   /** @param {Tensor} image */
   forward(image) {
-    return this.head.call(this.trunk.call(image).mean([2, 3]));
+    return this.head(this.trunk(image).mean([2, 3]));
   }
 }
 
@@ -62,13 +62,22 @@ class PretextLoss {
   classes = new nn.CrossEntropyLoss();
   strength = new nn.MSELoss();
 
-  /** @param {{ shape: readonly number[] }} output @returns {{ dtype: 'float32', shape: number[] }} */
-  targetType({ shape }) {
-    return { dtype: 'float32', shape: [shape[0] ?? 0, 3] };
-  }
+  /** @type {ImageDescription} */
+  description = {
+    // biome-ignore-start lint/correctness/useYield: nothing to ask the engine
+    *prediction({ output }) {
+      return output;
+    },
+    *target({ target }) {
+      return target;
+    },
+    // biome-ignore-end lint/correctness/useYield: nothing to ask the engine
+    targetType: ({ shape }) => ({ dtype: 'float32', shape: [shape[0] ?? 0, 3] }),
+    compare: (output, target) => this.compared(output, target),
+  };
 
-  /** @param {Scene} scene @returns {ReturnType<Objective['objective']>} */
-  *objective({ output, target }) {
+  /** @param {Tensor} output @param {Tensor} target */
+  compared(output, target) {
     /** @param {Tensor} tensor @param {number} from @param {number} to */
     const columns = (tensor, from, to) => tensor.slice([1], [from], [to]);
     const answer = (/** @type {number} */ i) => columns(target, i, i + 1);
@@ -97,7 +106,7 @@ class Teacher extends nn.Module {
   /** @param {Trunk} trunk */
   constructor(trunk) {
     super();
-    const layers = trunk.features.children();
+    const layers = [...trunk.features];
     const merged = layers.flatMap((layer, i) => {
       if (layer instanceof nn.Conv2d) return [mergedConvolution(layer, /** @type {nn.BatchNorm2d} */ (layers[i + 1]))];
       return layer instanceof nn.BatchNorm2d ? [] : [layer];
@@ -107,7 +116,7 @@ class Teacher extends nn.Module {
 
   /** @param {Tensor} image */
   forward(image) {
-    return this.features.call(centred(image));
+    return this.features(centred(image));
   }
 }
 

@@ -84,6 +84,6 @@ export class Restorer extends nn.Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return x.add(this.unet.call(x));
+    return x.add(this.unet(x));
   }
 }

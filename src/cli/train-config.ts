@@ -29,7 +29,7 @@ import { requireTrainConfig } from './train-module.js';
 
 /** Everything a run needs; what a `.ts` or `.js` configuration exports as its default. */
 export interface TrainConfig {
-  readonly student: nn.Module;
+  readonly student: nn.AnyModule;
   readonly loss: Objective;
   readonly optimizer: optim.Optimizer;
   readonly data: DataLoader;
@@ -105,7 +105,7 @@ async function fromJSON(json: unknown, path: string, { seed, threads }: RunOptio
 
 type Beside = (file: string) => string;
 
-async function studentFrom(json: unknown, path: string, beside: Beside): Promise<nn.Module> {
+async function studentFrom(json: unknown, path: string, beside: Beside): Promise<nn.AnyModule> {
   if (typeof json === 'string') return loadModel(beside(json), { trainable: true });
   const [make, options] = new Section(json, `${path}: student`).choiceOf({ unet: unetFrom });
   return make(new Section(options, `${path}: student: unet`));

@@ -5,14 +5,14 @@ import type { TrainConfig } from './train-config.js';
 const WANTED = '{ student, loss, optimizer, data, steps }';
 
 /**
- * What each key should be. Objects are known by their methods, since a configuration may use another copy of this package
+ * What each key should be. Objects are known by what they have, since a configuration may use another copy of this package
  * than the command does.
  */
 const KEYS: Readonly<Record<keyof TrainConfig, readonly [what: string, fits: (value: unknown) => boolean]>> = {
-  student: ['an nn.Module', hasMethods('forward', 'stateDict')],
-  loss: ['a loss, such as new nn.L1Loss()', hasMethods('objective', 'targetType')],
-  optimizer: ['an optimiser, such as new optim.AdamW()', hasMethods('update', 'optionsFor')],
-  data: ['a DataLoader', hasMethods('stream')],
+  student: ['an nn.Module', has('forward', 'stateDict')],
+  loss: ['a loss, such as new nn.L1Loss()', has('description')],
+  optimizer: ['an optimiser, such as new optim.AdamW()', has('update', 'optionsFor')],
+  data: ['a DataLoader', has('stream')],
   steps: ['a positive integer', isCount],
   checkpointEvery: ['a positive integer', isCount],
   trainer: ['an object of options', (value) => typeof value === 'object' && value !== null],
@@ -43,16 +43,18 @@ function isCount(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) > 0;
 }
 
-function hasMethods(...names: string[]): (value: unknown) => boolean {
+/** Modules are functions. */
+function has(...names: string[]): (value: unknown) => boolean {
   return (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
+    names.every((name) => name in value);
 }
 
 function whatCame(value: unknown): string {
   if (value instanceof Promise) return 'a promise: await it first';
-  if (typeof value === 'function') return `the ${/^class\b/.test(String(value)) ? 'class' : 'function'} ${value.name}`;
-  if (typeof value !== 'object' || value === null) return typeof value === 'string' ? `'${value}'` : String(value);
-  return Array.isArray(value) ? 'an array' : `an object of class ${value.constructor?.name ?? 'null'}`;
+  if (value instanceof Function && value.constructor === Function)
+    return `the ${/^class\b/.test(String(value)) ? 'class' : 'function'} ${value.name}`;
+  if (typeof value === 'string') return `'${value}'`;
+  if (Array.isArray(value)) return 'an array';
+  return value instanceof Object ? `an object of class ${value.constructor.name}` : String(value);
 }

@@ -12,7 +12,7 @@ import type { Model } from './model.js';
  * A model read with `loadModel(source, { trainable: true })`. Its parameters are the file's float32 weights of one
  * dimension or more, under the names they have there; normalisation by running statistics stays as it was exported.
  */
-export class TrainableModel extends Module {
+export class TrainableModel extends Module<Tensor[]> {
   readonly model: Model;
   private readonly weights: ReadonlyMap<Value, Parameter>;
   /** The graph for each input shape seen by `prepare`. */

@@ -93,7 +93,7 @@ export interface AttendOptions {
  * input projections start xavier-uniform, the output's as Linear does, all biases with 0
  * (https://pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html).
  */
-export class MultiheadAttention extends Module {
+export class MultiheadAttention extends Module<Tensor[]> {
   static readonly className = 'MultiheadAttention';
   /** The three projections in one `[3E, E]`, where keys and values have as many features as queries. */
   readonly in_proj_weight: Parameter | undefined;
@@ -142,7 +142,7 @@ export class MultiheadAttention extends Module {
     return this.compute(query, key, value, {});
   }
 
-  /** As `callAll`, with masks. */
+  /** As a call, with masks. */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): Tensor[] {
     return Trace.of(query.graph, this).call(this, () => this.compute(query, key, value, options));
   }

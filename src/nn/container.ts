@@ -1,14 +1,14 @@
 /** Modules that hold others by number. */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
-import { Module } from './module.js';
+import { type AnyModule, Module } from './module.js';
 
-abstract class Numbered<Child extends Module> extends Module {
+abstract class Numbered<Child extends AnyModule> extends Module {
   constructor(modules: readonly Child[]) {
     super();
     for (const module of modules) this.append(module);
   }
 
-  get length(): number {
+  override get length(): number {
     return this.children().length;
   }
 
@@ -17,7 +17,7 @@ abstract class Numbered<Child extends Module> extends Module {
     const module = this.children().at(index);
     if (module === undefined)
       throw new GlobalPercError(`${this.className} has ${this.length} modules, none at ${index}`);
-    return module as Child;
+    return module as AnyModule as Child;
   }
 
   /** Adds a module at the end. */
@@ -27,7 +27,7 @@ abstract class Numbered<Child extends Module> extends Module {
   }
 
   [Symbol.iterator](): IterableIterator<Child> {
-    return (this.children() as Child[]).values();
+    return (this.children() as AnyModule[] as Child[]).values();
   }
 }
 
@@ -40,12 +40,12 @@ export class Sequential extends Numbered<Module> {
   }
 
   override forward(x: Tensor): Tensor {
-    return this.children().reduce((result, module) => module.call(result), x);
+    return [...this].reduce((result, module) => module(result), x);
   }
 }
 
 /** Modules that a parent calls itself (https://pytorch.org/docs/stable/generated/torch.nn.ModuleList.html). */
-export class ModuleList<Child extends Module = Module> extends Numbered<Child> {
+export class ModuleList<Child extends AnyModule = Module> extends Numbered<Child> {
   static readonly className = 'ModuleList';
 
   constructor(modules: readonly Child[] = []) {

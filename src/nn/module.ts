@@ -1,5 +1,13 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
-import { differences, GlobalPercError, listed, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import {
+  described,
+  differences,
+  GlobalPercError,
+  listed,
+  type Shape,
+  Tensor,
+  type TensorType,
+} from '../graph/index.js';
 import { converted, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { Trace } from './trace.js';
@@ -12,27 +20,52 @@ export interface WeightKeeper {
   synchronize(): Promise<void>;
 }
 
+/** What `forward` gives: one tensor, or several. */
+export type Outputs = Tensor | readonly Tensor[];
+
+/** A module whatever it gives. */
+export type AnyModule = Module<Outputs>;
+
+export interface Module<Output extends Outputs = Tensor> {
+  /** Runs `forward` as a call of this module: its nodes carry its path, and hooks see its output. */
+  // biome-ignore lint/style/useShorthandFunctionType: merged with the class below
+  (...inputs: Tensor[]): Output;
+}
+
 /**
  * A module: its fields that are modules, parameters and buffers are found by name, in the order they were set, as
- * PyTorch registers them. `forward` describes the computation on symbolic tensors; `call` runs it where it can be hooked.
+ * PyTorch registers them. `forward` describes the computation on symbolic tensors; a module is called as a function is,
+ * which runs `forward` where it can be hooked.
  *
  * @example
  * class Block extends nn.Module {
  *   conv = new nn.Conv2d(8, 8, 3, { padding: 1 });
  *   relu = new nn.ReLU();
  *   override forward(x: Tensor): Tensor {
- *     return x.add(this.relu.call(this.conv.call(x)));
+ *     return x.add(this.relu(this.conv(x)));
  *   }
  * }
  */
-export abstract class Module {
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the interface above says how a module is called
+export abstract class Module<Output extends Outputs = Tensor> {
   /** True while it trains: batch statistics, dropout. */
-  training = true;
+  declare training: boolean;
   /** The trainer that keeps the weights beside its session, if there is one. */
-  private keeper: WeightKeeper | undefined;
+  declare private keeper: WeightKeeper | undefined;
 
-  /** The computation. Called through `call`. */
-  abstract forward(...inputs: Tensor[]): Tensor | Tensor[];
+  /** Gives a function with the methods and fields of the class. */
+  constructor() {
+    const module = ((...inputs: Tensor[]) => module.called(inputs)) as unknown as this;
+    // What functions have of their own, and a class may give another meaning.
+    for (const name of ['name', 'length']) Reflect.deleteProperty(module, name);
+    Object.setPrototypeOf(module, new.target.prototype);
+    module.training = true;
+    // biome-ignore lint/correctness/noConstructorReturn: what is made is a function, which no constructor gives by itself
+    return module;
+  }
+
+  /** The computation. It runs when the module is called: `module(x)`. */
+  abstract forward(...inputs: Tensor[]): Output;
 
   /** Name of the class, as hooks see it; survives minification for the layers of this library. */
   get className(): string {
@@ -43,17 +76,15 @@ export abstract class Module {
   /** Learns what `forward` must know of inputs of one shape; needed by imported models alone. */
   async prepare(_shape: Shape): Promise<void> {}
 
-  /** Runs `forward` as a call of this module: its nodes carry its path, and hooks see its output. */
-  call(...inputs: Tensor[]): Tensor {
-    return this.callAll(...inputs)[0] as Tensor;
-  }
-
-  /** As `call`, for a module with several outputs. */
-  callAll(...inputs: Tensor[]): Tensor[] {
+  private called(inputs: readonly Tensor[]): Output {
     const [first] = inputs;
-    if (first === undefined) throw new GlobalPercError(`${this.className}: a call needs at least one tensor`);
-    const result = Trace.of(first.graph, this).call(this, () => this.forward(...inputs));
-    return Array.isArray(result) ? result : [result];
+    if (!(first instanceof Tensor)) {
+      throw new GlobalPercError(
+        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${described(first)}; ` +
+          'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
+      );
+    }
+    return Trace.of(first.graph, this).call(this, () => this.forward(...inputs));
   }
 
   /** The tensor that stands for a weight or buffer of this module in the graph of `x`. */
@@ -67,16 +98,16 @@ export abstract class Module {
   }
 
   /** Child modules by field name. */
-  namedChildren(): [string, Module][] {
-    return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
+  namedChildren(): [string, AnyModule][] {
+    return Object.entries(this).filter((entry): entry is [string, AnyModule] => entry[1] instanceof Module);
   }
 
-  children(): Module[] {
+  children(): AnyModule[] {
     return this.namedChildren().map(([, module]) => module);
   }
 
   /** This module (as `''`) and all below it, each once, by dotted path. */
-  *namedModules(prefix = '', seen = new Set<Module>()): Generator<[string, Module]> {
+  *namedModules(prefix = '', seen = new Set<AnyModule>()): Generator<[string, AnyModule]> {
     if (seen.has(this)) return;
     seen.add(this);
     yield [prefix, this];

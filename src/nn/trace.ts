@@ -2,8 +2,8 @@
  * One run of a module's `forward` on symbolic tensors: which graph tensors stand for its weights, what its buffers
  * become, and which modules were called.
  */
-import { type Graph, type Node, Tensor, type Value } from '../graph/index.js';
-import type { Module } from './module.js';
+import { GlobalPercError, type Graph, type Node, Tensor, type Value } from '../graph/index.js';
+import type { AnyModule } from './module.js';
 import { Buffer, constantOfHeld, type Parameter } from './parameter.js';
 
 /** One call of a module while it was traced; the student's counterpart of a call found in an imported model. */
@@ -27,7 +27,8 @@ export type Bind = (path: string, held: Parameter | Buffer, graph: Graph) => Ten
 export const asConstants: Bind = (path, held, graph) => graph.constant(constantOfHeld(held), path);
 
 export class Trace {
-  private static readonly running = new WeakMap<Graph, Trace>();
+  /** Of each graph: the student's, and those of modules that are used beside it. */
+  private static readonly running = new WeakMap<Graph, Trace[]>();
 
   readonly graph: Graph;
   /** In execution order; a container comes after what it called. */
@@ -36,56 +37,78 @@ export class Trace {
   readonly updates = new Map<Buffer, Tensor>();
   private readonly bind: Bind;
   private readonly bound = new Map<Parameter | Buffer, Tensor>();
-  private readonly paths: ReadonlyMap<Module | Parameter | Buffer, string>;
+  private readonly paths: ReadonlyMap<AnyModule | Parameter | Buffer, string>;
+  /** The modules whose `forward` runs, innermost last. */
+  private readonly stack: AnyModule[] = [];
 
-  constructor(graph: Graph, root: Module, bind: Bind = asConstants) {
+  constructor(graph: Graph, root: AnyModule, bind: Bind = asConstants) {
     this.graph = graph;
     this.bind = bind;
-    this.paths = new Map<Module | Parameter | Buffer, string>([
+    this.paths = new Map<AnyModule | Parameter | Buffer, string>([
       ...Array.from(root.namedModules(), ([path, module]) => [module, path] as const),
       ...Array.from(root.namedState(), ([path, held]) => [held, path] as const),
     ]);
-    Trace.running.set(graph, this);
+    Trace.running.set(graph, [...(Trace.running.get(graph) ?? []), this]);
   }
 
-  /** The trace a graph is being built by; a module called on a graph without one is traced with constant weights. */
-  static of(graph: Graph, root: Module): Trace {
-    return Trace.running.get(graph) ?? new Trace(graph, root);
+  /**
+   * The trace of a graph that a module belongs to; one of its own, with constant weights, for a module that no other calls.
+   * @throws GlobalPercError for a module that another calls without having it among its fields.
+   */
+  static of(graph: Graph, module: AnyModule): Trace {
+    const traces = Trace.running.get(graph) ?? [];
+    const known = traces.find((trace) => trace.paths.has(module));
+    if (known) return known;
+    const caller = traces.flatMap((trace) => trace.stack).at(-1);
+    if (caller) throw unregistered(module.className, caller);
+    return new Trace(graph, module);
   }
 
-  /** The tensor of a weight, or the present one of a buffer. */
+  /** The tensor of a weight, or the present one of a buffer. @throws GlobalPercError for one that is no field of a module. */
   read(held: Parameter | Buffer): Tensor {
     const known = held instanceof Buffer ? (this.updates.get(held) ?? this.bound.get(held)) : this.bound.get(held);
     if (known) return known;
-    const tensor = this.bind(this.pathOf(held), held, this.graph);
+    const path = this.paths.get(held);
+    if (path === undefined) throw unregistered(held.constructor.name, this.stack.at(-1));
+    const tensor = this.bind(path, held, this.graph);
     this.bound.set(held, tensor);
     return tensor;
   }
 
   /** Dotted path of a module, weight or buffer; `''` for the traced module and for what is not part of it. */
-  pathOf(part: Module | Parameter | Buffer): string {
+  pathOf(part: AnyModule | Parameter | Buffer): string {
     return this.paths.get(part) ?? '';
   }
 
   /** Runs a module's `forward` as a call of that module. */
-  call<Result>(module: Module, forward: () => Result): Result {
+  call<Result>(module: AnyModule, forward: () => Result): Result {
     const path = this.pathOf(module);
     const { graph } = this;
     const [outer, first] = [graph.scope, graph.nodes.length];
     graph.scope = path;
+    this.stack.push(module);
     try {
       const result = forward();
       this.record(module, path, Array.isArray(result) ? result[0] : result, graph.nodes.slice(first));
       return result;
     } finally {
       graph.scope = outer;
+      this.stack.pop();
     }
   }
 
-  private record(module: Module, path: string, output: unknown, nodes: readonly Node[]): void {
+  private record(module: AnyModule, path: string, output: unknown, nodes: readonly Node[]): void {
     if (!(output instanceof Tensor)) return;
     const call = this.calls.filter((other) => other.path === path).length;
     const leaf = module.children().length === 0;
     this.calls.push({ path, class: module.className, call, leaf, output: output.value, nodes });
   }
+}
+
+function unregistered(what: string, caller: AnyModule | undefined): GlobalPercError {
+  const list = what === 'Parameter' || what === 'Buffer' ? 'ParameterList' : 'ModuleList';
+  return new GlobalPercError(
+    `${caller?.className ?? 'a module'} uses a ${what} that is not among its fields, so it would neither train nor be saved: ` +
+      `arrays, #private fields and closures are not seen; make it a field, or several a field that is a new nn.${list}([…])`,
+  );
 }

@@ -35,7 +35,7 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   const inFile = await loadExternal([...initializers, ...inBodies, ...tensors], source, external);
   new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
   normalizeOpset(graph, opset, source);
-  if (hasOthers(graph)) (await import('./contrib.js')).expandContrib(graph, source);
+  if (hasOthers(graph)) (await import('./contrib/index.js')).expandContrib(graph, source);
   return graph;
 }
 

@@ -1,7 +1,7 @@
 /** Activation functions. */
 import type { AttributeReader, Tensor } from '../graph/index.js';
 import { defineOp, type OpDefinition } from './define.js';
-import { sameAsInput } from './infer.js';
+import { sameAsInput } from './helpers/infer.js';
 
 interface Point {
   readonly x: Tensor;

@@ -1,7 +1,7 @@
 /** Elementwise arithmetic of two or more tensors, with NumPy broadcasting. */
 import { isDifferentiable, type Tensor } from '../graph/index.js';
 import { defineOp, type Gradient } from './define.js';
-import { broadcast } from './infer.js';
+import { broadcast } from './helpers/infer.js';
 
 /** y = a + b.  ∂a = dy, ∂b = dy */
 export const Add = defineOp({ infer: broadcast, vjp: ({ dy }) => [() => dy, () => dy] });

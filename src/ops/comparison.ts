@@ -1,7 +1,7 @@
 /** Choosing among values (Where, Min, Max, Clip), comparing them, and logic. */
 import { broadcastShapes, type Tensor } from '../graph/index.js';
 import { defineOp, type Gradient, type OpDefinition } from './define.js';
-import { broadcast, broadcastAs, sameAsInput } from './infer.js';
+import { broadcast, broadcastAs, sameAsInput } from './helpers/infer.js';
 
 /**
  * y = min(max(x, low), high).  ∂x = dy where low < x < high: hardtanh (ReLU6) and a clamp by numbers pass nothing at a

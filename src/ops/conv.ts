@@ -1,9 +1,15 @@
 /** Convolution, transposed convolution and adding up windows, over one to three spatial axes. */
 import { type Attributes, constantOf, ints, sizeOf, type Tensor } from '../graph/index.js';
-import { sumPerChannel } from './channels.js';
-import { convolutionOf, convolve, largeGradient, transposedConvolutionOf, weightGradient } from './convolution.js';
 import { constantInts, defineOp } from './define.js';
-import { matrixOf } from './separable.js';
+import { sumPerChannel } from './helpers/channels.js';
+import {
+  convolutionOf,
+  convolve,
+  largeGradient,
+  transposedConvolutionOf,
+  weightGradient,
+} from './helpers/convolution.js';
+import { matrixOf } from './helpers/separable.js';
 
 /** y[n, m, o] = b[m] + Σ w[m, c, k]·x[n, c, o·s + k·d − p].  ∂x = w ⋆ᵀ dy, ∂w[m, c, k] = Σ dy[n, m, o]·x[n, c, o·s + k·d − p], ∂b = Σ dy */
 export const Conv = defineOp({

@@ -1,7 +1,7 @@
 /** Unary mathematics, and the operators that hand their input through or only change its type. */
 import { GlobalPercError, isDifferentiable, type Tensor, type TensorType } from '../graph/index.js';
 import { defineOp, type Gradient, type InferContext, type OpDefinition } from './define.js';
-import { broadcastAs, dtypeNumbered, sameAsInput } from './infer.js';
+import { broadcastAs, dtypeNumbered, sameAsInput } from './helpers/infer.js';
 
 /** An elementwise function of one input. */
 const unary = (gradient: (x: Tensor, y: Tensor, dy: Tensor) => Tensor): OpDefinition =>

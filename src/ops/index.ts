@@ -1,4 +1,4 @@
-export { perChannel } from './channels.js';
 export type { Gradient, OpDefinition, VjpContext } from './define.js';
-export { type Interpolation, interpolationMatrix } from './interpolation.js';
+export { perChannel } from './helpers/channels.js';
+export { type Interpolation, interpolationMatrix } from './helpers/interpolation.js';
 export { createGraph, operatorOf, operators, requiredOpset } from './registry.js';

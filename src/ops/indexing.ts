@@ -1,8 +1,8 @@
 /** Picking and placing elements by index. */
 import { GlobalPercError, int, normalizeAxis, type Shape, sizeOf, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type OpDefinition } from './define.js';
-import { sameAsInput } from './infer.js';
-import { gatherGradient, scatterElementsAdd } from './scatter.js';
+import { sameAsInput } from './helpers/infer.js';
+import { gatherGradient, scatterElementsAdd } from './helpers/scatter.js';
 
 /** y = slices of x along an axis, the axis replaced by the indices' shape.  ∂x = dy's slices added up by index */
 export const Gather = defineOp({

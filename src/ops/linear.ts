@@ -1,7 +1,7 @@
 /** Matrix products. */
 import { broadcastShapes, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
-import { einsum, einsumGradient, einsumShape } from './einsum.js';
+import { einsum, einsumGradient, einsumShape } from './helpers/einsum.js';
 
 /** A vector on the left counts as a row, on the right as a column. */
 const asMatrices = (a: Tensor, b: Tensor): [Tensor, Tensor] => [

@@ -1,10 +1,10 @@
 /** Normalisations. x̂ stands for the normalised input, g = dy·scale for its gradient. */
 import { type AttributeReader, GlobalPercError, normalizeAxis, type Tensor } from '../graph/index.js';
-import { perChannel, sumPerChannel } from './channels.js';
 import { defineOp } from './define.js';
-import { sameAsInput } from './infer.js';
-import { groupGradients, inverseRoot, standardize, standardizeGradient } from './normalization.js';
-import { contractAxis, matrixOf } from './separable.js';
+import { perChannel, sumPerChannel } from './helpers/channels.js';
+import { sameAsInput } from './helpers/infer.js';
+import { groupGradients, inverseRoot, standardize, standardizeGradient } from './helpers/normalization.js';
+import { contractAxis, matrixOf } from './helpers/separable.js';
 
 const epsilonOf = (attributes: AttributeReader): number => attributes.float('epsilon', 1e-5);
 

@@ -1,7 +1,7 @@
 /** Padding (https://onnx.ai/onnx/operators/onnx__Pad.html). */
 import { GlobalPercError, normalizeAxis, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
-import { gatherGradient } from './scatter.js';
+import { gatherGradient } from './helpers/scatter.js';
 
 /** Elements added (or, when negative, removed) at both ends of every axis. */
 interface Padding {

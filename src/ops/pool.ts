@@ -1,9 +1,9 @@
 /** Pooling: maximum and mean over windows, and over the whole image. */
 import { int, type Tensor, type TensorType } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
-import { averageMatrix, maximumIndices, poolAxes, scatterToMaxima } from './pooling.js';
-import { contractAxis } from './separable.js';
-import { windowSteps } from './spatial.js';
+import { averageMatrix, maximumIndices, poolAxes, scatterToMaxima } from './helpers/pooling.js';
+import { contractAxis } from './helpers/separable.js';
+import { windowSteps } from './helpers/spatial.js';
 
 const pooled = ({ attributes }: InferContext, x: Tensor): TensorType => ({
   dtype: x.dtype,

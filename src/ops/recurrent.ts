@@ -1,7 +1,7 @@
 /** Recurrent layers. */
 import { concat, GlobalPercError, type Tensor } from '../graph/index.js';
 import { defineOp, type VjpContext } from './define.js';
-import { type Lstm, lstmGradient, type Received, type Returned } from './lstm.js';
+import { type Lstm, lstmGradient, type Received, type Returned } from './helpers/lstm.js';
 
 /** Inputs of an LSTM by name, in its order. */
 type Inputs = readonly (Tensor | undefined)[];

@@ -1,8 +1,8 @@
 /** Sampling an image at the places of a grid: warps and deformable attention. */
 import { concat, int, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
-import { samplingOf, tapsOf } from './sampling.js';
-import { scatterElementsAdd } from './scatter.js';
+import { samplingOf, tapsOf } from './helpers/sampling.js';
+import { scatterElementsAdd } from './helpers/scatter.js';
 
 /**
  * y[p] = Σₖ wₖ(g[p])·x[iₖ(g[p])], the elements iₖ around the place g[p] by their shares wₖ.

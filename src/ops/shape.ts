@@ -10,7 +10,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext, type OpDefinition } from './define.js';
-import { interleave, sliceBounds } from './slicing.js';
+import { interleave, sliceBounds } from './helpers/slicing.js';
 
 /** A change of shape alone.  ∂x = dy in the shape of x */
 const reshaping = (shapeOf: (context: InferContext, x: Tensor, argument: Tensor | undefined) => Shape): OpDefinition =>

@@ -1,7 +1,7 @@
 /** Softmax and its relatives along one axis. */
 import type { Tensor } from '../graph/index.js';
 import { defineOp, type VjpContext } from './define.js';
-import { sameAsInput } from './infer.js';
+import { sameAsInput } from './helpers/infer.js';
 
 const axisSum = ({ attributes }: VjpContext, tensor: Tensor): Tensor => tensor.sum([attributes.int('axis', -1)], true);
 

@@ -1,7 +1,7 @@
 /** Operators that make tensors from nothing or only read shapes: no gradient passes them. */
 import { GlobalPercError, numbersOf, ONNX_DTYPE } from '../graph/index.js';
 import { constantInts, defineOp } from './define.js';
-import { dtypeNumbered } from './infer.js';
+import { dtypeNumbered } from './helpers/infer.js';
 
 /** The tensor held in the attribute `value` (https://onnx.ai/onnx/operators/onnx__Constant.html). */
 export const Constant = defineOp({

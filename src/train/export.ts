@@ -10,7 +10,7 @@ import {
   type Value,
 } from '../graph/index.js';
 import { TrainableModel } from '../model/index.js';
-import { type Module, Trace } from '../nn/index.js';
+import { type AnyModule, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { simplify } from '../passes/index.js';
@@ -35,7 +35,7 @@ const AXES: readonly { readonly axes: readonly number[]; readonly names: readonl
  * student's graph does not depend on them. An imported model keeps its own inputs, outputs and open dimensions.
  * @throws GlobalPercError when the input's shape is neither given nor known from a trainer.
  */
-export async function toOnnx(student: Module, options: ExportOptions = {}): Promise<Uint8Array> {
+export async function toOnnx(student: AnyModule, options: ExportOptions = {}): Promise<Uint8Array> {
   await student.synchronize();
   if (student instanceof TrainableModel) return student.toOnnx();
   const shape = options.input ?? student.trainedOn?.shape;
@@ -49,16 +49,16 @@ export async function toOnnx(student: Module, options: ExportOptions = {}): Prom
 }
 
 /** Writes `toOnnx` to a file, whole or not at all. Node only. */
-export async function exportOnnx(student: Module, path: string, options: ExportOptions = {}): Promise<void> {
+export async function exportOnnx(student: AnyModule, path: string, options: ExportOptions = {}): Promise<void> {
   await platform.writeBytes(path, await toOnnx(student, options));
 }
 
 /** The student's graph in evaluation mode, its weights being constants. */
-function traced(student: Module, { dtype, shape }: TensorType): Graph {
+function traced(student: AnyModule, { dtype, shape }: TensorType): Graph {
   const graph = createGraph();
   const input = graph.input('input', dtype, shape);
   const trace = new Trace(graph, student);
-  const outputs = student.whileEvaluating(() => student.callAll(input));
+  const outputs = [student.whileEvaluating(() => student(input))].flat();
   for (const [i, output] of outputs.entries()) graph.output(i === 0 ? 'output' : `output_${i}`, output);
   const simplified = simplify(graph);
   const classes = new Map(trace.calls.map((call) => [call.path, call.class]));
@@ -81,7 +81,7 @@ function scopesOf(path: string, classes: ReadonlyMap<string, string>): Record<st
 }
 
 /** Declares dimensions open under which the graph would be the same. */
-function openDimensions(graph: Graph, student: Module, { dtype, shape }: TensorType): void {
+function openDimensions(graph: Graph, student: AnyModule, { dtype, shape }: TensorType): void {
   const input = graph.inputs[0] as Value;
   const declaredInput: (number | string)[] = [...shape];
   const declaredOutputs = graph.outputs.map((output): (number | string)[] => [...(output.shape ?? [])]);
@@ -107,7 +107,7 @@ function openDimensions(graph: Graph, student: Module, { dtype, shape }: TensorT
   for (const [i, output] of graph.outputs.entries()) output.declaredShape = declaredOutputs[i] as (number | string)[];
 }
 
-function tracedIfPossible(student: Module, type: TensorType): Graph | undefined {
+function tracedIfPossible(student: AnyModule, type: TensorType): Graph | undefined {
   try {
     return traced(student, type);
   } catch (error) {

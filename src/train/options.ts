@@ -1,7 +1,9 @@
 /** What a Trainer is told, checked. */
+
+import type { StepOptions } from '../compile/index.js';
 import { GlobalPercError, type Shape, type TensorType } from '../graph/index.js';
-import type { Objective, StepOptions } from '../loss/index.js';
-import type { Module } from '../nn/index.js';
+import type { Objective } from '../loss/index.js';
+import type { AnyModule } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import type { SessionOptions } from '../runtime/index.js';
 import type { Recipe } from './step.js';
@@ -29,7 +31,7 @@ export interface TrainerOptions extends StepOptions {
 }
 
 /** @throws GlobalPercError when an option is out of range. */
-export function recipeOf(student: Module, loss: Objective, optimizer: Optimizer, options: TrainerOptions): Recipe {
+export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimizer, options: TrainerOptions): Recipe {
   const { batch, dtype = 'float32', target, accumulate = 1, ema, session = {} } = options;
   const positive = { accumulate, clipGradNorm: options.clipGradNorm, clipGradValue: options.clipGradValue };
   for (const [name, value] of Object.entries(positive)) {

@@ -218,7 +218,7 @@ describe('mistakes', () => {
     [
       'a loss that is not finite',
       ['loss', overflowing, bright, target, '--config', plain, '--grad', join(folder, 'no.npy')],
-      /the loss is Infinity, first at hook 0 \(.*ReLU, \[1, 3, 32, 32\]\), which gives Infinity/,
+      /the loss is Infinity, first at hook 0 \(.*ReLU\)/,
     ],
     [
       'height, width, channels',

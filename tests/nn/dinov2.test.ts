@@ -3,16 +3,16 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readStateDict } from '../../src/data/index.js';
 import { constantOf, GlobalPercError, numbersOf, type Shape, sizeOf, Tensor } from '../../src/graph/index.js';
-import { GlobalPercConfig, GlobalPercLoss } from '../../src/loss/index.js';
+import { GlobalPercConfig, GlobalPercLoss, type Scene } from '../../src/loss/index.js';
 import { loadModel, type Model } from '../../src/model/index.js';
 import type { StoredTensor } from '../../src/nn/conversion.js';
-import { resampledPositions } from '../../src/nn/dinov2-positions.js';
 import * as nn from '../../src/nn/index.js';
-import * as models from '../../src/nn/models.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runSteps } from '../../src/runtime/index.js';
 import { toOnnx } from '../../src/train/index.js';
 import { Draws } from '../../src/transforms/index.js';
+import { resampledPositions } from '../../src/zoo/dinov2-positions.js';
+import * as models from '../../src/zoo/index.js';
 import { expectClose, runGraph } from '../support/run.js';
 import { hostOf, readFixture } from '../support/safetensors.js';
 
@@ -223,7 +223,7 @@ describe.each(runs)('$label', ({ test }) => {
     const net = (await netOf(test.model, extension)).eval();
     const graph = createGraph();
     const trace = new nn.Trace(graph, net);
-    const output = net.call(graph.input('input', 'float32', fixture.tensor(test.tensors.pred).shape));
+    const output = net(graph.input('input', 'float32', fixture.tensor(test.tensors.pred).shape));
     const calls = trace.calls.filter(({ path }) => path !== '');
     expect(calls.map(({ path, class: name }) => [path, name])).toEqual(
       test.hooks.map(({ path, class: name }) => [path, name]),
@@ -259,7 +259,9 @@ describe('as a teacher', () => {
     expect(everything.hooks.map(described)).toEqual(visible.map(described));
     const pred = fixture.tensor(test.tensors.pred);
     const image = createGraph().input('input', 'float32', pred.shape);
-    await expectHooks(image.graph, await runSteps(everything.features(image, new Draws(), {})), visible, test);
+    const scene = { session: {}, options: {}, draws: new Draws() } as Scene;
+    const activations = await runSteps(everything.description.activations(image, scene));
+    await expectHooks(image.graph, activations, visible, test);
 
     const loss = lossOf(model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
     const { value, grad, hooks } = await loss.valueAndGrad(hostOf(pred), hostOf(fixture.tensor(test.tensors.target)));
@@ -301,8 +303,8 @@ describe('as a teacher', () => {
 
 it('names the nearest sizes of an image that is not cut into whole patches', () => {
   const x = createGraph().input('x', 'float32', [1, 3, 100, 56]);
-  expect(() => emptyNet('plain').call(x)).toThrow(GlobalPercError);
-  expect(() => emptyNet('plain').call(x)).toThrow(
+  expect(() => emptyNet('plain')(x)).toThrow(GlobalPercError);
+  expect(() => emptyNet('plain')(x)).toThrow(
     'PatchEmbed: sides should be multiples of 14, got [1,3,100,56]; the nearest are 98 × 56',
   );
 });

@@ -17,7 +17,7 @@ const x = constantOf(
 async function runTwice(layer: nn.Module) {
   const graph = createGraph();
   const input = graph.input('x', 'float32', SHAPE);
-  const y = layer.call(input);
+  const y = layer(input);
   const [dx] = gradient(y.sum(), [input]) as [Tensor];
   const nodes = graph.nodes.filter(({ op }) => op === 'RandomUniform');
   graph.output('y', y);
@@ -76,10 +76,10 @@ describe('Dropout', () => {
 });
 
 describe('MultiheadAttention', () => {
-  const weightsOf = async (layer: nn.Module): Promise<number[]> => {
+  const weightsOf = async (layer: nn.MultiheadAttention): Promise<number[]> => {
     const graph = createGraph();
     const input = graph.input('x', 'float32', [200, 1, 4]);
-    graph.output('weights', layer.callAll(input, input, input)[1] as Tensor);
+    graph.output('weights', layer(input, input, input)[1] as Tensor);
     const sample = constantOf(
       'float32',
       [200, 1, 4],

@@ -83,7 +83,7 @@ describe('inputs', () => {
     [() => new nn.ZeroPad2d(1), [1, 8, 4], /ZeroPad2d takes an input of shape \[B, C, H, W\], got \[1, 8, 4\]/],
     [() => new nn.Flatten({ startDim: 3 }), [2, 4, 5], /axis 3 is outside/],
   ])('%s of %j', (make, shape, message, dtype = 'float32') => {
-    const call = (): unknown => make().call(createGraph().input('x', dtype, shape));
+    const call = (): unknown => make()(createGraph().input('x', dtype, shape));
     expect(call).toThrow(GlobalPercError);
     expect(call).toThrow(message);
   });
@@ -91,7 +91,7 @@ describe('inputs', () => {
   it('MultiheadAttention names the features it takes', () => {
     const graph = createGraph();
     const [x, y] = [graph.input('x', 'float32', [5, 2, 6]), graph.input('y', 'float32', [4, 2, 5])];
-    expect(() => new nn.MultiheadAttention(6, 2).callAll(x, y, y)).toThrow(
+    expect(() => new nn.MultiheadAttention(6, 2)(x, y, y)).toThrow(
       /MultiheadAttention takes an input of shape \[L, B, 6\], got \[4, 2, 5\]/,
     );
   });

@@ -2,8 +2,8 @@
 import { describe, expect, it } from 'vitest';
 import { GlobalPercError, type Tensor } from '../../src/graph/index.js';
 import * as nn from '../../src/nn/index.js';
-import { UNet } from '../../src/nn/models.js';
 import { createGraph } from '../../src/ops/index.js';
+import { UNet } from '../../src/zoo/index.js';
 
 class Block extends nn.Module {
   static readonly className = 'Block';
@@ -11,7 +11,7 @@ class Block extends nn.Module {
   readonly norm = new nn.BatchNorm2d(4);
   readonly relu = new nn.ReLU();
   override forward(x: Tensor): Tensor {
-    return x.add(this.relu.call(this.norm.call(this.conv.call(x))));
+    return x.add(this.relu(this.norm(this.conv(x))));
   }
 }
 
@@ -100,7 +100,7 @@ describe('traced calls', () => {
     const module = new nn.Sequential(new Block(), shared, shared);
     const x = image([2, 4, 6, 6]);
     const trace = new nn.Trace(x.graph, module);
-    module.call(x);
+    module(x);
     expect(trace.calls.map(({ path, class: name, call, leaf }) => [path, name, call, leaf])).toEqual([
       ['0.conv', 'Conv2d', 0, true],
       ['0.norm', 'BatchNorm2d', 0, true],
@@ -145,9 +145,9 @@ describe('containers', () => {
     const module = new nn.Sequential(new nn.Linear(3, 5), new nn.ReLU()).append(new nn.Linear(5, 2));
     expect(module.length).toBe(3);
     expect([...module].map(({ className }) => className)).toEqual(['Linear', 'ReLU', 'Linear']);
-    expect(module.call(image([7, 3])).shape).toEqual([7, 2]);
+    expect(module(image([7, 3])).shape).toEqual([7, 2]);
     const x = image([7, 3]);
-    expect(new nn.Sequential().call(x)).toBe(x);
+    expect(new nn.Sequential()(x)).toBe(x);
   });
 
   it('ModuleList is indexed, iterated and appended to, but not called', () => {
@@ -160,14 +160,14 @@ describe('containers', () => {
     ]);
     expect(Object.keys(list.stateDict())).toEqual(['0.weight', '0.bias', '1.weight', '1.bias']);
     expect(() => list.at(2)).toThrow(/ModuleList has 2 modules, none at 2/);
-    expect(() => list.call(image([1, 2]))).toThrow(GlobalPercError);
+    expect(() => list(image([1, 2]))).toThrow(GlobalPercError);
   });
 });
 
 describe('UNet', () => {
   it('keeps the size of the image', () => {
     const unet = new UNet(3, 4, 2, { depth: 2 });
-    expect(unet.call(image([2, 3, 12, 20])).shape).toEqual([2, 2, 12, 20]);
+    expect(unet(image([2, 3, 12, 20])).shape).toEqual([2, 2, 12, 20]);
     const keys = Object.keys(unet.stateDict());
     expect(keys[0]).toBe('down.0.0.weight');
     expect(keys.slice(-2)).toEqual(['head.weight', 'head.bias']);
@@ -176,6 +176,6 @@ describe('UNet', () => {
   });
 
   it('names the nearest sizes of an image it cannot halve', () => {
-    expect(() => new UNet().call(image([1, 3, 101, 64]))).toThrow(/UNet: .*multiples of 8.*\[1,3,101,64\].*104 × 64/);
+    expect(() => new UNet()(image([1, 3, 101, 64]))).toThrow(/UNet: .*multiples of 8.*\[1,3,101,64\].*104 × 64/);
   });
 });

@@ -20,7 +20,7 @@ async function run(layer: nn.Module, x: ConstantData, cotangent?: ConstantData) 
   const graph = createGraph();
   const trace = new nn.Trace(graph, layer);
   const input = graph.input('x', 'float32', x.shape);
-  const y = layer.call(input);
+  const y = layer(input);
   const dy = cotangent ?? normal(y.shape);
   const [dx] = gradient(y.mul(graph.constant({ ...dy, shape: y.shape })).sum(), [input]) as [Tensor];
   const updates = Object.fromEntries(Array.from(trace.updates, ([buffer, value]) => [trace.pathOf(buffer), value]));
@@ -157,8 +157,8 @@ describe('PixelUnshuffle', () => {
     const x = normal([2, 12, 3, 4]);
     const graph = createGraph();
     const input = graph.input('x', 'float32', x.shape);
-    const large = new nn.PixelShuffle(2).call(input);
-    const y = new nn.PixelUnshuffle(2).call(large);
+    const large = new nn.PixelShuffle(2)(input);
+    const y = new nn.PixelUnshuffle(2)(large);
     expect(large.shape).toEqual([2, 3, 6, 8]);
     expect(y.shape).toEqual(x.shape);
     const cotangent = graph.constant(normal(x.shape));

@@ -5,9 +5,9 @@ import { DataLoader, Denoise, ImageFolder, RandomCrop } from '../../src/data/ind
 import { GlobalPercConfig, GlobalPercLoss, NormalizedTensorLoss } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
 import { manualSeed } from '../../src/nn/index.js';
-import { UNet } from '../../src/nn/models.js';
 import { AdamW } from '../../src/optim/index.js';
 import { Trainer } from '../../src/train/index.js';
+import { UNet } from '../../src/zoo/index.js';
 
 const teacher = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
 const photo = (name: string): string =>

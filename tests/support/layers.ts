@@ -42,8 +42,8 @@ export const layerFamilies = readdirSync(new URL('../../fixtures/data/layers', i
   .map((file) => ({ family: file.split('.')[0] as string, fixture: readFixture<LayerCase>(`layers/${file}`) }));
 
 /** The layer of a case with its initial weights, in its mode. */
-export function buildLayer(fixture: Fixture<LayerCase>, { layer, mode, state }: LayerCase): nn.Module {
-  const Layer = (nn as unknown as Record<string, new (...args: unknown[]) => nn.Module>)[layer.class];
+export function buildLayer(fixture: Fixture<LayerCase>, { layer, mode, state }: LayerCase): nn.AnyModule {
+  const Layer = (nn as unknown as Record<string, new (...args: unknown[]) => nn.AnyModule>)[layer.class];
   if (Layer === undefined) throw new Error(`nn has no ${layer.class}`);
   const positional = POSITIONAL[layer.class];
   const options = positional ? layer.options[positional] : layer.options;
@@ -54,12 +54,12 @@ export function buildLayer(fixture: Fixture<LayerCase>, { layer, mode, state }: 
 
 /** Runs a layer as its case says; attention takes masks. */
 export function callLayer(
-  layer: nn.Module,
+  layer: nn.AnyModule,
   inputs: readonly Tensor[],
   call: LayerCase['call'],
   constant: (key: string) => ConstantData,
 ): Tensor[] {
-  if (!(layer instanceof nn.MultiheadAttention) || call === undefined) return layer.callAll(...inputs);
+  if (!(layer instanceof nn.MultiheadAttention) || call === undefined) return [layer(...inputs)].flat();
   const [query, key, value] = inputs as [Tensor, Tensor, Tensor];
   const options = Object.fromEntries(
     Object.entries(call).map(([name, given]) => [

@@ -2,7 +2,7 @@
 import { describe, it } from 'vitest';
 import type { Tensor } from '../../src/graph/index.js';
 import { MSELoss } from '../../src/loss/index.js';
-import { Module } from '../../src/nn/index.js';
+import { type AnyModule, Module } from '../../src/nn/index.js';
 import { SGD } from '../../src/optim/index.js';
 import { Trainer } from '../../src/train/index.js';
 import { buildLayer, callLayer, type LayerCase, layerFamilies } from '../support/layers.js';
@@ -11,7 +11,7 @@ import { type Fixture, hostOf } from '../support/safetensors.js';
 
 /** A layer on its first input; the others are constants. */
 class OnFirstInput extends Module {
-  readonly layer: Module;
+  readonly layer: AnyModule;
   private readonly others: (x: Tensor) => Tensor[];
   private readonly fixture: Fixture<LayerCase>;
   private readonly test: LayerCase;

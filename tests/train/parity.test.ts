@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { numbersOf } from '../../src/graph/index.js';
 import { GlobalPercConfig, GlobalPercLoss, L1Loss, type Objective } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
-import { UNet } from '../../src/nn/models.js';
 import { AdamW } from '../../src/optim/index.js';
 import { Trainer } from '../../src/train/index.js';
+import { UNet } from '../../src/zoo/index.js';
 import { relativeError } from '../support/run.js';
 import { hostOf, readFixture, stateOf } from '../support/safetensors.js';
 

@@ -14,7 +14,7 @@ export class PointwiseStudent extends nn.Module {
   readonly second = new nn.Conv2d(6, 3, 1);
 
   override forward(x: Tensor): Tensor {
-    return x.add(this.second.call(this.relu.call(this.first.call(x))));
+    return x.add(this.second(this.relu(this.first(x))));
   }
 }
 

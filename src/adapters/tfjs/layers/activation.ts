@@ -33,7 +33,7 @@ const ACTIVATIONS: Readonly<Record<string, () => nn.Module>> = {
 
 /** A layer and the activation that is its argument: together what the Keras layer is. */
 class Activated extends nn.Module {
-  private readonly name: string;
+  private override readonly name: string;
   private readonly parts: readonly [layer: [string, nn.Module], activation: [string, nn.Module]];
 
   constructor(name: string, layer: [string, nn.Module], activation: nn.Module) {
@@ -51,7 +51,7 @@ class Activated extends nn.Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return this.parts.reduce((value, [, part]) => part.call(value), x);
+    return this.parts.reduce((value, [, part]) => part(value), x);
   }
 }
 

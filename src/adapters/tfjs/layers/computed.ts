@@ -3,7 +3,7 @@ import { nn, type Tensor } from '../../../index.js';
 
 /** A function of tensors as a module, under the class name that hooks see. */
 export class Computed extends nn.Module {
-  private readonly name: string;
+  private override readonly name: string;
   private readonly compute: (...inputs: Tensor[]) => Tensor;
 
   constructor(name: string, compute: (...inputs: Tensor[]) => Tensor) {

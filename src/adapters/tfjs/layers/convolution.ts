@@ -97,7 +97,7 @@ class SeparableConv2D extends nn.Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return this.activation.call(this.pointwise.call(this.depthwise.call(x)));
+    return this.activation(this.pointwise(this.depthwise(x)));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Models of Keras layers as modules: which layer becomes what, and the order they are called in. */
 import type * as tf from '@tensorflow/tfjs';
-import { nn, type Tensor } from '../../../index.js';
+import { nn, Tensor } from '../../../index.js';
 import { activationLayers } from './activation.js';
 import { convolutionLayers } from './convolution.js';
 import { denseLayers } from './dense.js';
@@ -27,11 +27,11 @@ type Layer = tf.layers.Layer;
 const isModel = (layer: Layer): layer is tf.LayersModel => Array.isArray((layer as Partial<tf.LayersModel>).layers);
 
 /** A model and the modules of its layers. A layer that is called twice is one module. */
-abstract class Network<Model extends tf.LayersModel> extends nn.Module {
+abstract class Network<Model extends tf.LayersModel> extends nn.Module<Tensor[]> {
   protected readonly model: Model;
-  private readonly modules: ReadonlyMap<Layer, nn.Module>;
+  private readonly modules: ReadonlyMap<Layer, nn.AnyModule>;
 
-  constructor(model: Model, modules: ReadonlyMap<Layer, nn.Module>) {
+  constructor(model: Model, modules: ReadonlyMap<Layer, nn.AnyModule>) {
     super();
     this.model = model;
     this.modules = modules;
@@ -41,12 +41,13 @@ abstract class Network<Model extends tf.LayersModel> extends nn.Module {
     return this.model.getClassName();
   }
 
-  override namedChildren(): [string, nn.Module][] {
+  override namedChildren(): [string, nn.AnyModule][] {
     return Array.from(this.modules, ([{ name }, module]) => [name, module]);
   }
 
   protected run(layer: Layer, inputs: readonly Tensor[]): Tensor[] {
-    return (this.modules.get(layer) as nn.Module).callAll(...inputs);
+    const outputs = (this.modules.get(layer) as nn.AnyModule)(...inputs);
+    return outputs instanceof Tensor ? [outputs] : [...outputs];
   }
 }
 
@@ -75,9 +76,9 @@ class Functional extends Network<tf.LayersModel> {
 }
 
 /** The module of a built model. @throws GlobalPercError naming the first layer that is not supported. */
-export const translate = (model: tf.LayersModel): Promise<nn.Module> => translateLayer(model, new Map());
+export const translate = (model: tf.LayersModel): Promise<nn.AnyModule> => translateLayer(model, new Map());
 
-async function translateLayer(layer: Layer, known: Map<Layer, nn.Module>): Promise<nn.Module> {
+async function translateLayer(layer: Layer, known: Map<Layer, nn.AnyModule>): Promise<nn.AnyModule> {
   const before = known.get(layer);
   if (before) return before;
   const module = isModel(layer) ? await translateModel(layer, known) : await convert(layer);
@@ -85,15 +86,15 @@ async function translateLayer(layer: Layer, known: Map<Layer, nn.Module>): Promi
   return module;
 }
 
-async function translateModel(model: tf.LayersModel, known: Map<Layer, nn.Module>): Promise<nn.Module> {
-  const modules = new Map<Layer, nn.Module>();
+async function translateModel(model: tf.LayersModel, known: Map<Layer, nn.AnyModule>): Promise<nn.AnyModule> {
+  const modules = new Map<Layer, nn.AnyModule>();
   for (const layer of model.layers) modules.set(layer, await translateLayer(layer, known));
   return model.getClassName() === 'Sequential'
     ? new Sequential(model as tf.Sequential, modules)
     : new Functional(model, modules);
 }
 
-async function convert(layer: Layer): Promise<nn.Module> {
+async function convert(layer: Layer): Promise<nn.AnyModule> {
   const [name, className] = [layer.name, layer.getClassName()];
   const converter = CONVERTERS[className];
   if (converter === undefined) {
