@@ -34,7 +34,7 @@ export async function imagesIn(folder: string, logger: (message: string) => void
   const passedOver = kinds.length === 0 ? '' : `files of other formats were passed over: ${kinds.join(', ')}`;
   if (images.length === 0) {
     const why = passedOver && `; ${passedOver}`;
-    throw new GlobalPercError(`the folder '${folder}' holds no images (${FORMATS})${why}`, { code: 'invalid-file' });
+    throw new GlobalPercError(`the folder '${folder}' holds no images (${FORMATS})${why}`, { code: 'io' });
   }
   if (passedOver) logger(`'${folder}': ${passedOver}; ${FORMATS} are read`);
   return images.sort();
@@ -49,6 +49,8 @@ async function walk(folder: string, around: readonly string[], found: Found): Pr
     // A link to nothing is taken for a file: reading it will say so.
     const target = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
     if (target.isDirectory()) await walk(path, [...around, real], found);
+    // Pipes and devices are no files: reading one may never end.
+    else if (!target.isFile() && !target.isSymbolicLink()) continue;
     else if (EXTENSION.test(entry.name)) found.images.push(path);
     else if (!NOTES.test(entry.name)) {
       const extension = extname(entry.name).toLowerCase();
@@ -64,7 +66,8 @@ export async function requireFiles(paths: readonly string[]): Promise<void> {
     const found = await stat(path).catch((error) => {
       throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
     });
-    if (!found.isFile()) throw new GlobalPercError(`'${path}' is not a file; a list should name image files`);
+    if (!found.isFile())
+      throw new GlobalPercError(`'${path}' is not a file; a list should name image files`, { code: 'io' });
   }
 }
 
