@@ -11,15 +11,7 @@ import {
   moduleTree,
   parametersOf,
 } from '../index.js';
-import {
-  type AllSteps,
-  addModelOptions,
-  collect,
-  type ModelOptions,
-  openLoss,
-  parseShape,
-  withProgress,
-} from './common.js';
+import { type AllSteps, addModelOptions, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
 
 interface Options extends ModelOptions {
   readonly input?: string;
@@ -31,7 +23,6 @@ export function addInspect(program: Command): void {
     .description('show the module tree, the hooks, their shapes (with --input) and weights')
     .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
     .option('--input <SHAPE>', 'shape of the images, e.g. 1,3,224,224')
-    .option('--hook <SELECTOR>', 'class name or /pattern/ on the path; repeatable', collect)
     .option('--json', 'print one JSON object')
     .action(run);
 }

@@ -18,7 +18,7 @@ import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
-import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails } from './step.js';
+import { draftEvaluation, draftPrediction, draftStep, madeOf, type Recipe, type StepDetails } from './step.js';
 
 type StepProgram = Program<StepDetails>;
 
@@ -259,7 +259,7 @@ export class Trainer implements AsyncDisposable {
     const description = descriptionOf(loss);
     const images = {
       input: this.checked('input', input, dtype, batch),
-      target: this.checked('target', target, details.target.dtype, details.target.shape),
+      target: this.checked('target', target, details.target.dtype, details.target.shape, madeOf(batch, details.output)),
     };
     // What goes from image to image is given the mistake of its target.
     const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
@@ -267,10 +267,12 @@ export class Trainer implements AsyncDisposable {
     return { ...images, ...openFeeds(description.openInputs, options), ...this.weights(details) };
   }
 
-  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape): HostTensor {
+  /** @param why what a shape that differs is about. */
+  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape, why?: string): HostTensor {
     const converted = toFloat32(tensor, name);
     if (shape && !sameShape(converted.dims, shape)) {
-      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]`);
+      const reason = why ? `: ${why}; change the student or the data` : '';
+      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`);
     }
     if (dtype !== 'int64') return converted;
     return { ...converted, dtype, data: BigInt64Array.from(converted.data, (value) => BigInt(Math.round(value))) };
