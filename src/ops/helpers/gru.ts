@@ -34,7 +34,7 @@ interface Gates {
  *   n = φ(Wₙ·x + b + Rₙ·(r·h₋₁)):  da_r = (Rₙᵀ·daₙ)·h₋₁·σ′,  dh₋₁ += r·(Rₙᵀ·daₙ)
  */
 export function gruGradient(gru: Direction, { dy, dh }: Received): Returned {
-  const { x, w, h0, c0, y, linearBeforeReset } = gru;
+  const { x, w, c0, y, linearBeforeReset } = gru;
   const hidden = gru.r.dim(1);
   const [sigma, phi] = gru.activations as [Activation, Activation];
   const gates = gatesOf(gru);
