@@ -124,6 +124,11 @@ function framesOf(
   ];
   if (size === undefined || apart === undefined)
     throw new GlobalPercError('STFT needs a step, and a window or the length of a frame');
+  if (window && signal.dim(2) === 2) {
+    const message =
+      'ONNX Runtime 1.30 computes windows of complex signals wrongly; multiply after cutting frames, and use DFT';
+    throw new GlobalPercError(message, { code: 'unsupported-operator' });
+  }
   const count = Math.floor((signal.dim(1) - size) / apart) + 1;
   return { count, length: size, step: apart, onesided: context.attributes.int('onesided', 1) === 1 };
 }

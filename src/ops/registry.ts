@@ -52,7 +52,9 @@ export const operatorOf = (node: Node): OpDefinition | undefined =>
 
 const infer: InferFunction = (node, inputs) => {
   const operator = operatorOf(node);
-  if (operator === undefined) throw new GlobalPercError(`${describeNode(node)}: this operator is not known`);
+  if (operator === undefined) {
+    throw new GlobalPercError(`${describeNode(node)}: this operator is not known`, { code: 'unsupported-operator' });
+  }
   const context = { attributes: attributesOf(node), node, outputCount: node.outputs.length };
   try {
     const types = operator.infer(context, ...(inputs as Parameters<OpDefinition['infer']>[1][]));
@@ -60,7 +62,8 @@ const infer: InferFunction = (node, inputs) => {
   } catch (error) {
     if (!(error instanceof GlobalPercError)) throw error;
     const got = inputs.map((input) => (input ? `${input.dtype}[${input.shape}]` : 'none')).join(', ');
-    throw new GlobalPercError(`${describeNode(node)} with inputs ${got}: ${error.message}`);
+    const { code } = error;
+    throw new GlobalPercError(`${describeNode(node)} with inputs ${got}: ${error.message}`, { code, cause: error });
   }
 };
 

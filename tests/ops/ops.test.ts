@@ -21,7 +21,7 @@ import {
   type Tensor,
 } from '../../src/graph/index.js';
 import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
-import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
+import { expectClose, feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 import { castConstant, type Fixture, readFixture } from '../support/safetensors.js';
 
 type StoredAttribute = {
@@ -174,6 +174,30 @@ describe('completeness', () => {
   it.each([...operators].filter(([, operator]) => operator.vjp).map(([op]) => op))('%s has gradient cases', (op) => {
     expect(covered).toContain(op);
   });
+});
+
+it('RoiAlign takes regions that depend on the data as it takes known ones', async () => {
+  const regions = constantOf('float32', [2, 4], [0.3, 0.6, 4.1, 3.2, -1.4, 1.1, 2.3, 7.9]);
+  const feeds = {
+    x: constantOf(
+      'float32',
+      [1, 2, 5, 5],
+      Float32Array.from({ length: 50 }, (_, i) => Math.sin(i)),
+    ),
+    regions,
+  };
+  for (const mode of ['avg', 'max']) {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [1, 2, 5, 5]);
+    const attributes = { mode: string(mode), sampling_ratio: int(2), output_height: int(2), output_width: int(3) };
+    const of = (rois: Tensor): Tensor => {
+      const [y] = graph.emit('RoiAlign', [x, rois, graph.ints([0, 0])], attributes);
+      return gradient((y as Tensor).square().sum(), [x])[0] as Tensor;
+    };
+    const outputs = { known: of(graph.constant(regions)), computed: of(graph.input('regions', 'float32', [2, 4])) };
+    const { known, computed } = await runGraph(graph, outputs, feeds);
+    expectClose(computed as number[], known as number[], 1e-6, mode);
+  }
 });
 
 it('a graph of any length has an operator set', () => {

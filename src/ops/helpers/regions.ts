@@ -1,5 +1,13 @@
 /** What RoiAlign's gradient is made of: where the bins of every region are sampled, one axis at a time. */
-import { type AttributeReader, concat, constantOf, GlobalPercError, int, type Tensor } from '../../graph/index.js';
+import {
+  type AttributeReader,
+  concat,
+  constantOf,
+  GlobalPercError,
+  int,
+  sizeOf,
+  type Tensor,
+} from '../../graph/index.js';
 import type { InferContext } from '../define.js';
 import { scatterElementsAdd } from './scatter.js';
 
@@ -37,25 +45,29 @@ function samplesOf(context: InferContext, x: Tensor, rois: Tensor, axis: number,
   const bin = (isHalfPixel(attributes) ? whole : whole.maximum(1)).div(bins);
   const counts = sampleCounts(context, rois, side, bins);
   const samples = Math.max(1, ...counts);
-  const vector = (shape: number[], values: readonly number[]): Tensor =>
-    x.graph.constant(constantOf(x.dtype, shape, values));
-  const range = (count: number, shift: number): number[] => Array.from({ length: count }, (_, i) => i + shift);
-  const divisor = vector(
-    [counts.length, 1, 1],
-    counts.map((count) => Math.max(1, count)),
-  );
+  const count = x.graph.constant(constantOf(x.dtype, [counts.length, 1, 1], counts));
+  const divisor = count.maximum(1);
   // In the runtime's order of operations: both have to round alike where a sample comes to lie on an edge.
   const place = edge(side)
-    .add(bin.mul(vector([bins, 1], range(bins, 0))))
-    .add(bin.mul(vector([1, samples], range(samples, 0.5))).div(divisor));
-  const weights = counts.flatMap((count) => range(samples, 0).map((k) => (k < count ? 1 / count : 0)));
+    .add(bin.mul(counting(x, [bins, 1])))
+    .add(bin.mul(counting(x, [1, samples], 0.5)).div(divisor));
   return {
     places: place.maximum(0).minimum(size - 1),
     inside: place.greaterOrEqual(-1).logicalAnd(place.lessOrEqual(size)).cast(x.dtype),
-    weight: vector([counts.length, 1, samples], weights),
+    weight: counting(x, [samples]).less(count).cast(x.dtype).div(divisor),
     size,
   };
 }
+
+/** 0, 1, 2 … in the type of a tensor, from `first` on. */
+const counting = (like: Tensor, shape: readonly number[], first = 0): Tensor =>
+  like.graph.constant(
+    constantOf(
+      like.dtype,
+      shape,
+      Array.from({ length: sizeOf(shape) }, (_, i) => first + i),
+    ),
+  );
 
 const isHalfPixel = (attributes: AttributeReader): boolean =>
   attributes.string('coordinate_transformation_mode', 'half_pixel') === 'half_pixel';
@@ -90,13 +102,7 @@ export function averageGradient(dy: Tensor, x: Tensor, batch: Tensor, { rows, co
     .matmul(meansOf(columns).unsqueeze([1]))
     .transpose([0, 2, 1, 3])
     .reshape([-1, channels * width]);
-  const numbers = x.graph.constant(
-    constantOf(
-      batch.dtype,
-      [images, 1],
-      Array.from({ length: images }, (_, i) => i),
-    ),
-  );
+  const numbers = counting(x, [images, 1]).cast(batch.dtype);
   const own = numbers.equal(batch).cast(x.dtype).reshape([images, 1, -1, 1]);
   const means = meansOf(rows).transpose([2, 0, 1]).mul(own).reshape([images, height, -1]);
   return means.matmul(spread).reshape([images, height, channels, width]).transpose([0, 2, 1, 3]);
@@ -104,14 +110,12 @@ export function averageGradient(dy: Tensor, x: Tensor, batch: Tensor, { rows, co
 
 /** The mean over each bin as a matrix [R, bins, size]: an element's share of a sample falls with its distance. */
 function meansOf({ places, inside, weight, size }: AxisSamples): Tensor {
-  const elements = places.graph.constant(
-    constantOf(
-      places.dtype,
-      [size],
-      Array.from({ length: size }, (_, i) => i),
-    ),
-  );
-  const shares = places.unsqueeze([3]).sub(elements).abs().subtractFrom(1).relu();
+  const shares = places
+    .unsqueeze([3])
+    .sub(counting(places, [size]))
+    .abs()
+    .subtractFrom(1)
+    .relu();
   return shares.mul(inside.mul(weight).unsqueeze([3])).sum([2]);
 }
 
@@ -123,7 +127,7 @@ export function maximumGradient(dy: Tensor, x: Tensor, batch: Tensor, { rows, co
   const each = [dy.dim(0), dy.dim(2), dy.dim(3), rows.places.dim(2), columns.places.dim(2), 2, 2];
   const flat = (tensor: Tensor): Tensor => tensor.expand(each).reshape([dy.dim(0), 1, dy.dim(2) * dy.dim(3), -1]);
   const element = flat(down(row.index).mul(x.dim(3)).add(across(column.index)));
-  const channels = x.graph.ints(Array.from({ length: x.dim(1) }, (_, i) => i)).reshape([-1, 1, 1]);
+  const channels = counting(x, [x.dim(1), 1, 1]).cast('int64');
   const plane = batch.cast('int64').reshape([-1, 1, 1, 1]).mul(x.dim(1)).add(channels);
   const index = plane.mul(x.dim(2) * x.dim(3)).add(element);
   const share = flat(down(row.share).mul(across(column.share))).expand(index.shape);
