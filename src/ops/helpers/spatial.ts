@@ -43,14 +43,20 @@ export function windowAxes(attributes: AttributeReader, input: Shape, kernel: re
     throw new GlobalPercError(`a kernel of ${kernel.length} axes does not fit an input of shape [${input}]`);
   }
   const ceil = attributes.int('ceil_mode', 0) === 1;
-  return windowSteps(attributes, kernel).map((step, i) => {
+  const axes = windowSteps(attributes, kernel).map((step, i) => {
     const size = sizes[i] as number;
     const [before, after] = padding(attributes, size, step, i, kernel.length);
-    const count = windowCount(size, step, before, after, ceil);
-    if (count < 1)
-      throw new GlobalPercError(`a window of ${extent(step)} does not fit spatial axis ${i} of [${input}]`);
-    return { ...step, size, count, before, after };
+    return { ...step, size, count: windowCount(size, step, before, after, ceil), before, after };
   });
+  if (axes.some(({ count }) => count < 1)) throw new EmptyOutputError(axes.map(({ count }) => count));
+  return axes;
+}
+
+/** An input is too small for an operator: nothing would be left of it. */
+export class EmptyOutputError extends GlobalPercError {
+  constructor(sizes: Shape) {
+    super(`its output would be ${sizes.map((size) => Math.max(size, 0)).join(' x ')}`);
+  }
 }
 
 /** `pads` (all begins, then all ends), or what `auto_pad` makes of it. */
