@@ -9,7 +9,7 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.js';
-import { createGraph, EmptyOutputError, operatorOf } from '../ops/index.js';
+import { createGraph, emptyOutput, operatorOf, TooSmallError } from '../ops/index.js';
 
 type Inputs = ReadonlyMap<Value, TensorType>;
 
@@ -30,7 +30,7 @@ export function tooSmall(nodes: readonly Node[], inputs: Inputs, cause: unknown)
   const image = [...inputs.values()].find(isImage)?.shape;
   if (image === undefined) return undefined;
   const failed = [...infer(nodes, inputs).failed];
-  const found = failed.find(([, error]) => error instanceof EmptyOutputError);
+  const found = failed.find(([, error]) => error instanceof TooSmallError);
   if (found === undefined) return undefined;
   const [node, { message }] = found;
   const smallest = smallestSizes(nodes, inputs, image.length - 2);
@@ -80,7 +80,7 @@ function infer(nodes: readonly Node[], inputs: Inputs): Inferred {
     try {
       const outputs = graph.emit(node.op, given, node.attributes, { outputs: node.outputs.length });
       const empty = outputs.find(({ shape }) => shape.some((dim) => dim < 1));
-      if (empty) throw new EmptyOutputError(empty.shape.slice(2));
+      if (empty) throw emptyOutput(empty.shape.slice(2));
       passed.add(node);
       node.outputs.forEach((value, i) => {
         if (value) known.set(value, outputs[i] as Tensor);

@@ -90,6 +90,18 @@ describe('an image too small for the model', () => {
     expect(await outcome(cropped, [1, 3, 4, 9])).toMatch(/too small for Slice .* 0 x 9; the smallest size is 6 x 2$/);
   });
 
+  it('knows reflections', async () => {
+    const padded = (x: Tensor): Tensor => {
+      const pads = x.graph.ints([0, 0, 3, 1, 0, 0, 2, 1]);
+      const attributes = { mode: { kind: 'string', value: 'reflect' } } as const;
+      return x.graph.emit('Pad', [x, pads], attributes, { modulePath: 'pad' })[0] as Tensor;
+    };
+    expect(await outcome(padded, [1, 3, 3, 9])).toMatch(
+      /too small for Pad .* in module 'pad': it reflects 3 elements beside the last of 3; the smallest size is 4 x 2$/,
+    );
+    expect(await outcome(padded, [1, 3, 4, 2])).toBe('runs');
+  });
+
   it('is not blamed for what no size puts right', async () => {
     const wrong = (x: Tensor): Tensor => {
       const y = pool(x, 2, 'pool');

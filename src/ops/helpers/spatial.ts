@@ -48,16 +48,16 @@ export function windowAxes(attributes: AttributeReader, input: Shape, kernel: re
     const [before, after] = padding(attributes, size, step, i, kernel.length);
     return { ...step, size, count: windowCount(size, step, before, after, ceil), before, after };
   });
-  if (axes.some(({ count }) => count < 1)) throw new EmptyOutputError(axes.map(({ count }) => count));
+  if (axes.some(({ count }) => count < 1)) throw emptyOutput(axes.map(({ count }) => count));
   return axes;
 }
 
-/** An input is too small for an operator: nothing would be left of it. */
-export class EmptyOutputError extends GlobalPercError {
-  constructor(sizes: Shape) {
-    super(`its output would be ${sizes.map((size) => Math.max(size, 0)).join(' x ')}`);
-  }
-}
+/** An input is too small for an operator. */
+export class TooSmallError extends GlobalPercError {}
+
+/** Nothing would be left of the input. */
+export const emptyOutput = (sizes: Shape): TooSmallError =>
+  new TooSmallError(`its output would be ${sizes.map((size) => Math.max(size, 0)).join(' x ')}`);
 
 /** `pads` (all begins, then all ends), or what `auto_pad` makes of it. */
 function padding(
@@ -71,7 +71,8 @@ function padding(
   if (automatic === 'VALID') return [0, 0];
   const pads = attributes.ints('pads');
   if (automatic === 'NOTSET') return [pads?.[i] ?? 0, pads?.[i + rank] ?? 0];
-  const total = (Math.ceil(size / step.stride) - 1) * step.stride + extent(step) - size;
+  // ONNX Runtime's pools take no account of dilation here, and its Conv refuses it.
+  const total = (Math.ceil(size / step.stride) - 1) * step.stride + step.kernel - size;
   return splitPadding(Math.max(total, 0), automatic === 'SAME_UPPER');
 }
 
