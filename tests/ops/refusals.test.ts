@@ -119,6 +119,16 @@ const refusals: Refusal[] = [
     attributes: {},
     message: /takes 2 channels, the input has 3/,
   },
+  ...['Conv', 'MaxPool', 'AveragePool', 'LpPool'].map((op) => ({
+    op,
+    what: 'automatic padding of dilated windows',
+    inputs: (graph: Graph) => {
+      const x = graph.input('x', 'float32', [1, 1, 6]);
+      return op === 'Conv' ? [x, graph.input('w', 'float32', [1, 1, 3])] : [x];
+    },
+    attributes: { kernel_shape: ints([3]), dilations: ints([2]), auto_pad: string('SAME_UPPER') },
+    message: /'layer' with inputs .*: ONNX Runtime does not compute auto_pad SAME_UPPER with dilations/,
+  })),
   {
     op: 'Resize',
     what: 'cropping',

@@ -77,13 +77,13 @@ const zeros = (graph: Graph, ...shape: number[]): Tensor =>
   graph.constant(constantOf('float32', shape, new Float32Array(sizeOf(shape))));
 const list = (count: number, draw: () => number): number[] => Array.from({ length: count }, draw);
 
-/** Windows that ONNX Runtime takes: SAME without dilation for Conv and without gaps, padding narrower than a pool's kernel. */
+/** Windows that ONNX Runtime takes: SAME without dilation, padding narrower than a pool's kernel. */
 function windows(draw: Draw, rank: number, op: string) {
   const [sizes, kernel] = [list(rank, () => 1 + draw(9)), list(rank, () => 1 + draw(4))];
   const automatic = op === 'DeformConv' ? 'NOTSET' : ['NOTSET', 'NOTSET', 'SAME_UPPER', 'SAME_LOWER', 'VALID'][draw(5)];
   const same = automatic?.startsWith('SAME') ?? false;
-  const strides = kernel.map((k) => 1 + draw(same ? Math.min(k, 3) : 3));
-  const dilations = list(rank, () => (same && op.startsWith('Conv') ? 1 : 1 + draw(3)));
+  const strides = list(rank, () => 1 + draw(3));
+  const dilations = list(rank, () => (same && op !== 'ConvTranspose' ? 1 : 1 + draw(3)));
   const pads = [...kernel, ...kernel].map((k) => draw(k));
   const attributes: Attributes = {
     kernel_shape: ints(kernel),

@@ -7,7 +7,7 @@ import { exactAfter, extent, type WindowAxis, windowAxes } from './spatial.js';
 export function poolAxes(attributes: AttributeReader, x: Tensor): WindowAxis[] {
   const kernel = attributes.ints('kernel_shape');
   if (kernel === undefined) throw new GlobalPercError("a pool needs the attribute 'kernel_shape'");
-  return windowAxes(attributes, x.shape, kernel);
+  return windowAxes(attributes, x.shape, kernel, Number.NEGATIVE_INFINITY);
 }
 
 /** Where each window's first maximum lies: indices into the flattened input. */
