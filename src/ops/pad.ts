@@ -2,7 +2,7 @@
 import { GlobalPercError, normalizeAxis, type Shape, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
 import { gatherGradient } from './helpers/scatter.js';
-import { TooSmallError } from './helpers/spatial.js';
+import { TooSmallError } from './helpers/windows.js';
 
 /** Elements added (or, when negative, removed) at both ends of every axis. */
 interface Padding {

@@ -9,8 +9,8 @@ import {
   scatterToMaxima,
   spreadOver,
   sumMatrix,
-} from './helpers/pooling.js';
-import { windowSteps } from './helpers/spatial.js';
+} from './helpers/pool-gradients.js';
+import { windowSteps } from './helpers/windows.js';
 
 const pooled = ({ attributes }: InferContext, x: Tensor): TensorType => ({
   dtype: x.dtype,

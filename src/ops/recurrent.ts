@@ -1,10 +1,16 @@
 /** Recurrent layers: https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html and onnx__RNN.html. */
 import { concat, GlobalPercError, type Tensor } from '../graph/index.js';
 import { defineOp, type OpDefinition, type VjpContext } from './define.js';
-import { gruGradient } from './helpers/gru.js';
-import { lstmGradient } from './helpers/lstm.js';
-import { rnnGradient } from './helpers/rnn.js';
-import { type Activation, type Direction, isActivation, type Received, type Returned } from './helpers/steps.js';
+import { gruGradient } from './helpers/gru-gradient.js';
+import { lstmGradient } from './helpers/lstm-gradient.js';
+import {
+  type Activation,
+  type Direction,
+  isActivation,
+  type Received,
+  type Returned,
+} from './helpers/recurrent-steps.js';
+import { rnnGradient } from './helpers/rnn-gradient.js';
 
 /** Inputs by name, in the operator's order: x, w, r, b, sequence lengths, h₀, and for an LSTM c₀ and peepholes. */
 type Inputs = readonly (Tensor | undefined)[];

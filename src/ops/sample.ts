@@ -1,10 +1,10 @@
 /** Sampling an image at computed places: warps, deformable attention and convolution, regions of interest. */
 import { concat } from '../graph/index.js';
 import { defineOp } from './define.js';
-import { convolutionOf } from './helpers/convolution.js';
-import { deformableGradients } from './helpers/deformable.js';
+import { convolutionOf } from './helpers/convolution-gradients.js';
+import { deformableGradients } from './helpers/deformable-gradients.js';
 import { averageGradient, maximumGradient, regionsOf } from './helpers/regions.js';
-import { elementsAt, imageGradient, placeGradients, samplingOf, tapsOf } from './helpers/sampling.js';
+import { elementsAt, imageGradient, placeGradients, samplingOf, tapsOf } from './helpers/taps.js';
 
 /**
  * y[p] = Σₖ wₖ(g[p])·x[iₖ(g[p])], the elements iₖ around the place g[p] by their shares wₖ.

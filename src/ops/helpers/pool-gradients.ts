@@ -1,7 +1,7 @@
 /** What the pools' gradients are made of. */
 import { type AttributeReader, GlobalPercError, int, ints, type Tensor } from '../../graph/index.js';
 import { contractAxis } from './separable.js';
-import { exactAfter, extent, type WindowAxis, windowAxes } from './spatial.js';
+import { exactAfter, extent, type WindowAxis, windowAxes } from './windows.js';
 
 /** The windows of a pool node over its input. */
 export function poolAxes(attributes: AttributeReader, x: Tensor): WindowAxis[] {

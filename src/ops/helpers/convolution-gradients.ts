@@ -12,7 +12,7 @@ import {
   sizeOf,
   type Tensor,
 } from '../../graph/index.js';
-import { emptyOutput, exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './spatial.js';
+import { emptyOutput, exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './windows.js';
 
 /** Windows and channel groups of a convolution. */
 export interface Convolution {

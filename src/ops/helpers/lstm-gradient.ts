@@ -13,7 +13,7 @@ import {
   slopeOf,
   stacked,
   weightGradientOf,
-} from './steps.js';
+} from './recurrent-steps.js';
 
 /**
  * With a = W·x + R·h₋₁ + b, the gates i, o, f = σ(a) and g = φ(a), c = f·c₋₁ + i·g and h = o·ψ(c), from the last step on:

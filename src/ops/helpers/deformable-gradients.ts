@@ -2,9 +2,9 @@
 import { type AttributeReader, concat, constantOf, sizeOf, type Tensor } from '../../graph/index.js';
 import type { Gradient } from '../define.js';
 import { sumPerChannel } from './channels.js';
-import { convolutionOf } from './convolution.js';
-import { BILINEAR, elementsAt, imageGradient, placeGradients, tapsAt } from './sampling.js';
-import type { WindowAxis } from './spatial.js';
+import { convolutionOf } from './convolution-gradients.js';
+import { BILINEAR, elementsAt, imageGradient, placeGradients, tapsAt } from './taps.js';
+import type { WindowAxis } from './windows.js';
 
 /** x [N, C, H, W], w [M, C/group, h, w], offset [N, offset_group·h·w·2, oH, oW], mask [N, offset_group·h·w, oH, oW]. */
 interface DeformableInputs {

@@ -10,7 +10,7 @@ import {
   slopeOf,
   stacked,
   weightGradientOf,
-} from './steps.js';
+} from './recurrent-steps.js';
 
 /** With h = f(a) and a = W·x + R·h₋₁ + b, from the last step on: da = dh·f′, dh₋₁ += Rᵀ·da */
 export function rnnGradient({ x, w, r, h0, c0, y, activations }: Direction, { dy, dh }: Received): Returned {

@@ -13,7 +13,7 @@ import {
   slopeOf,
   stacked,
   weightGradientOf,
-} from './steps.js';
+} from './recurrent-steps.js';
 
 /** What a GRU held at all steps, each [T, B, H]. */
 interface Gates {
