@@ -1,5 +1,5 @@
 /** Sampling an image at computed places: warps, deformable attention and convolution, regions of interest. */
-import { concat } from '../graph/index.js';
+import { concat, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
 import { convolutionOf } from './helpers/convolution-gradients.js';
 import { deformableGradients } from './helpers/deformable-gradients.js';
@@ -14,17 +14,16 @@ export const GridSample = defineOp({
   infer: (_, x, grid) => ({ dtype: x.dtype, shape: [x.dim(0), x.dim(1), ...grid.shape.slice(1, -1)] }),
   vjp: ({ attributes, dy }, x, grid) => {
     const taps = tapsOf(grid, x.shape.slice(2), samplingOf(attributes));
-    const [image, each] = [x, dy].map((tensor) => tensor.reshape([x.dim(0), x.dim(1), -1])) as [typeof x, typeof x];
-    return [
-      () => imageGradient(image, taps, each).reshape(x.shape),
-      taps.slopes.length === 0
-        ? null
-        : () =>
-            concat(
-              placeGradients(elementsAt(image, taps), taps, each).map((part) => part.unsqueeze([2])),
-              2,
-            ).reshape(grid.shape),
-    ];
+    const [batch, channels] = [x.dim(0), x.dim(1)];
+    const image = x.reshape([batch, channels, -1]);
+    const each = dy.reshape([batch, channels, -1]);
+    const moved = (): Tensor => {
+      const parts = placeGradients(elementsAt(image, taps), taps, each);
+      const columns = parts.map((part) => part.unsqueeze([2]));
+      return concat(columns, 2).reshape(grid.shape);
+    };
+    const added = (): Tensor => imageGradient(image, taps, each).reshape(x.shape);
+    return [added, taps.slopes.length === 0 ? null : moved];
   },
 });
 
