@@ -52,9 +52,7 @@ export const operatorOf = (node: Node): OpDefinition | undefined =>
 
 const infer: InferFunction = (node, inputs) => {
   const operator = operatorOf(node);
-  if (operator === undefined) {
-    throw new GlobalPercError(`${describeNode(node)}: this operator is not known`, { code: 'unsupported-operator' });
-  }
+  if (operator === undefined) throw new GlobalPercError(`${describeNode(node)}: this operator is not known`);
   const context = { attributes: attributesOf(node), node, outputCount: node.outputs.length };
   try {
     const types = operator.infer(context, ...(inputs as Parameters<OpDefinition['infer']>[1][]));
