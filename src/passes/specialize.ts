@@ -24,6 +24,7 @@ import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
 import { type HostTensor, Session, type SessionOptions, type Steps } from '../runtime/index.js';
 import { resolveControlFlow } from './control-flow.js';
 import { constantFrom } from './fold.js';
+import { tooSmall } from './too-small.js';
 import { neededNodes } from './transcribe.js';
 
 /** A static copy of a model. */
@@ -53,8 +54,12 @@ export function* specialize(
   });
   const nodes = neededNodes({ nodes: resolved }, wanted, new Map());
   const dependent = dataDependent(nodes, sources);
-  const probed = yield* probe(graph, nodes, { inputs, dependent, wanted, options });
-  return rebuild(nodes, inputs, dependent, probed);
+  try {
+    const probed = yield* probe(graph, nodes, { inputs, dependent, wanted, options });
+    return rebuild(nodes, inputs, dependent, probed);
+  } catch (error) {
+    throw tooSmall(nodes, inputs, error) ?? error;
+  }
 }
 
 /** Values that change with the data of `sources`; a Shape of them does not. */

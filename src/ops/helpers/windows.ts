@@ -36,22 +36,36 @@ export function windowSteps(attributes: AttributeReader, kernel: readonly number
   return kernel.map((k, i) => ({ kernel: k, stride: strides[i] as number, dilation: dilations[i] as number }));
 }
 
-/** The windows of Conv and the pools over the spatial axes of an input [batch, channels, …spatial]. */
-export function windowAxes(attributes: AttributeReader, input: Shape, kernel: readonly number[]): WindowAxis[] {
+/**
+ * The windows of Conv and the pools over the spatial axes of an input [batch, channels, …spatial].
+ * @param leastSame The least padding that auto_pad SAME gives: a Conv's is never negative, a pool's is in ONNX Runtime.
+ */
+export function windowAxes(
+  attributes: AttributeReader,
+  input: Shape,
+  kernel: readonly number[],
+  leastSame = 0,
+): WindowAxis[] {
   const sizes = input.slice(2);
   if (sizes.length !== kernel.length || sizes.length === 0) {
     throw new GlobalPercError(`a kernel of ${kernel.length} axes does not fit an input of shape [${input}]`);
   }
   const ceil = attributes.int('ceil_mode', 0) === 1;
-  return windowSteps(attributes, kernel).map((step, i) => {
+  const axes = windowSteps(attributes, kernel).map((step, i) => {
     const size = sizes[i] as number;
-    const [before, after] = padding(attributes, size, step, i, kernel.length);
-    const count = windowCount(size, step, before, after, ceil);
-    if (count < 1)
-      throw new GlobalPercError(`a window of ${extent(step)} does not fit spatial axis ${i} of [${input}]`);
-    return { ...step, size, count, before, after };
+    const [before, after] = padding(attributes, size, step, i, kernel.length, leastSame);
+    return { ...step, size, count: windowCount(size, step, before, after, ceil), before, after };
   });
+  if (axes.some(({ count }) => count < 1)) throw emptyOutput(axes.map(({ count }) => count));
+  return axes;
 }
+
+/** An input is too small for an operator. */
+export class TooSmallError extends GlobalPercError {}
+
+/** Nothing would be left of the input. */
+export const emptyOutput = (sizes: Shape): TooSmallError =>
+  new TooSmallError(`its output would be ${sizes.map((size) => Math.max(size, 0)).join(' x ')}`);
 
 /** `pads` (all begins, then all ends), or what `auto_pad` makes of it. */
 function padding(
@@ -60,19 +74,25 @@ function padding(
   step: WindowStep,
   i: number,
   rank: number,
+  leastSame: number,
 ): [number, number] {
   const automatic = attributes.string('auto_pad', 'NOTSET');
   if (automatic === 'VALID') return [0, 0];
   const pads = attributes.ints('pads');
   if (automatic === 'NOTSET') return [pads?.[i] ?? 0, pads?.[i + rank] ?? 0];
-  const total = (Math.ceil(size / step.stride) - 1) * step.stride + extent(step) - size;
-  return splitPadding(Math.max(total, 0), automatic === 'SAME_UPPER');
+  if (step.dilation !== 1) {
+    // Its Conv refuses it; its pools pad as if there were no dilation, but declare the shape there is with it.
+    const message = `ONNX Runtime does not compute auto_pad ${automatic} with dilations; export the model with explicit pads`;
+    throw new GlobalPercError(message, { code: 'unsupported-operator' });
+  }
+  const total = (Math.ceil(size / step.stride) - 1) * step.stride + step.kernel - size;
+  return splitPadding(Math.max(total, leastSame), automatic === 'SAME_UPPER');
 }
 
 /** Halves of a total padding; the odd element goes behind if `upper`, else in front. */
 export function splitPadding(total: number, upper: boolean): [number, number] {
-  const half = Math.floor(total / 2);
-  return upper ? [half, total - half] : [total - half, half];
+  const before = Math.trunc((upper ? total : total + 1) / 2);
+  return [before, total - before];
 }
 
 /** ⌊(size + padding − extent)/stride⌋ + 1, or with ⌈⌉ if `ceil`; no window may start in the padding behind. */

@@ -12,7 +12,7 @@ import {
   sizeOf,
   type Tensor,
 } from '../../graph/index.js';
-import { exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './spatial.js';
+import { emptyOutput, exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './windows.js';
 
 /** Windows and channel groups of a convolution. */
 export interface Convolution {
@@ -51,6 +51,7 @@ export function transposedConvolutionOf(attributes: AttributeReader, x: Shape, w
         : splitPadding(Math.max(full - target, 0), automatic === 'SAME_UPPER');
     return { ...step, count, before, after, size: wanted?.[i] ?? full - before - after };
   });
+  if (axes.some(({ size }) => size < 1)) throw emptyOutput(axes.map(({ size }) => size));
   return { axes, group: attributes.int('group', 1) };
 }
 
