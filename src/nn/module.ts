@@ -78,9 +78,10 @@ export abstract class Module<Output extends Outputs = Tensor> {
 
   private called(inputs: readonly Tensor[]): Output {
     const [first] = inputs;
-    if (!(first instanceof Tensor)) {
+    const strange = inputs.find((input) => input !== undefined && !(input instanceof Tensor));
+    if (!(first instanceof Tensor) || strange !== undefined) {
       throw new GlobalPercError(
-        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${described(first)}; ` +
+        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${described(strange ?? first)}; ` +
           'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
       );
     }
@@ -224,6 +225,27 @@ export abstract class Module<Output extends Outputs = Tensor> {
   keepBy(keeper: WeightKeeper): void {
     this.keeper = keeper;
   }
+
+  /** Its class and settings, and all below it, as PyTorch prints them: `Conv2d(inChannels=3, …)`. */
+  toString(): string {
+    const settings = Object.entries(this).flatMap(([name, value]) => (name === 'training' ? [] : shown(name, value)));
+    const children = this.namedChildren().map(([name, child]) => `\n(${name}): ${child}`.replaceAll('\n', '\n  '));
+    return `${this.className}(${settings.join(', ')}${children.join('')}${children.length > 0 ? '\n' : ''})`;
+  }
+
+  /** What `console.log` prints in Node. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+}
+
+/** A setting as `name=value`, each option as one; nothing for what is no plain value. */
+function shown(name: string, value: unknown): string[] {
+  const isPlain = value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype;
+  if (isPlain) return Object.entries(value).flatMap(([key, option]) => shown(key, option));
+  const isShort = Array.isArray(value) && value.every((element) => typeof element !== 'object' || element === null);
+  if (isShort && value.length <= 8) return [`${name}=[${value.join(', ')}]`];
+  return value === null || ['number', 'boolean', 'string'].includes(typeof value) ? [`${name}=${value}`] : [];
 }
 
 const isHeld = (value: unknown): value is Held => value instanceof Parameter || value instanceof Buffer;
