@@ -24,7 +24,14 @@ import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
 import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
 import { castConstant, type Fixture, readFixture } from '../support/safetensors.js';
 
-type StoredAttribute = { int?: number; float?: number; string?: string; ints?: number[]; floats?: number[] };
+type StoredAttribute = {
+  int?: number;
+  float?: number;
+  string?: string;
+  ints?: number[];
+  floats?: number[];
+  strings?: string[];
+};
 
 interface Case {
   op: string;
@@ -45,6 +52,7 @@ function attributeOf(stored: StoredAttribute): Attribute {
   if (stored.int !== undefined) return int(stored.int);
   if (stored.float !== undefined) return float(stored.float);
   if (stored.string !== undefined) return string(stored.string);
+  if (stored.strings) return { kind: 'strings', value: stored.strings };
   return stored.ints ? ints(stored.ints) : floats(stored.floats ?? []);
 }
 

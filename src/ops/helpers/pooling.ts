@@ -1,5 +1,6 @@
 /** What the pools' gradients are made of. */
 import { type AttributeReader, GlobalPercError, int, ints, type Tensor } from '../../graph/index.js';
+import { contractAxis } from './separable.js';
 import { exactAfter, extent, type WindowAxis, windowAxes } from './spatial.js';
 
 /** The windows of a pool node over its input. */
@@ -42,15 +43,46 @@ function unpool(dy: Tensor, indices: Tensor, axes: readonly WindowAxis[]): Tenso
  * how many elements it divides by: those in the input, or with `includePadding` those in the padded input.
  */
 export function averageMatrix(axis: WindowAxis, includePadding: boolean): Float64Array {
-  const matrix = new Float64Array(axis.count * axis.size);
   const [first, last] = includePadding ? [-axis.before, axis.size + axis.after] : [0, axis.size];
+  return windowMatrix(axis, (places) => 1 / places.filter((place) => place >= first && place < last).length);
+}
+
+/** Sums over windows along one axis as a matrix [count, size]. */
+export const sumMatrix = (axis: WindowAxis): Float64Array => windowMatrix(axis, () => 1);
+
+/** Each window's elements on the axis, all with the share that its places, padding among them, are given. */
+function windowMatrix(axis: WindowAxis, shareOf: (places: readonly number[]) => number): Float64Array {
+  const matrix = new Float64Array(axis.count * axis.size);
   for (let window = 0; window < axis.count; window += 1) {
     const start = window * axis.stride - axis.before;
     const places = Array.from({ length: axis.kernel }, (_, k) => start + k * axis.dilation);
-    const counted = places.filter((place) => place >= first && place < last);
-    for (const place of counted) {
-      if (place >= 0 && place < axis.size) matrix[window * axis.size + place] = 1 / counted.length;
-    }
+    const share = shareOf(places);
+    for (const place of places) if (place >= 0 && place < axis.size) matrix[window * axis.size + place] = share;
   }
   return matrix;
+}
+
+/** The gradient of sums over windows: dy spread along each axis by a matrix [count, size]. */
+export const spreadOver = (
+  dy: Tensor,
+  axes: readonly WindowAxis[],
+  matrixOf: (axis: WindowAxis) => Float64Array,
+): Tensor => axes.reduce((sum, axis, i) => contractAxis(sum, i + 2, matrixOf(axis)), dy);
+
+/**
+ * ∂x of y = (Σ|x|ᵖ)^(1/p): sign x·|x|ᵖ⁻¹·Σ dy·y¹⁻ᵖ, the sum over the outputs that x is part of; 0 where y is 0.
+ * @param spread adds up, for each element of x, what the outputs hold that it is part of.
+ */
+export function normGradient(x: Tensor, y: Tensor, dy: Tensor, p: number, spread: (dy: Tensor) => Tensor): Tensor {
+  if (p === 1) return x.sign().mul(spread(dy));
+  const shares = y.equal(0).where(
+    0,
+    dy.mul(
+      y
+        .equal(0)
+        .where(1, y)
+        .pow(1 - p),
+    ),
+  );
+  return (p === 2 ? x : x.mul(x.abs().pow(p - 2))).mul(spread(shares));
 }

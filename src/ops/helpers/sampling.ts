@@ -1,5 +1,6 @@
 /** Sampling an image at the places of a grid: which elements a sample mixes, their shares, and how shares change. */
-import { type AttributeReader, constantOf, type Shape, sizeOf, type Tensor } from '../../graph/index.js';
+import { type AttributeReader, constantOf, int, type Shape, sizeOf, type Tensor } from '../../graph/index.js';
+import { scatterElementsAdd } from './scatter.js';
 
 type Mode = keyof typeof SHARES;
 
@@ -16,7 +17,7 @@ export interface Taps {
   /** The element's number on its axis, or in the whole flattened image. */
   readonly index: Tensor;
   readonly share: Tensor;
-  /** ∂share/∂grid, one per coordinate in the grid's order; none where shares are constant. */
+  /** ∂share/∂coordinate, one per coordinate; none where shares are constant. */
   readonly slopes: readonly Tensor[];
 }
 
@@ -50,21 +51,72 @@ export const samplingOf = (attributes: AttributeReader): Sampling => ({
   aligned: attributes.int('align_corners', 0) === 1,
 });
 
+/** Places on one axis of an image, [N, 1, P] in elements, and how far they move per unit of what they come from. */
+interface AxisPlaces {
+  readonly places: Tensor;
+  readonly size: number;
+  readonly step: number;
+}
+
 /** What every place of a grid [N, …, coordinates] samples of an image with these spatial sizes. */
 export function tapsOf(grid: Tensor, sizes: Shape, sampling: Sampling): Taps {
   const coordinates = grid.reshape([grid.dim(0), -1, sizes.length]);
-  const strides = sizes.map((_, axis) => sizeOf(sizes.slice(axis + 1)));
-  const axes = sizes.map((size, axis) => {
+  const axes = sizes.map((size, axis): AxisPlaces => {
     const at = sizes.length - 1 - axis; // a grid names the last axis first
-    const taps = axisTaps(coordinates.slice([2], [at], [at + 1]).swapAxes(1, 2), size, sampling);
-    return mapTaps(taps, (tensor) => spread(tensor, axis, sizes.length));
+    const coordinate = coordinates.slice([2], [at], [at + 1]).swapAxes(1, 2);
+    const step = (sampling.aligned ? size - 1 : size) / 2;
+    return { places: placeOf(coordinate, size, sampling.aligned), size, step };
   });
+  const taps = tapsAt(axes, sampling);
+  return { ...taps, slopes: taps.slopes.toReversed() };
+}
+
+/** Sampling between elements, zeros outside: how DeformConv and torch's bilinear samplers read an image. */
+export const BILINEAR: Sampling = { mode: 'linear', padding: 'zeros', aligned: false };
+
+/** What the places sample of an image with the axes' sizes; slopes in the order of the axes. */
+export function tapsAt(places: readonly AxisPlaces[], sampling: Sampling): Taps {
+  const sizes = places.map(({ size }) => size);
+  const strides = sizes.map((_, axis) => sizeOf(sizes.slice(axis + 1)));
+  const axes = places.map((each, axis) =>
+    mapTaps(axisTaps(each, sampling), (tensor) => spread(tensor, axis, sizes.length)),
+  );
   const index = axes.map((taps, axis) => taps.index.mul(strides[axis] as number)).reduce((sum, part) => sum.add(part));
   const shares = axes.map(({ share }) => share);
   const product = (factors: readonly Tensor[]): Tensor => factors.reduce((all, factor) => all.mul(factor));
   const slopes = axes.flatMap((taps, axis) => taps.slopes.map((slope) => product(shares.with(axis, slope))));
-  return mapTaps({ index, share: product(shares), slopes: slopes.toReversed() }, joined);
+  return mapTaps({ index, share: product(shares), slopes }, joined);
 }
+
+/** The taps' elements of an image [N, C, elements]: [N, C, taps, P]. */
+export function elementsAt(image: Tensor, { index }: Taps): Tensor {
+  const elements = image.graph.emit('GatherElements', [image, everyChannel(image, index)], { axis: int(2) });
+  return (elements[0] as Tensor).reshape([image.dim(0), image.dim(1), index.dim(1), index.dim(2)]);
+}
+
+/** ∂image [N, C, elements] of samples with gradient dy [N, C, P]: ∂x[i] = Σ wₖ·dy over the places with iₖ = i. */
+export function imageGradient(image: Tensor, { index, share }: Taps, dy: Tensor): Tensor {
+  const at = everyChannel(image, index);
+  return scatterElementsAdd(
+    image.zerosLike(),
+    at,
+    dy
+      .unsqueeze([2])
+      .mul(share.unsqueeze([1]))
+      .reshape(at.shape),
+    2,
+  );
+}
+
+/** ∂place of every coordinate, [N, P] each: Σₖ (Σ over channels of dy·x[iₖ])·∂wₖ/∂place. */
+export function placeGradients(elements: Tensor, { slopes }: Taps, dy: Tensor): Tensor[] {
+  const received = elements.mul(dy.unsqueeze([2])).sum([1]);
+  return slopes.map((slope) => received.mul(slope).sum([1]));
+}
+
+/** Indices of all channels in one row. */
+const everyChannel = (image: Tensor, index: Tensor): Tensor =>
+  index.reshape([image.dim(0), 1, -1]).expand([image.dim(0), image.dim(1), index.dim(1) * index.dim(2)]);
 
 const mapTaps = ({ index, share, slopes }: Taps, change: (tensor: Tensor) => Tensor): Taps => ({
   index: change(index),
@@ -81,11 +133,10 @@ function spread(tensor: Tensor, axis: number, rank: number): Tensor {
 /** [N, taps …, P] → [N, all taps, P] */
 const joined = (tensor: Tensor): Tensor => tensor.reshape([tensor.dim(0), -1, tensor.dim(-1)]);
 
-/** The taps along one axis for its coordinates [N, 1, P]. */
-function axisTaps(coordinate: Tensor, size: number, sampling: Sampling): Taps {
-  const { mode, padding, aligned } = sampling;
+/** The taps along one axis. */
+function axisTaps({ places: place, size, step }: AxisPlaces, sampling: Sampling): Taps {
+  const { mode, padding } = sampling;
   const { first, polynomials } = SHARES[mode];
-  const place = placeOf(coordinate, size, aligned);
   const base = mode === 'nearest' ? place.unary('Round') : place.floor();
   const column = (values: readonly number[]): Tensor =>
     place.graph.constant(constantOf(place.dtype, [values.length, 1], values));
@@ -96,7 +147,6 @@ function axisTaps(coordinate: Tensor, size: number, sampling: Sampling): Taps {
       .reduceRight((sum, term) => sum.mul(place.sub(base)).add(term))
       .expand(number.shape);
   const degrees = polynomials[0].map((_, degree) => polynomials.map((terms) => terms[degree] as number));
-  const step = (aligned ? size - 1 : size) / 2;
   const rises = degrees.slice(1).map((terms, i) => terms.map((term) => term * (i + 1) * step));
   const counts = (share: Tensor): Tensor => (padding === 'zeros' ? share.mul(isInside(number, size)) : share);
   return {
