@@ -1,5 +1,5 @@
 /** Modules that hold others, or parameters, by number or by name. */
-import { GlobalPercError, listed, type Tensor } from '../graph/index.js';
+import { described, GlobalPercError, listed, type Tensor } from '../graph/index.js';
 import { refused } from '../options/index.js';
 import { type AnyModule, Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -19,7 +19,9 @@ abstract class Container<Part> extends Module {
 
   /** @throws GlobalPercError for what is no such part. */
   protected put(name: string | number, part: Part): void {
-    if (!this.holds(part)) throw refused(`${this.className}: ${name}`, `a ${this.kind}`, part);
+    if (!this.holds(part)) {
+      throw new GlobalPercError(`${this.className}: ${name} should be a ${this.kind}, got ${described(part)}`);
+    }
     (this as unknown as Record<string, Part>)[name] = part;
   }
 
