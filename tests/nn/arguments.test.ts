@@ -90,3 +90,36 @@ describe.each(all)('$name', ({ name, Layer, known }) => {
     for (const { args } of known) made(Layer, [...args, { nonsense: 1 }]);
   });
 });
+
+describe('what layers are made of', () => {
+  const { init } = nn;
+  const weight = new nn.Parameter([2, 2]);
+  it.each<[() => unknown, RegExp]>([
+    [() => new nn.Parameter(3 as never), /^Parameter: shape should be a list, got 3$/],
+    [() => new nn.Parameter([2, -1]), /^Parameter: shape\[1\] should be an integer from 0 on, got -1$/],
+    [() => new nn.Parameter([2], 3 as never), /^Parameter: data should be a list of numbers or a typed array, got 3$/],
+    [() => new nn.Parameter([2], [1]), /^a parameter of shape \[2\] needs 2 elements, got 1$/],
+    [
+      () => new nn.Buffer([2], [1, 2] as never),
+      /^Buffer: data should be a Float32Array or a BigInt64Array, got \[1,2\]$/,
+    ],
+    [() => new nn.Buffer([2], new Float32Array(3)), /^a buffer of shape \[2\] needs 2 elements, got 3$/],
+    [() => init.ones(undefined as never), /^nn\.init: what is filled should be a Parameter, got undefined$/],
+    [() => init.xavierUniform([2, 2] as never), /^nn\.init: what is filled should be a Parameter, got \[2,2\]$/],
+    [() => init.normal(weight, { sdt: 1 } as object), /^normal: 'sdt' is not known; did you mean 'std'\?$/],
+    [() => init.uniform(weight, { a: Number.NaN }), /^uniform: a should be a number, got NaN$/],
+    [() => init.constant(weight, 'x' as never), /^constant: value should be a number, got "x"$/],
+    [
+      () => init.orthogonal(weight, { gains: 1 } as object),
+      /^orthogonal: 'gains' is not known; did you mean 'gain'\?$/,
+    ],
+    [
+      () => init.kaimingNormal(weight, { mode: 'fan' as 'fan_in' }),
+      /^kaimingNormal: mode should be one of fan_in, fan_out/,
+    ],
+    [() => init.calculateGain('elu' as 'relu'), /^nonlinearity should be one of linear, .* got "elu"$/],
+  ])('%s', (make, message) => {
+    expect(make).toThrow(GlobalPercError);
+    expect(make).toThrow(message);
+  });
+});

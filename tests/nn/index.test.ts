@@ -1,6 +1,7 @@
 /** Layers and functions are found by the file they are in: nothing has to be listed, and nothing can be forgotten. */
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { type ModuleCall, selectHooks } from '../../src/modules/index.js';
 import * as nn from '../../src/nn.js';
 
 const room = new URL('../../src/nn/', import.meta.url);
@@ -40,6 +41,22 @@ describe('index', () => {
       expect((nn.functional as Record<string, unknown>)[name], name).toBe(value);
     }
     expect(Object.keys(nn.functional).length).toBe(functions.size);
+  });
+
+  it('has subclasses that hooks of their base class find, as isinstance does in PyTorch', () => {
+    const bases = (layer: object): { className: string }[] => {
+      const base = Object.getPrototypeOf(layer);
+      const isPublic = base !== nn.Module && Object.values(nn).includes(base);
+      return base === Function.prototype ? [] : [...(isPublic ? [base] : []), ...bases(base)];
+    };
+    const pairs = Object.values(nn).flatMap((value) =>
+      isLayer(value) ? bases(value).map((base) => [value as unknown as { className: string }, base] as const) : [],
+    );
+    expect(pairs.map(([layer, base]) => `${layer.className} is a ${base.className}`)).toContain('ReLU6 is a Hardtanh');
+    for (const [layer, base] of pairs) {
+      const call = { path: 'a', class: layer.className, leaf: true } as ModuleCall;
+      expect(selectHooks([call], [base]), `${layer.className} is a ${base.className}`).toEqual([call]);
+    }
   });
 
   it('has no class that only names a module of a model: each is a module, a loss, a parameter or a buffer', () => {

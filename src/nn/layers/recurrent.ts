@@ -60,17 +60,8 @@ abstract class Recurrent extends Module<Tensor[]> {
     this.batchFirst = checked.batchFirst ?? false;
     this.dropout = checked.dropout ?? 0;
     this.bidirectional = checked.bidirectional ?? false;
-    const bound = 1 / Math.sqrt(hiddenSize);
-    const rows = this.cell().gates.length * hiddenSize;
     for (let layer = 0; layer < this.numLayers; layer += 1) {
-      const features = layer === 0 ? inputSize : hiddenSize * this.directions.length;
-      for (const direction of this.directions) {
-        const shapes = { weight_ih: [rows, features], weight_hh: [rows, hiddenSize] };
-        const biases = this.bias ? { bias_ih: [rows], bias_hh: [rows] } : {};
-        for (const [part, shape] of Object.entries({ ...shapes, ...biases })) {
-          this.parts[`${part}_l${layer}${direction}`] = uniform(new Parameter(shape), { a: -bound, b: bound });
-        }
-      }
+      for (const direction of this.directions) this.makeWeights(layer, direction);
     }
   }
 
@@ -81,8 +72,21 @@ abstract class Recurrent extends Module<Tensor[]> {
     return this.bidirectional ? ['', '_reverse'] : [''];
   }
 
-  private get parts(): Record<string, Parameter> {
+  /** The weights, whose names depend on the options. */
+  private get weights(): Record<string, Parameter> {
     return this as unknown as Record<string, Parameter>;
+  }
+
+  private makeWeights(layer: number, direction: string): void {
+    const { hiddenSize } = this;
+    const rows = this.cell().gates.length * hiddenSize;
+    const features = layer === 0 ? this.inputSize : hiddenSize * this.directions.length;
+    const biases = this.bias ? { bias_ih: [rows], bias_hh: [rows] } : {};
+    const shapes = { weight_ih: [rows, features], weight_hh: [rows, hiddenSize], ...biases };
+    const bound = 1 / Math.sqrt(hiddenSize);
+    for (const [part, shape] of Object.entries(shapes)) {
+      this.weights[`${part}_l${layer}${direction}`] = uniform(new Parameter(shape), { a: -bound, b: bound });
+    }
   }
 
   /**
@@ -91,65 +95,61 @@ abstract class Recurrent extends Module<Tensor[]> {
    * @throws GlobalPercError on other shapes.
    */
   override forward(x: Tensor, ...states: Tensor[]): Tensor[] {
-    const { className, hiddenSize, numLayers } = this;
-    const cell = this.cell();
-    requireShape(className, x, [...(this.batchFirst ? ['B', 'T'] : ['T', 'B']), this.inputSize]);
-    const given = states.filter((state) => state !== undefined);
-    if (given.length !== 0 && given.length !== cell.states) {
-      throw new GlobalPercError(`${className} takes ${cell.states} first states or none, got ${given.length}`);
-    }
-    const directions = this.directions.length;
-    let steps = this.batchFirst ? x.swapAxes(0, 1) : x;
-    for (const state of given)
-      requireShape(`${className}: a state`, state, [numLayers * directions, steps.dim(1), hiddenSize]);
+    const first = states.filter((state) => state !== undefined);
+    this.requireShapes(x, first);
     const last: Tensor[][] = [];
-    for (let layer = 0; layer < numLayers; layer += 1) {
-      const first = given.map((state) => state.slice([0], [layer * directions], [(layer + 1) * directions]));
-      const [outputs, ...ends] = this.layer(steps, layer, first);
-      const joined = (outputs as Tensor).swapAxes(1, 2);
-      steps = joined.reshape([joined.dim(0), joined.dim(1), directions * hiddenSize]);
-      if (this.training && layer < numLayers - 1) steps = dropout(steps, this.dropout);
+    let steps = this.batchFirst ? x.swapAxes(0, 1) : x;
+    for (let layer = 0; layer < this.numLayers; layer += 1) {
+      if (this.training && layer > 0) steps = dropout(steps, this.dropout);
+      const [outputs, ...ends] = this.layer(steps, layer, first) as [Tensor, ...Tensor[]];
+      // Zeros copy the number of steps and the batch: an exported file then takes any.
+      const joined = x.graph.ints([0, 0, this.directions.length * this.hiddenSize]);
+      [steps] = x.graph.emit('Reshape', [outputs.swapAxes(1, 2), joined]) as [Tensor];
       last.push(ends);
     }
-    const ends = Array.from({ length: cell.states }, (_, i) =>
-      concat(
-        last.map((each) => each[i] as Tensor),
-        0,
-      ),
-    );
+    const ends = Array.from({ length: this.cell().states }, (_, i) => stacked(last.map((each) => each[i] as Tensor)));
     return [this.batchFirst ? steps.swapAxes(0, 1) : steps, ...ends];
   }
 
+  private requireShapes(x: Tensor, states: readonly Tensor[]): void {
+    const { className, directions, hiddenSize, numLayers } = this;
+    const wanted = this.cell().states;
+    requireShape(className, x, [...(this.batchFirst ? ['B', 'T'] : ['T', 'B']), this.inputSize]);
+    if (states.length !== 0 && states.length !== wanted) {
+      throw new GlobalPercError(`${className} takes ${wanted} first states or none, got ${states.length}`);
+    }
+    const shape = [numLayers * directions.length, x.dim(this.batchFirst ? 0 : 1), hiddenSize];
+    for (const state of states) requireShape(`${className}: a state`, state, shape);
+  }
+
   /** One layer: its outputs `[T, directions, B, H]` and last states. */
-  private layer(x: Tensor, layer: number, states: readonly Tensor[]): Tensor[] {
+  private layer(x: Tensor, layer: number, first: readonly Tensor[]): Tensor[] {
+    const count = this.directions.length;
     const each = (part: string): Tensor =>
-      concat(
-        this.directions.map((direction) => this.reordered(part, `l${layer}${direction}`, x).unsqueeze([0])),
-        0,
-      );
+      stacked(this.directions.map((direction) => this.reordered(`${part}_l${layer}${direction}`, x).unsqueeze([0])));
     const bias = this.bias ? concat([each('bias_ih'), each('bias_hh')], 1) : undefined;
-    const inputs = [x, each('weight_ih'), each('weight_hh'), bias, undefined, ...states];
-    const { op, states: returned, attributes: others } = this.cell();
+    const states = first.map((state) => state.slice([0], [layer * count], [(layer + 1) * count]));
+    const cell = this.cell();
     const attributes = {
       hidden_size: int(this.hiddenSize),
-      direction: string(this.bidirectional ? 'bidirectional' : 'forward'),
-      ...others,
+      direction: string(count === 2 ? 'bidirectional' : 'forward'),
+      ...cell.attributes,
     };
-    return x.graph.emit(op, inputs, attributes, { outputs: 1 + returned });
+    const inputs = [x, each('weight_ih'), each('weight_hh'), bias, undefined, ...states];
+    return x.graph.emit(cell.op, inputs, attributes, { outputs: 1 + cell.states });
   }
 
   /** A weight with its gates in ONNX's order. */
-  private reordered(part: string, place: string, x: Tensor): Tensor {
-    const weight = this.read(this.parts[`${part}_${place}`] as Parameter, x);
-    const { gates } = this.cell();
-    if (gates.every((gate, i) => gate === i)) return weight;
+  private reordered(name: string, x: Tensor): Tensor {
+    const weight = this.read(this.weights[name] as Parameter, x);
     const { hiddenSize } = this;
-    return concat(
-      gates.map((gate) => weight.slice([0], [gate * hiddenSize], [(gate + 1) * hiddenSize])),
-      0,
-    );
+    const { gates } = this.cell();
+    if (gates.length === 1) return weight;
+    return stacked(gates.map((gate) => weight.slice([0], [gate * hiddenSize], [(gate + 1) * hiddenSize])));
   }
 }
+
+const stacked = (parts: readonly Tensor[]): Tensor => concat(parts, 0);
 
 /**
  * Long short-term memory: `[T, B, inputSize]`, optionally h₀ and c₀ `[numLayers·directions, B, hiddenSize]` → outputs
