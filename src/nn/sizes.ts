@@ -92,3 +92,10 @@ export function rowOf(where: string, index: number, rows: number): number {
   if (Number.isInteger(row) && row >= 0 && row < rows) return row;
   throw new GlobalPercError(`${where} ${index} is none of ${rows} rows`, { code: 'invalid-option' });
 }
+
+/**
+ * A reshape that copies the first `kept` dimensions, whatever they are: a file that is exported then takes any batch. The
+ * rest is sizes, one of which may be −1.
+ */
+export const reshapeBehind = (x: Tensor, kept: number, rest: Shape): Tensor =>
+  x.graph.emit('Reshape', [x, x.graph.ints([...new Array<number>(kept).fill(0), ...rest])])[0] as Tensor;

@@ -3,7 +3,7 @@
  * al. 2023, https://arxiv.org/abs/2309.16588). Modules, classes, weights and defaults have the names they have in
  * https://github.com/facebookresearch/dinov2, so that hooks and weight files of the original fit.
  */
-import { concat, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
+import { concat, GlobalPercError, int, type Tensor } from '../graph/index.js';
 import {
   Conv2d,
   Dropout,
@@ -19,14 +19,10 @@ import {
   type StoredTensor,
 } from '../nn/index.js';
 import { lazily } from '../nn/init.js';
-import { requireDivisor, requireMultiples } from '../nn/sizes.js';
+import { requireDivisor, requireMultiples, reshapeBehind } from '../nn/sizes.js';
 import { boolean, type Checks, checkOptions, count, integer, number, required } from '../options/index.js';
 import { fromHuggingFace, fromTimm } from './dinov2-names.js';
 import { resampledPositions } from './dinov2-positions.js';
-
-/** Emitted so that the first `kept` dimensions are copied from x: an exported file then takes any batch. */
-const reshapeBehind = (x: Tensor, kept: number, rest: Shape): Tensor =>
-  x.graph.emit('Reshape', [x, x.graph.ints([...new Array<number>(kept).fill(0), ...rest])])[0] as Tensor;
 
 /** A Linear that starts normal with deviation 0.02, its bias with 0. */
 function linearOf(inFeatures: number, outFeatures: number): Linear {

@@ -1,5 +1,13 @@
 /** Windows of images as columns, and back. */
-import { type Attributes, constantOf, GlobalPercError, ints, sizeOf, type Tensor } from '../../graph/index.js';
+import {
+  type Attributes,
+  constantOf,
+  GlobalPercError,
+  ints,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from '../../graph/index.js';
 import { checkOptions } from '../../options/index.js';
 import { type FoldOptions, foldChecks } from '../options/fold.js';
 import { imagePattern, type PerAxis, perAxis, requireShape } from '../sizes.js';
@@ -31,6 +39,10 @@ const attributesOf = ({ dilation, padding, stride }: Windows): Attributes => ({
   strides: ints(stride),
 });
 
+/** A reshape to `[…, ...rest]` whatever the batch is: an exported file then takes any. */
+const behindBatch = (x: Tensor, rest: Shape): Tensor =>
+  x.graph.emit('Reshape', [x, x.graph.ints([-1, ...rest])])[0] as Tensor;
+
 /**
  * The windows of `[B, C, H, W]`, one column each: `[B, C·kernel, windows]`
  * (https://pytorch.org/docs/stable/generated/torch.nn.functional.unfold.html).
@@ -44,12 +56,12 @@ export function unfold(x: Tensor, kernelSize: PerAxis, options: FoldOptions = {}
   const places = sizeOf(kernel);
   const picks = Array.from({ length: places ** 2 }, (_, i) => Number(i % places === Math.floor(i / places)));
   const filters = x.graph.constant(constantOf(x.dtype, [places, 1, ...kernel], picks));
-  const single = x.reshape([x.dim(0) * x.dim(1), 1, x.dim(2), x.dim(3)]);
+  const single = behindBatch(x, [1, x.dim(2), x.dim(3)]);
   const [columns] = x.graph.emit('Conv', [single, filters], {
     kernel_shape: ints(kernel),
     ...attributesOf(windows),
   }) as [Tensor];
-  return columns.reshape([x.dim(0), x.dim(1) * places, -1]);
+  return behindBatch(columns, [x.dim(1) * places, sizeOf(columns.shape.slice(2))]);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Products with weights. */
 import type { Tensor } from '../../graph/index.js';
+import { reshapeBehind } from '../sizes.js';
 
 /** x·Wᵀ + b over the last dimension; weight `[out, in]` (https://pytorch.org/docs/stable/generated/torch.nn.functional.linear.html) */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
@@ -12,7 +13,7 @@ export function linear(x: Tensor, weight: Tensor, bias?: Tensor): Tensor {
  * (https://pytorch.org/docs/stable/generated/torch.nn.functional.bilinear.html)
  */
 export function bilinear(a: Tensor, b: Tensor, weight: Tensor, bias?: Tensor): Tensor {
-  const products = a.unsqueeze([-1]).mul(b.unsqueeze([-2]));
-  const flat = products.reshape([...a.shape.slice(0, -1), -1]);
+  const products = reshapeBehind(a, a.rank, [1]).mul(reshapeBehind(b, b.rank - 1, [1, b.dim(-1)]));
+  const flat = reshapeBehind(products, a.rank - 1, [-1]);
   return linear(flat, weight.reshape([weight.dim(0), -1]), bias);
 }

@@ -3,7 +3,7 @@ import { constantOf, float, int, type Shape, sizeOf, Tensor } from '../../graph/
 import { perChannel } from '../../ops/index.js';
 import { type Checks, checkOptions, instanceOf, integer, matching, number } from '../../options/index.js';
 import { type LocalResponseNormOptions, localResponseChecks } from '../options/normalization.js';
-import { requireDivisor } from '../sizes.js';
+import { requireDivisor, reshapeBehind } from '../sizes.js';
 import { avgPool2d } from './pooling.js';
 
 /** What follows a normalisation, and what is added to the variance. */
@@ -47,7 +47,8 @@ export function instanceNorm(x: Tensor, options: AffineOptions = {}): Tensor {
 export function groupNorm(x: Tensor, numGroups: number, options: AffineOptions = {}): Tensor {
   const { weight, bias, eps = 1e-5 } = checkOptions(options, affineChecks, 'groupNorm');
   requireDivisor('groupNorm', numGroups, 'groups', `the channels of [${x.shape}]`, x.dim(1));
-  const normalized = instanceNorm(x.reshape([x.dim(0), numGroups, -1]), { eps }).reshape(x.shape);
+  const grouped = instanceNorm(reshapeBehind(x, 1, [numGroups, -1]), { eps });
+  const normalized = reshapeBehind(grouped, 1, x.shape.slice(1));
   const scaled = weight ? normalized.mul(perChannel(weight, x.rank)) : normalized;
   return bias ? scaled.add(perChannel(bias, x.rank)) : scaled;
 }
@@ -109,9 +110,9 @@ export function normalize(x: Tensor, options: NormalizeOptions = {}): Tensor {
 export function localResponseNorm(x: Tensor, size: number, options: LocalResponseNormOptions = {}): Tensor {
   const { alpha = 1e-4, beta = 0.75, k = 1 } = checkOptions(options, localResponseChecks, 'localResponseNorm');
   // Not ONNX's LRN: ONNX Runtime takes odd sizes of images alone, and for even ones PyTorch's window lies elsewhere.
-  const channels = x.square().reshape([x.dim(0), 1, x.dim(1), -1]);
+  const channels = reshapeBehind(x.square(), 1, [1, x.dim(1), -1]);
   const padded = channels.pad([0, 0, Math.floor(size / 2), 0], [0, 0, Math.floor((size - 1) / 2), 0]);
-  const means = avgPool2d(padded, [size, 1], { stride: 1 }).reshape(x.shape);
+  const means = reshapeBehind(avgPool2d(padded, [size, 1], { stride: 1 }), 1, x.shape.slice(1));
   return x.div(means.mul(alpha).add(k).pow(beta));
 }
 

@@ -11,7 +11,7 @@ import {
 } from '../../graph/index.js';
 import { checkOptions, count } from '../../options/index.js';
 import { type InterpolationMode, type UpsampleOptions, upsampleChecks } from '../options/upsampling.js';
-import { type PerAxis, perAxis, requireDivisor, requireShape } from '../sizes.js';
+import { type PerAxis, perAxis, requireDivisor, requireShape, reshapeBehind } from '../sizes.js';
 
 /** Number of spatial axes a mode is for; nearest takes any. */
 const AXES: Readonly<Record<InterpolationMode, number | undefined>> = {
@@ -119,11 +119,9 @@ export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
       `pixelUnshuffle takes an input of shape [B, C, H·${r}, W·${r}], got [${x.shape.join(', ')}]`,
     );
   }
-  const [batch, channels, height, width] = [x.dim(0), x.dim(1), x.dim(2) / r, x.dim(3) / r];
-  return x
-    .reshape([batch, channels, height, r, width, r])
-    .transpose([0, 1, 3, 5, 2, 4])
-    .reshape([batch, channels * r * r, height, width]);
+  const [channels, height, width] = [x.dim(1), x.dim(2) / r, x.dim(3) / r];
+  const blocks = reshapeBehind(x, 1, [channels, height, r, width, r]).transpose([0, 1, 3, 5, 2, 4]);
+  return reshapeBehind(blocks, 1, [channels * r * r, height, width]);
 }
 
 /**
@@ -135,8 +133,6 @@ export function channelShuffle(x: Tensor, groups: number): Tensor {
   requireShape('channelShuffle', x, ['B', 'C', '…']);
   count(groups, 'channelShuffle: groups');
   requireDivisor('channelShuffle', groups, 'groups', `the channels of [${x.shape}]`, x.dim(1));
-  return x
-    .reshape([x.dim(0), groups, x.dim(1) / groups, -1])
-    .swapAxes(1, 2)
-    .reshape(x.shape);
+  const grouped = reshapeBehind(x, 1, [groups, x.dim(1) / groups, -1]).swapAxes(1, 2);
+  return reshapeBehind(grouped, 1, x.shape.slice(1));
 }

@@ -6,7 +6,7 @@ import { linear } from '../functional/linear.js';
 import { xavierUniform, zeros } from '../init.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
-import { probability, requireDivisor, requireShape } from '../sizes.js';
+import { probability, requireDivisor, requireShape, reshapeBehind } from '../sizes.js';
 import { Trace } from '../trace.js';
 import { Linear } from './linear.js';
 
@@ -118,7 +118,7 @@ export class MultiheadAttention extends Module<Tensor[]> {
       attnMask?.rank === 3 ? attnMask.reshape([q.dim(0), q.dim(1), ...attnMask.shape.slice(1)]) : attnMask,
     ].filter((mask) => mask !== undefined);
     const [mixed, weights] = attention(q, k, v, { masks, dropoutP: this.training ? this.dropout : 0 });
-    const joined = mixed.swapAxes(1, 2).reshape([q.dim(0), q.dim(2), this.embedDim]);
+    const joined = reshapeBehind(mixed.swapAxes(1, 2), 2, [this.embedDim]);
     const { weight, bias } = this.out_proj;
     // Not a call of out_proj: in PyTorch, too, hooks do not see it run.
     const output = linear(joined, this.read(weight, query), bias && this.read(bias, query));
@@ -143,6 +143,6 @@ export class MultiheadAttention extends Module<Tensor[]> {
 
   /** `[B, length, E]` → `[B, heads, length, E/heads]` */
   private splitHeads(x: Tensor): Tensor {
-    return x.reshape([x.dim(0), x.dim(1), this.numHeads, -1]).swapAxes(1, 2);
+    return reshapeBehind(x, 2, [this.numHeads, -1]).swapAxes(1, 2);
   }
 }

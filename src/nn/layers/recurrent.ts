@@ -5,7 +5,7 @@ import { dropout } from '../functional/dropout.js';
 import { uniform } from '../init.js';
 import { Module } from '../module.js';
 import { Parameter } from '../parameter.js';
-import { probability, requireShape } from '../sizes.js';
+import { probability, requireShape, reshapeBehind } from '../sizes.js';
 
 /** Options of the recurrent layers. */
 export interface RecurrentOptions {
@@ -102,9 +102,7 @@ abstract class Recurrent extends Module<Tensor[]> {
     for (let layer = 0; layer < this.numLayers; layer += 1) {
       if (this.training && layer > 0) steps = dropout(steps, this.dropout);
       const [outputs, ...ends] = this.layer(steps, layer, first) as [Tensor, ...Tensor[]];
-      // Zeros copy the number of steps and the batch: an exported file then takes any.
-      const joined = x.graph.ints([0, 0, this.directions.length * this.hiddenSize]);
-      [steps] = x.graph.emit('Reshape', [outputs.swapAxes(1, 2), joined]) as [Tensor];
+      steps = reshapeBehind(outputs.swapAxes(1, 2), 2, [this.directions.length * this.hiddenSize]);
       last.push(ends);
     }
     const ends = Array.from({ length: this.cell().states }, (_, i) => stacked(last.map((each) => each[i] as Tensor)));

@@ -3,6 +3,7 @@ import { GlobalPercError, normalizeAxis, type Shape, sizeOf, type Tensor } from 
 import { type Checks, checkOptions, count, integer, listOf } from '../../options/index.js';
 import { channelShuffle } from '../functional/upsampling.js';
 import { Module } from '../module.js';
+import { reshapeBehind } from '../sizes.js';
 
 /** The input (https://pytorch.org/docs/stable/generated/torch.nn.Identity.html). */
 export class Identity extends Module {
@@ -44,7 +45,7 @@ export class Flatten extends Module {
         `${this.className}: endDim ${endDim} comes before startDim ${startDim} of [${x.shape}]`,
       );
     }
-    return x.reshape([...x.shape.slice(0, start), sizeOf(x.shape.slice(start, end)), ...x.shape.slice(end)]);
+    return reshapeBehind(x, start, [sizeOf(x.shape.slice(start, end)), ...x.shape.slice(end)]);
   }
 }
 
@@ -77,7 +78,7 @@ export class Unflatten extends Module {
         `${this.className}: [${this.unflattenedSize}] does not make up dimension ${this.dim} of [${x.shape}]`,
       );
     }
-    return x.reshape([...x.shape.slice(0, axis), ...sizes, ...x.shape.slice(axis + 1)]);
+    return reshapeBehind(x, axis, [...sizes, ...x.shape.slice(axis + 1)]);
   }
 }
 
