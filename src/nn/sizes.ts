@@ -95,7 +95,10 @@ export function rowOf(where: string, index: number, rows: number): number {
 
 /**
  * A reshape that copies the first `kept` dimensions, whatever they are: a file that is exported then takes any batch. The
- * rest is sizes, one of which may be −1.
+ * rest is sizes, one of which may be −1. Gives x itself when that has the shape already.
  */
-export const reshapeBehind = (x: Tensor, kept: number, rest: Shape): Tensor =>
-  x.graph.emit('Reshape', [x, x.graph.ints([...new Array<number>(kept).fill(0), ...rest])])[0] as Tensor;
+export function reshapeBehind(x: Tensor, kept: number, rest: Shape): Tensor {
+  const own = x.shape.slice(kept);
+  if (own.length === rest.length && rest.every((size, i) => size === -1 || size === own[i])) return x;
+  return x.graph.emit('Reshape', [x, x.graph.ints([...new Array<number>(kept).fill(0), ...rest])])[0] as Tensor;
+}

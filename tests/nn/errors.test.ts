@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type DataType, GlobalPercError, type Shape } from '../../src/graph/index.js';
 import * as nn from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
+import { DinoVisionTransformer, UNet } from '../../src/zoo/index.js';
 
 const relu = () => (x: unknown) => x;
 
@@ -40,6 +41,16 @@ describe('arguments', () => {
     [
       () => new nn.LSTM(3, 4, { layers: 2 } as object),
       /LSTM: 'layers' is not known; did you mean 'numLayers'\?|known are/,
+    ],
+    [() => new UNet(3, 8, 3, { dept: 2 } as object), /UNet: 'dept' is not known; did you mean 'depth'\?$/],
+    [() => new UNet(3, 0), /UNet: width should be an integer from 1 on, got 0$/],
+    [
+      () => new DinoVisionTransformer({ depth: 1, numHeads: 2 } as never),
+      /DinoVisionTransformer: 'embedDim' is missing/,
+    ],
+    [
+      () => new DinoVisionTransformer({ embedDim: 6, depth: 1, numHeads: 2, imgSize: 30 }),
+      /DinoVisionTransformer: imgSize 30 is no multiple of patchSize 14/,
     ],
     [() => new nn.Hardtanh(1, 1), /Hardtanh: minVal 1 should be below maxVal 1/],
     [() => new nn.CELU(0), /CELU: alpha should not be 0/],
