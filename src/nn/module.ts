@@ -10,6 +10,7 @@ import {
 } from '../graph/index.js';
 import { converted, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
+import { printed } from './printed.js';
 import { Trace } from './trace.js';
 
 type Held = Parameter | Buffer;
@@ -228,24 +229,13 @@ export abstract class Module<Output extends Outputs = Tensor> {
 
   /** Its class and settings, and all below it, as PyTorch prints them: `Conv2d(inChannels=3, …)`. */
   toString(): string {
-    const settings = Object.entries(this).flatMap(([name, value]) => (name === 'training' ? [] : shown(name, value)));
-    const children = this.namedChildren().map(([name, child]) => `\n(${name}): ${child}`.replaceAll('\n', '\n  '));
-    return `${this.className}(${settings.join(', ')}${children.join('')}${children.length > 0 ? '\n' : ''})`;
+    return printed(this);
   }
 
   /** What `console.log` prints in Node. */
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString();
   }
-}
-
-/** A setting as `name=value`, each option as one; nothing for what is no plain value. */
-function shown(name: string, value: unknown): string[] {
-  const isPlain = value !== null && typeof value === 'object' && Object.getPrototypeOf(value) === Object.prototype;
-  if (isPlain) return Object.entries(value).flatMap(([key, option]) => shown(key, option));
-  const isShort = Array.isArray(value) && value.every((element) => typeof element !== 'object' || element === null);
-  if (isShort && value.length <= 8) return [`${name}=[${value.join(', ')}]`];
-  return value === null || ['number', 'boolean', 'string'].includes(typeof value) ? [`${name}=${value}`] : [];
 }
 
 const isHeld = (value: unknown): value is Held => value instanceof Parameter || value instanceof Buffer;

@@ -5,7 +5,7 @@ export * as functional from './functional/index.js';
 export * as init from './init.js';
 export { manualSeed } from './init.js';
 export * from './layers/index.js';
-export { type AnyModule, Module, type Outputs } from './module.js';
+export * from './module.js';
 export type * from './options/index.js';
 export { Buffer, Parameter, type StateDict, type StateTensor } from './parameter.js';
 export type { AdaptiveSize, PerAxis } from './sizes.js';
