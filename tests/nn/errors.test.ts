@@ -11,7 +11,7 @@ describe('arguments', () => {
   it.each<[() => unknown, RegExp]>([
     [() => new nn.Linear(0, 3), /Linear: inFeatures .* 0$/],
     [() => new nn.Conv2d(3, 4, 0), /Conv2d: kernelSize should be an integer from 1 on, or 2 of them, got 0$/],
-    [() => new nn.Conv2d(3, 4, [3, 3, 3]), /Conv2d: kernelSize .* \[3,3,3\]/],
+    [() => new nn.Conv2d(3, 4, [3, 3, 3]), /Conv2d: kernelSize .* \[3, ?3, ?3\]/],
     [() => new nn.Conv2d(3, 4, 3, { padding: -1 }), /Conv2d: padding .* -1/],
     [() => new nn.Conv2d(3, 4, 3, { padding: 'full' as 'same' }), /Conv2d: padding should be one of same, valid/],
     [() => new nn.Conv2d(3, 4, 3, { padding: 'same', stride: 2 }), /Conv2d: padding 'same' needs stride 1, got 2 × 2/],
@@ -23,13 +23,16 @@ describe('arguments', () => {
     [() => new nn.Embedding(3, 2, { paddingIdx: 3 }), /Embedding: paddingIdx 3 is none of 3 rows/],
     [() => new nn.MultiheadAttention(6, 4), /MultiheadAttention: 4 heads do not divide 6 features/],
     [() => new nn.MultiheadAttention(6, 2, { dropout: 2 }), /MultiheadAttention: dropout.* 2/],
-    [() => new nn.MaxPool2d([2, 0]), /MaxPool2d: kernelSize .* \[2,0\]/],
-    [() => new nn.ReflectionPad2d([1, 2]), /ReflectionPad2d: padding should be an integer, or 4 of them, got \[1,2\]$/],
+    [() => new nn.MaxPool2d([2, 0]), /MaxPool2d: kernelSize .* \[2, ?0\]/],
+    [
+      () => new nn.ReflectionPad2d([1, 2]),
+      /ReflectionPad2d: padding should be an integer, or 4 of them, got \[1, ?2\]$/,
+    ],
     [() => new nn.PixelShuffle(1.5), /PixelShuffle: upscaleFactor .* 1\.5/],
     [() => new nn.PReLU({ numParameters: 0 }), /PReLU: numParameters .* 0/],
     [
       () => new nn.AdaptiveAvgPool2d([0, 3]),
-      /AdaptiveAvgPool2d: outputSize should be an integer .* null, or 2 .* \[0,3\]$/,
+      /AdaptiveAvgPool2d: outputSize should be an integer .* null, or 2 .* \[0, ?3\]$/,
     ],
     [() => new nn.Upsample({}), /Upsample: one of size and scaleFactor should be given/],
     [() => new nn.UpsamplingNearest2d({ mode: 'nearest' } as object), /UpsamplingNearest2d: 'mode' is not known/],
