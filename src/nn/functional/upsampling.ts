@@ -1,20 +1,17 @@
-/** Resizing, and moving channels into space. */
+/** Resizing, and moving channels. */
 import {
   type Attributes,
   constantOf,
   float,
   GlobalPercError,
   int,
-  oneOf,
   type Shape,
   string,
   type Tensor,
-} from '../graph/index.js';
-import { Module } from './module.js';
-import { type PerAxis, perAxis, requireCount } from './sizes.js';
-
-/** How new elements come from old ones; all but nearest are for one number of spatial axes each. */
-export type InterpolationMode = 'nearest' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic';
+} from '../../graph/index.js';
+import { checkOptions, count } from '../../options/index.js';
+import { type InterpolationMode, type UpsampleOptions, upsampleChecks } from '../options/upsampling.js';
+import { type PerAxis, perAxis, requireDivisor, requireShape, reshapeBehind } from '../sizes.js';
 
 /** Number of spatial axes a mode is for; nearest takes any. */
 const AXES: Readonly<Record<InterpolationMode, number | undefined>> = {
@@ -25,26 +22,15 @@ const AXES: Readonly<Record<InterpolationMode, number | undefined>> = {
   bicubic: 2,
 };
 
-/** Options of interpolate and Upsample; one of size and scaleFactor is needed. */
-export interface UpsampleOptions {
-  /** Size of the spatial axes. */
-  readonly size?: PerAxis | undefined;
-  /** What their size is multiplied by; the result is rounded down. */
-  readonly scaleFactor?: PerAxis | undefined;
-  /** Default `nearest`. */
-  readonly mode?: InterpolationMode;
-  /** The centres of the corners stay in place rather than their edges; not for `nearest`. Default false. */
-  readonly alignCorners?: boolean;
-}
-
 /**
  * Resizes the spatial axes of `[B, C, …]`
  * (https://pytorch.org/docs/stable/generated/torch.nn.functional.interpolate.html).
  * @throws GlobalPercError when not one of size and scaleFactor is given, or the mode does not go with the input.
  */
 export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
-  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = options;
-  const axes = AXES[oneOf(mode, Object.keys(AXES) as InterpolationMode[], 'interpolate: mode')] ?? x.rank - 2;
+  const checked = checkOptions(options, upsampleChecks, 'interpolate');
+  const { size, scaleFactor, mode = 'nearest', alignCorners = false } = checked;
+  const axes = AXES[mode] ?? x.rank - 2;
   if (x.rank !== axes + 2 || axes < 1) {
     throw new GlobalPercError(`interpolate: mode '${mode}' does not go with an input of shape [${x.shape}]`);
   }
@@ -52,7 +38,7 @@ export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   if ((size === undefined) === (scaleFactor === undefined)) {
     throw new GlobalPercError('interpolate: one of size and scaleFactor should be given');
   }
-  const sizes = size === undefined ? undefined : perAxis(size, axes, 'interpolate: size');
+  const sizes = size === undefined ? undefined : perAxis(axes)(size, 'interpolate: size');
   const scales = scaleFactor === undefined ? undefined : scalesOf(scaleFactor, x.shape);
   if (mode === 'nearest') return nearest(x, sizes, scales);
   // Along an axis that keeps its size PyTorch copies the elements, whatever the scale; its bicubic does not.
@@ -108,29 +94,13 @@ function nearest(x: Tensor, sizes: Wanted, scales: Wanted): Tensor {
   }, x);
 }
 
-/** Resizes the spatial axes of `[B, C, …]` (https://pytorch.org/docs/stable/generated/torch.nn.Upsample.html). */
-export class Upsample extends Module {
-  static readonly className = 'Upsample';
-  readonly options: UpsampleOptions;
-
-  constructor(options: UpsampleOptions) {
-    super();
-    this.options = options;
-  }
-
-  /** @throws GlobalPercError when not one of size and scaleFactor is given, or the mode does not go with the input. */
-  override forward(x: Tensor): Tensor {
-    return interpolate(x, this.options);
-  }
-}
-
 /**
  * `[B, C·r², H, W]` → `[B, C, H·r, W·r]`
  * (https://pytorch.org/docs/stable/generated/torch.nn.functional.pixel_shuffle.html).
  * @throws GlobalPercError when r² does not divide the channels.
  */
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
-  const r = upscaleFactor;
+  const r = count(upscaleFactor, 'pixelShuffle: upscaleFactor');
   if (x.rank !== 4 || x.dim(1) % r ** 2 !== 0) {
     throw new GlobalPercError(`pixelShuffle takes an input of shape [B, C·${r}², H, W], got [${x.shape.join(', ')}]`);
   }
@@ -143,47 +113,26 @@ export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
  * @throws GlobalPercError when r does not divide height and width.
  */
 export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
-  const r = downscaleFactor;
+  const r = count(downscaleFactor, 'pixelUnshuffle: downscaleFactor');
   if (x.rank !== 4 || x.dim(2) % r !== 0 || x.dim(3) % r !== 0) {
     throw new GlobalPercError(
       `pixelUnshuffle takes an input of shape [B, C, H·${r}, W·${r}], got [${x.shape.join(', ')}]`,
     );
   }
-  const [batch, channels, height, width] = [x.dim(0), x.dim(1), x.dim(2) / r, x.dim(3) / r];
-  return x
-    .reshape([batch, channels, height, r, width, r])
-    .transpose([0, 1, 3, 5, 2, 4])
-    .reshape([batch, channels * r * r, height, width]);
+  const [channels, height, width] = [x.dim(1), x.dim(2) / r, x.dim(3) / r];
+  const blocks = reshapeBehind(x, 1, [channels, height, r, width, r]).transpose([0, 1, 3, 5, 2, 4]);
+  return reshapeBehind(blocks, 1, [channels * r * r, height, width]);
 }
 
-/** `[B, C·r², H, W]` → `[B, C, H·r, W·r]` (https://pytorch.org/docs/stable/generated/torch.nn.PixelShuffle.html). */
-export class PixelShuffle extends Module {
-  static readonly className = 'PixelShuffle';
-  readonly upscaleFactor: number;
-
-  constructor(upscaleFactor: number) {
-    super();
-    this.upscaleFactor = requireCount(upscaleFactor, 'PixelShuffle: upscaleFactor');
-  }
-
-  /** @throws GlobalPercError when r² does not divide the channels. */
-  override forward(x: Tensor): Tensor {
-    return pixelShuffle(x, this.upscaleFactor);
-  }
-}
-
-/** `[B, C, H·r, W·r]` → `[B, C·r², H, W]` (https://pytorch.org/docs/stable/generated/torch.nn.PixelUnshuffle.html). */
-export class PixelUnshuffle extends Module {
-  static readonly className = 'PixelUnshuffle';
-  readonly downscaleFactor: number;
-
-  constructor(downscaleFactor: number) {
-    super();
-    this.downscaleFactor = requireCount(downscaleFactor, 'PixelUnshuffle: downscaleFactor');
-  }
-
-  /** @throws GlobalPercError when r does not divide height and width. */
-  override forward(x: Tensor): Tensor {
-    return pixelUnshuffle(x, this.downscaleFactor);
-  }
+/**
+ * Channel i of n in group g becomes channel i·groups + g: `[B, C, …]` → `[B, C, …]`
+ * (https://pytorch.org/docs/stable/generated/torch.nn.ChannelShuffle.html).
+ * @throws GlobalPercError when the groups do not divide the channels.
+ */
+export function channelShuffle(x: Tensor, groups: number): Tensor {
+  requireShape('channelShuffle', x, ['B', 'C', '…']);
+  count(groups, 'channelShuffle: groups');
+  requireDivisor('channelShuffle', groups, 'groups', `the channels of [${x.shape}]`, x.dim(1));
+  const grouped = reshapeBehind(x, 1, [groups, x.dim(1) / groups, -1]).swapAxes(1, 2);
+  return reshapeBehind(grouped, 1, x.shape.slice(1));
 }

@@ -1,18 +1,13 @@
 /** Instance normalisation (Ulyanov, Vedaldi and Lempitsky 2016). */
-import type { Tensor } from '../graph/index.js';
-import { type BatchNormOptions, RunningNorm } from './batch-norm.js';
-import { instanceNorm } from './normalization.js';
-
-/** Options of the instance norms: as BatchNorm's, but `affine` and `trackRunningStats` are false by default. */
-export type InstanceNormOptions = BatchNormOptions;
+import type { Tensor } from '../../graph/index.js';
+import { instanceNorm } from '../functional/normalization.js';
+import type { InstanceNormOptions } from '../options/normalization.js';
+import { RunningNorm } from '../running-norm.js';
 
 /** What the instance norms share. */
 abstract class InstanceNorm extends RunningNorm {
-  constructor(
-    numFeatures: number,
-    { eps = 1e-5, momentum = 0.1, affine = false, trackRunningStats = false }: InstanceNormOptions = {},
-  ) {
-    super(numFeatures, { eps, momentum, affine, trackRunningStats });
+  constructor(numFeatures: number, options: InstanceNormOptions = {}) {
+    super(numFeatures, options, false);
   }
 
   protected override byOwnStatistics(x: Tensor, weight: Tensor | undefined, bias: Tensor | undefined): Tensor {

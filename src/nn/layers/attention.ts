@@ -1,67 +1,14 @@
-/** Attention (Vaswani et al. 2017). */
-import { constantOf, GlobalPercError, type Tensor } from '../graph/index.js';
-import { dropout, requireProbability } from './dropout.js';
-import { xavierUniform, zeros } from './init.js';
-import { Linear, linear } from './linear.js';
-import { Module } from './module.js';
-import { Parameter } from './parameter.js';
-import { requireCount, requireShape } from './sizes.js';
-import { Trace } from './trace.js';
-
-/** What attention goes by, besides queries, keys and values. */
-interface Scoring {
-  /** bool: true where a key is left out; float: added to the scores. Each broadcasts to `[…, L, S]`. */
-  readonly masks: readonly Tensor[];
-  /** Probability that a weight is dropped. */
-  readonly dropoutP: number;
-  /** Default 1/√E. */
-  readonly scale?: number | undefined;
-}
-
-/** softmax(scale·q·kᵀ)·v over `[…, L, E]`, `[…, S, E]`, `[…, S, V]`: the output `[…, L, V]` and the weights `[…, L, S]`. */
-function attention(query: Tensor, key: Tensor, value: Tensor, { masks, dropoutP, scale }: Scoring): [Tensor, Tensor] {
-  const scores = query.mul(scale ?? 1 / Math.sqrt(query.dim(-1))).matmul(key.swapAxes(-1, -2));
-  const masked = masks.reduce(
-    (sum, mask) => (mask.dtype === 'bool' ? mask.where(Number.NEGATIVE_INFINITY, sum) : sum.add(mask)),
-    scores,
-  );
-  const weights = dropout(masked.softmax(-1), dropoutP);
-  return [weights.matmul(value), weights];
-}
-
-/** Options of scaledDotProductAttention. */
-export interface ScaledDotProductAttentionOptions {
-  /** bool: true where a key takes part; float: added to the scores. Broadcasts to `[…, L, S]`. */
-  readonly attnMask?: Tensor | undefined;
-  /** Probability that a weight is dropped. Default 0. */
-  readonly dropoutP?: number;
-  /** Query i takes keys up to i alone. Default false. */
-  readonly isCausal?: boolean;
-  /** Default 1/√E. */
-  readonly scale?: number | undefined;
-}
-
-/**
- * softmax(q·kᵀ/√E)·v: `[…, L, E]`, `[…, S, E]`, `[…, S, V]` → `[…, L, V]`
- * (https://pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html).
- */
-export function scaledDotProductAttention(
-  query: Tensor,
-  key: Tensor,
-  value: Tensor,
-  { attnMask, dropoutP = 0, isCausal = false, scale }: ScaledDotProductAttentionOptions = {},
-): Tensor {
-  const given = attnMask?.dtype === 'bool' ? attnMask.logicalNot() : attnMask;
-  const masks = [given, isCausal ? laterKeys(query, key) : undefined].filter((mask) => mask !== undefined);
-  return attention(query, key, value, { masks, dropoutP, scale })[0];
-}
-
-/** `[L, S]`, true where a key comes after the query. */
-function laterKeys(query: Tensor, key: Tensor): Tensor {
-  const [rows, columns] = [query.dim(-2), key.dim(-2)];
-  const later = Array.from({ length: rows * columns }, (_, i) => Number(i % columns > Math.floor(i / columns)));
-  return query.graph.constant(constantOf('bool', [rows, columns], later));
-}
+/** Attention (Vaswani et al. 2017) with its projections. */
+import { Tensor } from '../../graph/index.js';
+import { boolean, type Checks, checkOptions, count, instanceOf } from '../../options/index.js';
+import { attention } from '../attend.js';
+import { linear } from '../functional/linear.js';
+import { xavierUniform, zeros } from '../init.js';
+import { Module } from '../module.js';
+import { Parameter } from '../parameter.js';
+import { probability, requireDivisor, requireShape, reshapeBehind } from '../sizes.js';
+import { Trace } from '../trace.js';
+import { Linear } from './linear.js';
 
 /** Options of MultiheadAttention. */
 export interface MultiheadAttentionOptions {
@@ -76,6 +23,14 @@ export interface MultiheadAttentionOptions {
   readonly batchFirst?: boolean;
 }
 
+const checks: Checks<MultiheadAttentionOptions> = {
+  dropout: probability,
+  bias: boolean,
+  kdim: count,
+  vdim: count,
+  batchFirst: boolean,
+};
+
 /** Options of one call of MultiheadAttention. */
 export interface AttendOptions {
   /** `[B, S]`; bool: true where a key is left out, float: added to the scores. */
@@ -87,6 +42,15 @@ export interface AttendOptions {
   /** Weights as their mean over the heads `[B, L, S]`, else `[B, heads, L, S]`. Default true. */
   readonly averageAttnWeights?: boolean;
 }
+
+const mask = instanceOf(Tensor, 'a symbolic tensor');
+
+const attendChecks: Checks<AttendOptions> = {
+  keyPaddingMask: mask,
+  attnMask: mask,
+  needWeights: boolean,
+  averageAttnWeights: boolean,
+};
 
 /**
  * Queries `[L, B, E]`, keys `[S, B, kdim]`, values `[S, B, vdim]` → outputs `[L, B, E]` and weights `[B, L, S]`. The
@@ -112,18 +76,16 @@ export class MultiheadAttention extends Module<Tensor[]> {
   /** @throws GlobalPercError when the heads do not divide embedDim. */
   constructor(embedDim: number, numHeads: number, options: MultiheadAttentionOptions = {}) {
     super();
-    const { bias = true, kdim = embedDim, vdim = embedDim } = options;
-    if (
-      requireCount(embedDim, 'MultiheadAttention: embedDim') % requireCount(numHeads, 'MultiheadAttention: numHeads')
-    ) {
-      throw new GlobalPercError(`MultiheadAttention: ${numHeads} heads do not divide ${embedDim} features`);
-    }
-    this.embedDim = embedDim;
-    this.numHeads = numHeads;
-    this.dropout = requireProbability(options.dropout ?? 0, 'MultiheadAttention: dropout');
+    const name = this.className;
+    const checked = checkOptions(options, checks, name);
+    const { bias = true, kdim = embedDim, vdim = embedDim, dropout = 0, batchFirst = false } = checked;
+    this.embedDim = count(embedDim, `${name}: embedDim`);
+    this.numHeads = count(numHeads, `${name}: numHeads`);
+    requireDivisor(name, numHeads, 'heads', `${embedDim} features`, embedDim);
+    this.dropout = dropout;
     this.kdim = kdim;
     this.vdim = vdim;
-    this.batchFirst = options.batchFirst ?? false;
+    this.batchFirst = batchFirst;
     const projection = (features: number): Parameter => xavierUniform(new Parameter([embedDim, features]));
     if (kdim === embedDim && vdim === embedDim) {
       this.in_proj_weight = xavierUniform(new Parameter([3 * embedDim, embedDim]));
@@ -144,7 +106,8 @@ export class MultiheadAttention extends Module<Tensor[]> {
 
   /** As a call, with masks. */
   attend(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions = {}): Tensor[] {
-    return Trace.of(query.graph, this).call(this, () => this.compute(query, key, value, options));
+    const checked = checkOptions(options, attendChecks, `${this.className}: attend`);
+    return Trace.of(query.graph, this).call(this, () => this.compute(query, key, value, checked));
   }
 
   private compute(query: Tensor, key: Tensor, value: Tensor, options: AttendOptions): Tensor[] {
@@ -155,7 +118,7 @@ export class MultiheadAttention extends Module<Tensor[]> {
       attnMask?.rank === 3 ? attnMask.reshape([q.dim(0), q.dim(1), ...attnMask.shape.slice(1)]) : attnMask,
     ].filter((mask) => mask !== undefined);
     const [mixed, weights] = attention(q, k, v, { masks, dropoutP: this.training ? this.dropout : 0 });
-    const joined = mixed.swapAxes(1, 2).reshape([q.dim(0), q.dim(2), this.embedDim]);
+    const joined = reshapeBehind(mixed.swapAxes(1, 2), 2, [this.embedDim]);
     const { weight, bias } = this.out_proj;
     // Not a call of out_proj: in PyTorch, too, hooks do not see it run.
     const output = linear(joined, this.read(weight, query), bias && this.read(bias, query));
@@ -180,6 +143,6 @@ export class MultiheadAttention extends Module<Tensor[]> {
 
   /** `[B, length, E]` → `[B, heads, length, E/heads]` */
   private splitHeads(x: Tensor): Tensor {
-    return x.reshape([x.dim(0), x.dim(1), this.numHeads, -1]).swapAxes(1, 2);
+    return reshapeBehind(x, 2, [this.numHeads, -1]).swapAxes(1, 2);
   }
 }
