@@ -14,6 +14,7 @@ const ROOMS = {
   autodiff: ['graph', 'ops'],
   runtime: ['graph', 'options', 'onnx', 'files'],
   passes: ['graph', 'ops', 'runtime'],
+  compile: ['graph', 'ops', 'passes', 'runtime'],
   modules: ['graph'],
   random: [],
   nn: ['graph', 'options', 'ops', 'random'],
@@ -25,6 +26,7 @@ const ROOMS = {
   loss: [
     'graph',
     'options',
+    'compile',
     'onnx',
     'ops',
     'autodiff',
@@ -42,6 +44,7 @@ const ROOMS = {
     ...[
       'graph',
       'options',
+      'compile',
       'onnx',
       'ops',
       'autodiff',
@@ -57,7 +60,7 @@ const ROOMS = {
     'data/safetensors.ts',
   ],
   adapters: ['index.ts'],
-  cli: ['index.ts', 'data/index.ts'],
+  cli: ['index.ts', 'data/index.ts', 'files'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote)|runtime\/(platform-node|node-worker))/;

@@ -162,9 +162,11 @@ function* runProbe(program: Graph, opset: number, options: SessionOptions): Step
     const feeds = Object.fromEntries(program.inputs.map((input) => [input.name, sampleOf(input as TensorType)]));
     return yield* Session.runOnce(program, opset, feeds, options);
   } catch (error) {
+    // Not the model's fault: an aborted signal, or session options.
+    if (!(error instanceof GlobalPercError && error.code === 'runtime')) throw error;
     const shapes = program.inputs.map(({ shape }) => `[${shape}]`).join(', ');
-    const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
-    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`);
+    const reason = error.message.replace(/\s+/g, ' ').trim();
+    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, { cause: error });
   }
 }
 
