@@ -14,7 +14,8 @@ import {
 import { begin, type Hook, type Objective, type StepOptions } from '../loss/index.js';
 import { type AnyModule, type Bind, Parameter, Trace } from '../nn/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
-import { clipGradNorm, clipGradValue, type Optimizer, totalNorm } from '../optim/index.js';
+import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
+import type { Optimizer } from '../optim/index.js';
 import { fold, simplify } from '../passes/index.js';
 import { type HostTensor, runSteps, Session, type SessionOptions } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';

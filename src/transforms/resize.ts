@@ -1,6 +1,7 @@
 /** Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html). */
-import { constantOf, GlobalPercError, oneOf, type Tensor } from '../graph/index.js';
+import { constantOf, GlobalPercError, type Tensor } from '../graph/index.js';
 import { type Interpolation, interpolationMatrix } from '../ops/index.js';
+import { boolean, type Checks, checkOptions, count, oneOf } from '../options/index.js';
 import { type Size, sizeOfSides } from './size.js';
 import { requireImage, type Transform } from './transform.js';
 
@@ -14,6 +15,12 @@ export interface ResizeOptions {
   readonly maxSize?: number;
 }
 
+export const RESIZE: Checks<ResizeOptions> = {
+  interpolation: oneOf('bilinear', 'bicubic'),
+  antialias: boolean,
+  maxSize: count,
+};
+
 /** Resizes to [height, width], or the shorter edge to one size. Computed as one matrix product per axis. */
 export class Resize implements Transform {
   readonly size: Size;
@@ -21,17 +28,18 @@ export class Resize implements Transform {
   readonly antialias: boolean;
   readonly maxSize: number | undefined;
 
-  /** @throws GlobalPercError on a size that is not positive, a maxSize beside two sizes, or an unknown interpolation. */
-  constructor(size: Size, { interpolation = 'bilinear', antialias = true, maxSize }: ResizeOptions = {}) {
+  /** @throws GlobalPercError on a size that is not positive, an unknown option, or a maxSize beside two sizes. */
+  constructor(size: Size, options: ResizeOptions = {}) {
     sizeOfSides(size, 'Resize');
-    if (maxSize !== undefined && !(typeof size === 'number' && Number.isInteger(maxSize) && maxSize > 0)) {
-      throw new GlobalPercError(
-        `Resize: maxSize should be a positive integer, beside one size, got ${JSON.stringify(maxSize)} for size ${JSON.stringify(size)}`,
-      );
+    const { interpolation = 'bilinear', antialias = true, maxSize } = checkOptions(options, RESIZE, 'Resize');
+    if (maxSize !== undefined && typeof size !== 'number') {
+      throw new GlobalPercError(`Resize: maxSize goes with one size, got the size [${size.join(', ')}]`, {
+        code: 'invalid-option',
+      });
     }
     this.maxSize = maxSize;
     this.size = size;
-    this.interpolation = oneOf(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
+    this.interpolation = interpolation;
     this.antialias = antialias;
   }
 
