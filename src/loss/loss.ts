@@ -5,6 +5,7 @@
 import { Tensor as OrtTensor } from 'onnxruntime-common';
 import { GlobalPercError, type Graph, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
+import { checkOptions } from '../options/index.js';
 import {
   type HostTensor,
   release,
@@ -19,6 +20,7 @@ import type { Draws } from '../transforms/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import { EncodedTarget } from './encoded-target.js';
 import type { CallOptions, Comparison, HookLoss, Objective, Scene } from './objective.js';
+import { LOSS } from './options.js';
 import { type ImageShapes, Programs, type Purpose } from './programs.js';
 
 /** What `valueAndGrad` returns. */
@@ -54,7 +56,9 @@ export abstract class Loss implements Objective, AsyncDisposable {
   private readonly turns = new Turns();
   private disposed = false;
 
-  constructor({ session = {} }: LossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option. */
+  constructor(options: LossOptions = {}) {
+    const { session = {} } = checkOptions(options, LOSS, new.target.name);
     this.session = session;
     this.programs = new Programs(session, {
       features: (image, draws, options) => this.features(image, draws, options),
