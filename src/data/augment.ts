@@ -1,5 +1,6 @@
 /** Random changes of images that do the same to input and target. Images are [C, H, W] in float32. */
 import { GlobalPercError } from '../graph/index.js';
+import { type Check, listOf, number, withMethods } from '../options/index.js';
 import type { Generator } from '../random/index.js';
 import { type Size, sizeOfSides } from '../transforms/size.js';
 import type { ImageTensor } from './tensor.js';
@@ -11,12 +12,19 @@ export interface PairedTransform {
   apply(images: readonly ImageTensor[], generator: Generator): ImageTensor[];
 }
 
+/** Checks a transform, which may be a user's own. */
+export const isPairedTransform: Check<PairedTransform> = withMethods(
+  'a transform of globalperc/data such as new RandomCrop(128)',
+  'apply',
+);
+
 /** Several transforms, one after the other. A crop is cheapest in the first place. */
 export class Compose implements PairedTransform {
   readonly transforms: readonly PairedTransform[];
 
+  /** @throws GlobalPercError when one of them is no transform. */
   constructor(transforms: readonly PairedTransform[]) {
-    this.transforms = transforms;
+    this.transforms = listOf(isPairedTransform)(transforms, 'Compose: transforms');
   }
 
   apply(images: readonly ImageTensor[], generator: Generator): ImageTensor[] {
@@ -63,8 +71,7 @@ export class RandomHorizontalFlip implements PairedTransform {
 
   /** @throws GlobalPercError when `p` is not in [0, 1]. */
   constructor(p = 0.5) {
-    if (!(p >= 0 && p <= 1)) throw new GlobalPercError(`RandomHorizontalFlip: p should be in [0, 1], got ${p}`);
-    this.p = p;
+    this.p = number({ least: 0, most: 1 })(p, 'RandomHorizontalFlip: p');
   }
 
   apply(images: readonly ImageTensor[], generator: Generator): ImageTensor[] {

@@ -1,10 +1,11 @@
 /** Data sets of image files; Node only. */
 import { GlobalPercError } from '../graph/index.js';
+import { type Checks, callback, checkOptions, listOf, string } from '../options/index.js';
 import type { Generator } from '../random/index.js';
-import { type Size, sizeOfSides } from '../transforms/size.js';
-import { type PairedTransform, scaleBetween } from './augment.js';
+import { requireSize, type Size, sizeOfSides } from '../transforms/size.js';
+import { isPairedTransform, type PairedTransform, scaleBetween } from './augment.js';
 import { type Dataset, requireIndex, type Sample } from './dataset.js';
-import { Autoencode, type Degradation } from './degradation.js';
+import { Autoencode, type Degradation, isDegradation } from './degradation.js';
 import { imagesIn, requireFiles, stemOf } from './image-files.js';
 import { ImageStore, type SkippedImage } from './image-store.js';
 import type { ImageTensor } from './tensor.js';
@@ -24,6 +25,9 @@ export interface ImageFolderOptions extends PairedImageFolderOptions {
   /** Makes the input from the transformed image, the target. Default `new Autoencode()`: they are the same. */
   readonly degradation?: Degradation;
 }
+
+const PAIRED: Checks<PairedImageFolderOptions> = { transform: isPairedTransform, logger: callback };
+const SINGLE: Checks<ImageFolderOptions> = { ...PAIRED, size: requireSize, degradation: isDegradation };
 
 /**
  * Images of a folder and the folders in it: PNG, JPEG, WebP, TIFF, AVIF or GIF, as [3, H, W] in [0, 1]. A damaged
@@ -50,10 +54,11 @@ export class ImageFolder implements Dataset {
    * @param source a folder, or a list of files; a file may be listed several times.
    * @throws GlobalPercError when it is missing, unreadable or holds no image that can be read, or the size is not positive.
    */
-  static async open(source: string | readonly string[], options: ImageFolderOptions = {}): Promise<ImageFolder> {
+  static async open(source: string | readonly string[], given: ImageFolderOptions = {}): Promise<ImageFolder> {
+    const options = checkOptions(given, SINGLE, 'ImageFolder');
     const size = options.size === undefined ? undefined : sizeOfSides(options.size, 'ImageFolder');
     const store = new ImageStore(size, options.logger ?? console.warn);
-    if (typeof source !== 'string') await requireFiles(source);
+    if (typeof source !== 'string') await requireFiles(listOf(string)(source, 'ImageFolder: the list of files'));
     const paths = typeof source === 'string' ? await imagesIn(source) : source;
     const sizes = await store.sizes(paths);
     if (sizes.size === 0) throw store.nothingLeft();
@@ -112,8 +117,11 @@ export class PairedImageFolder implements Dataset {
   static async open(
     inputFolder: string,
     targetFolder: string,
-    options: PairedImageFolderOptions = {},
+    given: PairedImageFolderOptions = {},
   ): Promise<PairedImageFolder> {
+    const options = checkOptions(given, PAIRED, 'PairedImageFolder');
+    string(inputFolder, 'PairedImageFolder: inputFolder');
+    string(targetFolder, 'PairedImageFolder: targetFolder');
     const found = await pairsOf(inputFolder, targetFolder);
     const store = new ImageStore(undefined, options.logger ?? console.warn);
     const sizes = await store.sizes(found.flat());

@@ -17,7 +17,6 @@ export {
   type Degradation,
   Denoise,
   type DenoiseOptions,
-  degradationFromJSON,
   Inpaint,
   type InpaintOptions,
   SuperResolution,
@@ -26,7 +25,8 @@ export {
 export { ImageFolder, type ImageFolderOptions, PairedImageFolder, type PairedImageFolderOptions } from './folder.js';
 export { readImage } from './image.js';
 export type { SkippedImage } from './image-store.js';
-export { type Batch, DataLoader, type DataLoaderOptions } from './loader.js';
+export { augmentationFromJSON, degradationFromJSON } from './json.js';
+export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './loader.js';
 export { formatNpy, parseNpy } from './npy.js';
 export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from './picture.js';
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
