@@ -56,8 +56,8 @@ const ROOMS = {
     ],
     'data/safetensors.ts',
   ],
-  adapters: ['index.ts'],
-  cli: ['index.ts', 'data/index.ts'],
+  adapters: ['index.ts', 'options'],
+  cli: ['index.ts', 'data/index.ts', 'options'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote)|runtime\/(platform-node|node-worker))/;

@@ -32,11 +32,12 @@ const DEFAULTS: AdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weight
  * (https://pytorch.org/docs/stable/generated/torch.optim.Adam.html).
  */
 export class Adam extends Optimizer<AdamOptions> {
+  static readonly className: string = 'Adam';
   readonly stateNames = ['exp_avg', 'exp_avg_sq'];
 
   /** @throws GlobalPercError on an unknown or negative option, or betas outside [0, 1). */
   constructor(given: Partial<AdamOptions> & CommonOptions<AdamOptions> = {}) {
-    const { schedule, groups, ...options } = checkOptions(given, withCommon(ADAM_OPTIONS), new.target.name);
+    const { schedule, groups, ...options } = checkOptions(given, withCommon(ADAM_OPTIONS), new.target.className);
     super({ ...DEFAULTS, ...options }, { ...(schedule && { schedule }), ...(groups && { groups }) });
   }
 
@@ -52,9 +53,10 @@ export class Adam extends Optimizer<AdamOptions> {
  * (https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html).
  */
 export class AdamW extends Adam {
+  static override readonly className = 'AdamW';
   /** @throws GlobalPercError as Adam does. */
   constructor(given: Partial<AdamOptions> & CommonOptions<AdamOptions> = {}) {
-    super({ weightDecay: 1e-2, ...checkOptions(given, withCommon(ADAM_OPTIONS), new.target.name) });
+    super({ weightDecay: 1e-2, ...checkOptions(given, withCommon(ADAM_OPTIONS), new.target.className) });
   }
 
   override update({ parameter, lr, ...context }: Update<AdamOptions>): Updated {

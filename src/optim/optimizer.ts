@@ -72,9 +72,15 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     this.options = options;
     this.schedule = schedule;
     this.groups = groups;
-    const { name } = this.constructor;
+    const name = this.className;
     for (const { lr, weightDecay } of this.variants()) checkOptions({ lr, weightDecay }, COMMON, name);
     for (const { parameters } of groups) regExp(parameters, `${name}: the parameters of a group`);
+  }
+
+  /** Name of the class, as checkpoints have it; survives minification for the optimisers of this library. */
+  get className(): string {
+    const own = this.constructor as { className?: string };
+    return (Object.hasOwn(own, 'className') && own.className) || this.constructor.name;
   }
 
   /** The rule. */
@@ -92,7 +98,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     const idle = this.groups.find(({ parameters }) => !paths.some((path) => path.search(parameters) >= 0));
     if (idle === undefined) return;
     throw new GlobalPercError(
-      `${this.constructor.name}: the group ${idle.parameters} matches no trainable parameter; there are ${listed(paths)}`,
+      `${this.className}: the group ${idle.parameters} matches no trainable parameter; there are ${listed(paths)}`,
       { code: 'invalid-option' },
     );
   }

@@ -32,11 +32,12 @@ const DEFAULTS: SGDOptions = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay:
  * with learning rate γ (default 10⁻³), momentum μ, dampening τ, weight decay λ (each 0 by default).
  */
 export class SGD extends Optimizer<SGDOptions> {
+  static readonly className: string = 'SGD';
   readonly stateNames: readonly string[];
 
   /** @throws GlobalPercError on an unknown or negative option, or Nesterov without momentum or with dampening. */
   constructor(given: Partial<SGDOptions> & CommonOptions<SGDOptions> = {}) {
-    const { schedule, groups, ...options } = checkOptions(given, withCommon(SGD_OPTIONS), new.target.name);
+    const { schedule, groups, ...options } = checkOptions(given, withCommon(SGD_OPTIONS), new.target.className);
     super({ ...DEFAULTS, ...options }, { ...(schedule && { schedule }), ...(groups && { groups }) });
     const variants = this.variants();
     if (variants.some(({ nesterov, momentum, dampening }) => nesterov && (momentum === 0 || dampening !== 0))) {

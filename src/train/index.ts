@@ -2,4 +2,4 @@ export type { Checkpoint } from './checkpoint.js';
 export { type ExportOptions, exportOnnx, toOnnx } from './export.js';
 export type { TrainerOptions } from './options.js';
 export type { StepResult } from './result.js';
-export { Trainer } from './trainer.js';
+export { type Prediction, type PredictOptions, Trainer } from './trainer.js';

@@ -4,13 +4,29 @@ import type { Objective } from '../loss/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
+import { boolean, type Checks, checkOptions, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, Turns, upload } from '../runtime/index.js';
-import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './checkpoint.js';
+import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
 import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { described, requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
 import { openEvaluation, openPrediction, openStep, type Program, type Recipe } from './step.js';
+
+/** Options of `Trainer.predict`. */
+export interface PredictOptions {
+  /** With the averaged weights. Default false. */
+  readonly ema?: boolean;
+}
+
+const PREDICT: Checks<PredictOptions> = { ema: boolean };
+
+/** What `Trainer.predict` gives. */
+export interface Prediction {
+  readonly dims: Shape;
+  /** Row-major. */
+  readonly data: Float32Array;
+}
 
 /**
  * Trains a student: each step is one run of one graph that holds the student, the loss, the gradient and the optimiser.
@@ -25,6 +41,7 @@ export class Trainer implements AsyncDisposable {
   readonly student: AnyModule;
   private readonly recipe: Recipe;
   private readonly seed: number;
+  private readonly run: Run;
   private readonly program: Program;
   private readonly carried: Map<string, HostTensor>;
   private readonly others = new Map<string, Promise<Program>>();
@@ -37,6 +54,7 @@ export class Trainer implements AsyncDisposable {
     this.student = recipe.student;
     this.recipe = recipe;
     this.seed = seed;
+    this.run = { seed, optimizer: recipe.optimizer.className, accumulate: recipe.accumulate };
     this.program = program;
     this.carried = carried;
     this.student.keepBy(this);
@@ -103,9 +121,10 @@ export class Trainer implements AsyncDisposable {
     });
   }
 
-  /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
-  predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+  /** What the student, in evaluation mode, makes of an input of any batch size. */
+  predict(input: TensorLike, options: PredictOptions = {}): Promise<Prediction> {
     return this.next(async () => {
+      const { ema = false } = checkOptions(options, PREDICT, 'Trainer.predict');
       const feed = this.checked('input', input, this.recipe.dtype);
       const type = { dtype: feed.dtype, shape: feed.dims };
       const program = await this.other(`predict ${feed.dims}`, () =>
@@ -154,19 +173,19 @@ export class Trainer implements AsyncDisposable {
       const names = [...this.carried.keys()];
       const tensors = await runSteps(download([...this.carried.values()]));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
-      return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, seed: this.seed });
+      return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, run: this.run });
     });
   }
 
   /**
-   * Goes on from a checkpoint.
-   * @throws GlobalPercError when it is damaged, or of another model or optimiser; the differing keys are listed and nothing is changed.
+   * Goes on from a checkpoint. The learning rate, its schedule, limits and decays are this trainer's own and may be others
+   * than before.
+   * @throws GlobalPercError when it is damaged, of another model, or was made with another class of optimiser, another
+   * seed or `accumulate`; the difference is named and nothing is changed.
    */
   async restore(checkpoint: Checkpoint, source = 'the checkpoint'): Promise<void> {
     await this.next(async () => {
-      const { weights, carried, steps, seed } = parseCheckpoint(checkpoint, this.carried, source);
-      if (seed !== this.seed)
-        throw new GlobalPercError(`${source} was made with seed ${seed}, this trainer has seed ${this.seed}`);
+      const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, source);
       this.student.loadStateDict(weights);
       const former = [...this.carried.values()];
       const kept = await runSteps(upload([...carried.values()]));
@@ -181,12 +200,14 @@ export class Trainer implements AsyncDisposable {
 
   /** Writes a checkpoint into a folder, whole or not at all; the one before it is removed afterwards. Node only. */
   async save(folder: string): Promise<void> {
+    string(folder, 'Trainer.save: folder');
     const checkpoint = await this.checkpoint();
     await platform.writeSnapshot(folder, stepsOf(checkpoint), checkpoint);
   }
 
   /** Goes on from the last checkpoint of a folder. @throws GlobalPercError as `restore`, and when there is none. */
   async load(folder: string): Promise<void> {
+    string(folder, 'Trainer.load: folder');
     await this.restore(await platform.readSnapshot(folder), folder);
   }
 

@@ -1,6 +1,7 @@
 /** A layers model of TensorFlow.js as a teacher. */
 import type * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, loadModel, type Model, toOnnx } from '../../index.js';
+import { type Checks, checkOptions, shape } from '../../options/index.js';
 import { translate } from './layers/network.js';
 
 /** Options of `fromLayersModel`. */
@@ -11,6 +12,8 @@ export interface FromLayersModelOptions {
    */
   readonly input?: readonly number[];
 }
+
+const OPTIONS: Checks<FromLayersModelOptions> = { input: shape('[1, 3, 224, 224]') };
 
 /** What a side counts that the model leaves open. */
 const OPEN_SIDE = 224;
@@ -37,7 +40,8 @@ const OPEN_SIDE = 224;
  * has several inputs or none for images.
  */
 export async function fromLayersModel(model: tf.LayersModel, options: FromLayersModelOptions = {}): Promise<Model> {
-  const input = imageShape(model, options.input);
+  const { input: wanted } = checkOptions(options, OPTIONS, 'fromLayersModel');
+  const input = imageShape(model, wanted);
   return loadModel(await toOnnx(await translate(model), { input }));
 }
 
@@ -66,8 +70,7 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
   const [, height, width, channels] = image.shape;
   if (wanted === undefined) return [1, channels as number, height ?? OPEN_SIDE, width ?? OPEN_SIDE];
   const expected = [null, channels, height, width];
-  const fits =
-    wanted.length === 4 && wanted.every((dim, i) => dim > 0 && Number.isInteger(dim) && (expected[i] ?? dim) === dim);
+  const fits = wanted.length === 4 && wanted.every((dim, i) => (expected[i] ?? dim) === dim);
   if (fits) return wanted;
   throw new GlobalPercError(
     `input should be a shape [B, C, H, W] that fits ${declared} of model '${model.name}' ([B, H, W, C]), got [${wanted}]`,
