@@ -149,8 +149,8 @@ function range({ least, most, above, below }: Limits): string {
   if (least !== undefined && most !== undefined) return ` from ${least} to ${most}`;
   const parts = [
     ...(least === undefined ? [] : [`from ${least} on`]),
-    ...(most === undefined ? [] : [`up to ${most}`]),
     ...(above === undefined ? [] : [`above ${above}`]),
+    ...(most === undefined ? [] : [`up to ${most}`]),
     ...(below === undefined ? [] : [`below ${below}`]),
   ];
   return parts.length === 0 ? '' : ` ${parts.join(' and ')}`;
