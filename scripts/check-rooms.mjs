@@ -14,8 +14,9 @@ const ROOMS = {
   autodiff: ['graph', 'ops'],
   runtime: ['graph', 'options', 'onnx', 'files'],
   passes: ['graph', 'ops', 'runtime'],
-  modules: ['graph'],
-  random: [],
+  compile: ['graph', 'ops', 'passes', 'runtime'],
+  modules: ['graph', 'options'],
+  random: ['graph'],
   nn: ['graph', 'options', 'ops', 'random'],
   zoo: ['graph', 'options', 'ops', 'nn'],
   optim: ['graph', 'options', 'ops'],
@@ -25,6 +26,7 @@ const ROOMS = {
   loss: [
     'graph',
     'options',
+    'compile',
     'onnx',
     'ops',
     'autodiff',
@@ -37,11 +39,12 @@ const ROOMS = {
     'random',
   ],
   data: ['graph', 'options', 'random', 'files', 'transforms/size.ts'],
-  files: ['graph'],
+  files: ['graph', 'options'],
   train: [
     ...[
       'graph',
       'options',
+      'compile',
       'onnx',
       'ops',
       'autodiff',

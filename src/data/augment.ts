@@ -1,9 +1,19 @@
 /** Random changes of images that do the same to input and target. Images are [C, H, W] in float32. */
 import { GlobalPercError } from '../graph/index.js';
-import { type Check, listOf, number, withMethods } from '../options/index.js';
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  count,
+  integer,
+  listOf,
+  number,
+  required,
+  withMethods,
+} from '../options/index.js';
 import type { Generator } from '../random/index.js';
 import { type Size, sizeOfSides } from '../transforms/size.js';
-import type { ImageTensor } from './tensor.js';
+import { type ImageTensor, requireTensor } from './tensor.js';
 import { type Box, Uint8Image } from './uint8-image.js';
 
 /** A change of images that belong together: one random choice for all of them. */
@@ -92,7 +102,8 @@ export class RandomRotate90 implements PairedTransform {
 }
 
 /** Channels, height and width. @throws GlobalPercError when the tensor is not [C, H, W]. */
-export function sidesOf({ dims }: ImageTensor): readonly [number, number, number] {
+export function sidesOf(image: ImageTensor): readonly [number, number, number] {
+  const { dims } = requireTensor(image, 'an image');
   if (dims.length !== 3) throw new GlobalPercError(`an image should have the shape [C, H, W], got [${dims}]`);
   return dims as unknown as readonly [number, number, number];
 }
@@ -134,8 +145,17 @@ export function scaleBetween(small: readonly [number, number], large: readonly [
   );
 }
 
+const BOX: Checks<Box> = {
+  top: required(integer(0)),
+  left: required(integer(0)),
+  height: required(count),
+  width: required(count),
+};
+
 /** A part of an image. It should lie inside. */
-export function crop(image: ImageTensor, box: Box): ImageTensor {
+export function crop(image: ImageTensor, given: Box): ImageTensor {
+  sidesOf(image);
+  const box = checkOptions(given, BOX, 'crop');
   if (image instanceof Uint8Image) return image.crop(box);
   const { top, left, height, width } = box;
   const [channels, fullHeight, fullWidth] = sidesOf(image);

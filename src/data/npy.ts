@@ -1,6 +1,10 @@
 /** NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
 import { byteLengthOf, type DataType, GlobalPercError, typedArray } from '../graph/index.js';
+import { instanceOf, refused } from '../options/index.js';
+import { checkTensor } from './dataset.js';
 import type { ImageTensor } from './tensor.js';
+
+const isBytes = instanceOf(Uint8Array, 'a Uint8Array of the whole file');
 
 const MAGIC = '\x93NUMPY';
 
@@ -19,6 +23,7 @@ const DTYPES: Readonly<Record<string, DataType>> = {
  * @throws GlobalPercError when it is not one, holds other elements, is not in C order, or is truncated.
  */
 export function parseNpy(bytes: Uint8Array, source: string): ImageTensor {
+  isBytes(bytes, 'parseNpy: bytes');
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (buffer.length < 12 || buffer.toString('latin1', 0, 6) !== MAGIC)
     throw new GlobalPercError(`${source} is not a .npy file`);
@@ -56,8 +61,14 @@ function parseHeader(header: string, source: string): { dtype: DataType; dims: r
   return { dtype, dims };
 }
 
-/** The bytes of a .npy file; the data start on a multiple of 64 bytes. */
-export function formatNpy({ dims, data }: ImageTensor): Uint8Array {
+/**
+ * The bytes of a .npy file; the data start on a multiple of 64 bytes.
+ * @throws GlobalPercError when it is no tensor of float32, or dimensions and data do not agree.
+ */
+export function formatNpy(tensor: ImageTensor): Uint8Array {
+  checkTensor(tensor, 'formatNpy: the tensor');
+  const { dims, data } = tensor;
+  if (!(data instanceof Float32Array)) throw refused('formatNpy: data', 'a Float32Array', data);
   const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }`;
   const padded = header.padEnd(Math.ceil((10 + header.length + 1) / 64) * 64 - 11, ' ');

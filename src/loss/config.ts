@@ -22,6 +22,7 @@ import {
   CosineLoss,
   type CosineLossOptions,
   type Distance,
+  type LossFunc,
   NORMALIZED,
   NormalizedTensorLoss,
 } from './distances.js';
@@ -39,8 +40,8 @@ export interface GlobalPercOptions {
   readonly modulesToHook?: readonly HookSelector[];
   /** Applied to both images before the model sees them. Default: the model's own, as of models from the hub; else none. */
   readonly transformNormalization?: Transform;
-  /** Distance between two activations. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
-  readonly lossFunc?: Distance;
+  /** Distance between two activations, or a function that gives each hook its own. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
+  readonly lossFunc?: LossFunc;
   /** Log the hooked modules, their number and their weights. Default true. */
   readonly printData?: boolean;
   /** Divide each hook's weight by its mean loss on pairs of random inputs. Default false. */
@@ -52,11 +53,13 @@ export interface GlobalPercOptions {
 const isSelector = (value: unknown): value is HookSelector =>
   typeof value === 'string' || typeof value === 'function' || value instanceof RegExp || 'className' in Object(value);
 
+export const SELECTORS = listOf(matching(isSelector, 'a module class, its name, a pattern or a predicate'));
+
 const CONFIG: Checks<GlobalPercOptions> = {
   startWeight: number(),
   endWeight: number(),
   curveForce: number({ least: 0 }),
-  modulesToHook: listOf(matching(isSelector, 'a module class, its name, a pattern or a predicate')),
+  modulesToHook: SELECTORS,
   transformNormalization: isTransform,
   lossFunc: distance,
   printData: boolean,
@@ -70,7 +73,7 @@ export class GlobalPercConfig {
   readonly curveForce: number;
   readonly modulesToHook: readonly HookSelector[];
   readonly transformNormalization: Transform | undefined;
-  readonly lossFunc: Distance;
+  readonly lossFunc: LossFunc;
   readonly printData: boolean;
   readonly dynamicNormalization: boolean;
   readonly logger: (message: string) => void;
@@ -102,8 +105,8 @@ export class GlobalPercConfig {
 }
 
 /** A distance, or a function that gives one for each hook. */
-function distance(value: unknown, where: string): Distance {
-  if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as Distance;
+function distance(value: unknown, where: string): LossFunc {
+  if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as LossFunc;
   throw refused(where, 'a distance such as new NormalizedTensorLoss()', value);
 }
 

@@ -3,7 +3,8 @@ import { attributesOf, GlobalPercError, type Graph, type Shape, type Value } fro
 import { type ModuleCall, recoverModules } from '../modules/index.js';
 import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { fromJSON, type Transform, type TransformJSON, transformsOfPreprocessor } from '../transforms/index.js';
+import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
+import { transformsOfPreprocessor } from '../transforms/preprocessor.js';
 import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 
 /** Options of `Model`: see `LoadOptions`. */
@@ -61,9 +62,14 @@ export class Model {
     return this.openInputs.filter((input) => read.has(input));
   }
 
+  /** One of the open inputs. @throws GlobalPercError when there is none of this name. */
+  openInput(name: string): Value {
+    return namedInput(this.source, this.graph, this.input, name);
+  }
+
   /** A value given for one of the open inputs. @throws GlobalPercError when there is no such input, or it does not fit. */
   inputTensor(name: string, given: InputValue): HostTensor {
-    return inputTensor(this.source, namedInput(this.source, this.graph, this.input, name), given);
+    return inputTensor(this.source, this.openInput(name), given);
   }
 
   /** How messages state the accepted input, e.g. `[batch, 3, 224, 224]`. */

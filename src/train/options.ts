@@ -1,12 +1,12 @@
 /** What a Trainer is told, checked. */
+import type { StepOptions } from '../compile/index.js';
 import type { Shape, TensorType } from '../graph/index.js';
-import type { Objective, StepOptions } from '../loss/index.js';
+import type { Objective } from '../loss/index.js';
 import { STEP } from '../loss/options.js';
 import { type AnyModule, Module } from '../nn/index.js';
 import { Optimizer } from '../optim/index.js';
 import {
   anything,
-  type Check,
   type Checks,
   checkOptions,
   count,
@@ -19,7 +19,6 @@ import {
   recordOf,
   required,
   shape,
-  withMethods,
 } from '../options/index.js';
 import type { SessionOptions } from '../runtime/index.js';
 import type { Recipe } from './step.js';
@@ -65,7 +64,10 @@ const OPTIONS: Checks<TrainerOptions> = {
 };
 
 const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
-const isObjective: Check<Objective> = withMethods('a loss such as new nn.L1Loss()', 'targetType', 'objective');
+const isObjective = matching(
+  (value): value is Objective => Object(Object(value).description) === Object(value).description,
+  'a loss such as new nn.L1Loss()',
+);
 const isOptimizer = matching(
   (value): value is Optimizer => value instanceof Optimizer,
   'an optimiser such as new optim.AdamW({ lr: 1e-3 })',

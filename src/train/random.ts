@@ -4,6 +4,7 @@
  */
 import { type Graph, type Shape, sizeOf, type Value } from '../graph/index.js';
 import { operatorOf } from '../ops/index.js';
+import { neededNodes } from '../passes/index.js';
 import { Generator } from '../random/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
@@ -16,8 +17,9 @@ interface Draw {
   readonly shape: Shape;
 }
 
-/** Replaces, in place, the graph's random nodes by inputs. */
+/** Replaces, in place, the graph's random nodes by inputs; what no output depends on is dropped before. */
 export function feedRandomness(graph: Graph): Draw[] {
+  graph.nodes = neededNodes(graph, graph.outputs, new Map());
   const drawn = graph.nodes.filter((node) => operatorOf(node)?.random);
   graph.nodes = graph.nodes.filter((node) => !drawn.includes(node));
   return drawn.map((node, i) => {

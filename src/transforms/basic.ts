@@ -12,10 +12,6 @@ export class Compose implements Transform {
     this.transforms = listOf(isTransform)(transforms, 'Compose: transforms');
   }
 
-  get random(): boolean {
-    return this.transforms.some((transform) => transform.random);
-  }
-
   get normalizes(): boolean {
     return this.transforms.some((transform) => transform.normalizes);
   }

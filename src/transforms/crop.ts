@@ -50,7 +50,6 @@ export const RANDOM_CROP: Checks<RandomCropOptions> = { seed: number() };
 /** A crop at a random place, the same for both images and another at each run. */
 export class RandomCrop implements Transform {
   readonly size: readonly [number, number];
-  readonly random = true;
   private readonly seed: number | undefined;
 
   /** @throws GlobalPercError on a size that is not positive, or an unknown option. */

@@ -1,6 +1,7 @@
 /** Configurations of image processors as the hub has them. */
 import { describe, expect, it } from 'vitest';
-import { fromJSON, transformsOfPreprocessor } from '../../src/transforms/index.js';
+import { fromJSON } from '../../src/transforms/index.js';
+import { transformsOfPreprocessor } from '../../src/transforms/preprocessor.js';
 
 const norm = { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] };
 const normalize = { normalize: { mean: norm.image_mean, std: norm.image_std } };
