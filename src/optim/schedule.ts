@@ -117,8 +117,10 @@ export class CosineAnnealingLR implements LRScheduler {
   }
 
   rate(base: number, step: Tensor): Tensor {
-    // ONNX Runtime has no cosine of float64; one of float32 is exact enough after the division in float64.
+    // ONNX Runtime has no cosine of float64; one of float32 is exact enough for an angle within one turn.
+    const turn = 2 * this.tMax;
     const cosine = step
+      .sub(step.div(turn).floor().mul(turn))
       .mul(Math.PI / this.tMax)
       .cast('float32')
       .cos()
