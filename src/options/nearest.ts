@@ -16,12 +16,18 @@ function difference(name: string, other: string): number {
 /** Neither case nor the underscores of Python's names count. */
 const plain = (name: string): string => name.toLowerCase().replaceAll('_', '');
 
-/** `eps` is short for epsilon, `lr` for learningRate and learning_rate. */
+/** Initials, as `lr` for learningRate, or the first letters with some of those behind them, as `params` for parameters. */
 function isShortFor(short: string, long: string): boolean {
-  const initials = long.replace(/(?<=[a-z])[a-z]+|_/g, '').toLowerCase();
-  return initials === short.toLowerCase()
-    ? initials.length > 1
-    : short.length > 2 && plain(long).startsWith(plain(short));
+  const initials = long.replace(/(?<=[a-z])[a-z]+|_/gi, (rest) => rest.replace(/[^A-Z]/g, '')).toLowerCase();
+  if (initials.length > 1 && initials === plain(short)) return true;
+  const letters = plain(long);
+  let found = 0;
+  for (const letter of plain(short)) {
+    const next = letters.indexOf(letter, found);
+    if (next < 0 || (found < 2 && next > found)) return false;
+    found = next + 1;
+  }
+  return short.length > 2;
 }
 
 /** Levenshtein's: how many letters must be inserted, dropped or replaced. */
