@@ -1,6 +1,6 @@
 /** Data sets, images and arrays in files; Node only. */
 
-export { writeAtomically } from '../files/index.js';
+export { type Content, writeAtomically } from '../files/index.js';
 export type { Size } from '../transforms/size.js';
 export {
   CenterCrop,
@@ -32,3 +32,4 @@ export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
 export { readStateDict } from './state-dict.js';
 export type { ImageTensor } from './tensor.js';
+export type { Box } from './uint8-image.js';

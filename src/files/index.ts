@@ -77,8 +77,8 @@ function readPart(path: string, offset: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** Bytes, text, or parts that are made one after the other. */
-type Content = Uint8Array | string | Iterable<Uint8Array>;
+/** What a file is to hold: bytes, text, or parts that are made one after the other. */
+export type Content = Uint8Array | string | Iterable<Uint8Array>;
 
 /** Sets the temporary files of one process apart. */
 let written = 0;

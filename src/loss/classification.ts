@@ -14,7 +14,7 @@ export interface BCEWithLogitsLossOptions extends PixelLossOptions {
 }
 
 /** A list, or a tensor such as `{ dims: [C, 1, 1], data }`. */
-type Factors = readonly number[] | TensorLike;
+export type Factors = readonly number[] | TensorLike;
 
 const numbers = listOf(number());
 const factors: Check<Factors> = (value, where) =>

@@ -54,7 +54,7 @@ const LOAD: Checks<LoadOptions> = {
 };
 
 /** Where a model is read from. */
-export type Source = string | URL | Uint8Array | ArrayBuffer;
+export type ModelSource = string | URL | Uint8Array | ArrayBuffer;
 
 /**
  * Reads an ONNX model of float32 weights.
@@ -67,9 +67,13 @@ export type Source = string | URL | Uint8Array | ArrayBuffer;
  * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, when its
  * external data is missing, when it cannot be downloaded, and on an unknown option.
  */
-export function loadModel(source: Source, options: LoadOptions & { readonly trainable: true }): Promise<TrainableModel>;
-export function loadModel(source: Source, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
-export async function loadModel(source: Source, given: LoadOptions = {}): Promise<Model | TrainableModel> {
+export function loadModel(
+  source: ModelSource,
+  options: LoadOptions & { readonly trainable: true },
+): Promise<TrainableModel>;
+export function loadModel(source: ModelSource, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
+export function loadModel(source: ModelSource, options: LoadOptions): Promise<Model | TrainableModel>;
+export async function loadModel(source: ModelSource, given: LoadOptions = {}): Promise<Model | TrainableModel> {
   const options = checkOptions(given, LOAD, 'loadModel');
   const { signal, onProgress } = options;
   const inMemory = source instanceof Uint8Array || source instanceof ArrayBuffer;
