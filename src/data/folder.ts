@@ -1,6 +1,6 @@
 /** Data sets of image files; Node only. */
 import { GlobalPercError } from '../graph/index.js';
-import { type Checks, callback, checkOptions, listOf, string } from '../options/index.js';
+import { type Checks, callback, checkOptions, listOf, string, within } from '../options/index.js';
 import type { Generator } from '../random/index.js';
 import { requireSize, type Size, sizeOfSides } from '../transforms/size.js';
 import { isPairedTransform, type PairedTransform, scaleBetween } from './augment.js';
@@ -83,7 +83,7 @@ export class ImageFolder implements Dataset {
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
     const { paths, images } = await this.store.firstGood(this.paths, index);
-    return naming(paths[0], () => {
+    return within(paths[0], () => {
       const [image] = this.transform ? this.transform.apply(images, generator) : images;
       const target = plain(image as ImageTensor);
       return { input: plain(this.degradation.degrade(target, generator)), target };
@@ -129,7 +129,7 @@ export class PairedImageFolder implements Dataset {
     const [first] = pairs;
     if (first === undefined) throw store.nothingLeft();
     const scaleOf = ([input, target]: Pair): number =>
-      naming(`${input} and ${target}`, () => scaleBetween(sizes.get(input) ?? [0, 0], sizes.get(target) ?? [0, 0]));
+      within(`${input} and ${target}`, () => scaleBetween(sizes.get(input) ?? [0, 0], sizes.get(target) ?? [0, 0]));
     const scale = scaleOf(first);
     const other = pairs.find((pair) => scaleOf(pair) !== scale);
     if (other === undefined) return new PairedImageFolder(pairs, scale, store, options);
@@ -152,7 +152,7 @@ export class PairedImageFolder implements Dataset {
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
     const { paths, images } = await this.store.firstGood(this.pairs, index);
-    return naming(paths.join(' and '), () => {
+    return within(paths.join(' and '), () => {
       const [input, target] = this.transform ? this.transform.apply(images, generator) : images;
       return { input: plain(input as ImageTensor), target: plain(target as ImageTensor) };
     });
@@ -186,15 +186,6 @@ async function byStem(folder: string): Promise<Map<string, string>> {
     found.set(stem, path);
   }
   return found;
-}
-
-/** Puts the file in front of the message of a user's error. */
-function naming<T>(file: string, task: () => T): T {
-  try {
-    return task();
-  } catch (error) {
-    throw error instanceof GlobalPercError ? new GlobalPercError(`${file}: ${error.message}`) : error;
-  }
 }
 
 /** A tensor that holds nothing but its own values. */

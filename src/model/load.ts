@@ -93,6 +93,7 @@ export async function loadModel(source: ModelSource, given: LoadOptions = {}): P
     return platform.openBeside(name, location).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
+        { code: 'io', cause: error },
       );
     });
   };

@@ -113,7 +113,9 @@ function parseRest(bytes: Uint8Array, source: string): Rest {
   try {
     const json = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Rest> | null;
     if (json?.format === FORMAT) return checkOptions(json, REST_CHECKS, REST);
-    throw new GlobalPercError(`format ${FORMAT} is expected, got ${json?.format}; begin a new run`);
+    throw new GlobalPercError(`format ${FORMAT} is expected, got ${json?.format}; begin a new run`, {
+      code: 'invalid-file',
+    });
   } catch (error) {
     throw new GlobalPercError(`${source}/${REST} is damaged or of another version: ${(error as Error).message}`, {
       code: 'invalid-file',

@@ -291,6 +291,8 @@ export class Trainer implements AsyncDisposable {
 
   private requireAverage(): void {
     if (this.recipe.ema === undefined)
-      throw new GlobalPercError('there are no averaged weights: create the Trainer with ema');
+      throw new GlobalPercError('there are no averaged weights: create the Trainer with ema', {
+        code: 'invalid-option',
+      });
   }
 }

@@ -91,4 +91,5 @@ function numbers(config: Config, key: string): number[] {
 const refusal = (problem: string): GlobalPercError =>
   new GlobalPercError(
     `preprocessor_config.json: ${problem}; give transformNormalization yourself; on the command line, in the file of --config`,
+    { code: 'invalid-file' },
   );

@@ -58,6 +58,7 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
   if (image === undefined) {
     throw new GlobalPercError(
       `model '${model.name}' is not built yet: give its first layer an inputShape, e.g. [224, 224, 3]`,
+      { code: 'invalid-model' },
     );
   }
   const declared = `[${image.shape.map((dim) => dim ?? 'null').join(', ')}]`;
@@ -65,6 +66,7 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
     throw new GlobalPercError(
       `model '${model.name}' should have one input for images, float32 [B, H, W, C]; it has ${inputs.length}, ` +
         `the first ${image.dtype} ${declared}`,
+      { code: 'invalid-model' },
     );
   }
   const [, height, width, channels] = image.shape;
@@ -74,5 +76,6 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
   if (fits) return wanted;
   throw new GlobalPercError(
     `input should be a shape [B, C, H, W] that fits ${declared} of model '${model.name}' ([B, H, W, C]), got [${wanted}]`,
+    { code: 'invalid-option' },
   );
 }
