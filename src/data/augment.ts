@@ -13,8 +13,8 @@ import {
 } from '../options/index.js';
 import type { Generator } from '../random/index.js';
 import { type Size, sizeOfSides } from '../transforms/size.js';
+import { type Box, DecodedImage } from './decoded-image.js';
 import { type ImageTensor, requireTensor } from './tensor.js';
-import { type Box, Uint8Image } from './uint8-image.js';
 
 /** A change of images that belong together: one random choice for all of them. */
 export interface PairedTransform {
@@ -156,7 +156,7 @@ const BOX: Checks<Box> = {
 export function crop(image: ImageTensor, given: Box): ImageTensor {
   sidesOf(image);
   const box = checkOptions(given, BOX, 'crop');
-  if (image instanceof Uint8Image) return image.crop(box);
+  if (image instanceof DecodedImage) return image.crop(box);
   const { top, left, height, width } = box;
   const [channels, fullHeight, fullWidth] = sidesOf(image);
   const data = new Float32Array(channels * height * width);

@@ -12,6 +12,7 @@ export {
   RandomRotate90,
 } from './augment.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './dataset.js';
+export type { Box } from './decoded-image.js';
 export {
   Autoencode,
   type Degradation,
@@ -32,4 +33,3 @@ export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
 export { readStateDict } from './state-dict.js';
 export type { ImageTensor } from './tensor.js';
-export type { Box } from './uint8-image.js';

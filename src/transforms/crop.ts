@@ -1,14 +1,8 @@
 /** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
 import { float, GlobalPercError, int, ints, string, type Tensor } from '../graph/index.js';
 import { type Check, type Checks, checkOptions, number, oneOf, refused } from '../options/index.js';
-import { type Size, sizeOfSides } from './size.js';
+import { roundHalfEven, type Size, sizeOfSides } from './size.js';
 import { type Draws, requireImage, type Transform } from './transform.js';
-
-/** Rounds to the nearest integer, halves to the even one, as Python does. */
-const roundHalfEven = (x: number): number => {
-  const floor = Math.floor(x);
-  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
-};
 
 /** The centre of the image; a smaller image is padded with zeros first, the odd pixel at the end. */
 export class CenterCrop implements Transform {

@@ -12,12 +12,16 @@ import {
   type RandomCropOptions,
   requirePadding,
 } from './crop.js';
-import { RESIZE, Resize, type ResizeOptions } from './resize.js';
+import { RESIZE, Resize, type ResizeOptions, type ResizeSize, requireTarget } from './resize.js';
 import { requireSize, type Size } from './size.js';
 import type { Transform } from './transform.js';
 
 interface Sized {
   readonly size: Size;
+}
+
+interface Targeted extends ResizeOptions {
+  readonly size: ResizeSize;
 }
 
 interface Padded extends PadOptions {
@@ -31,7 +35,7 @@ interface Permuted {
 const SIZED: Checks<Sized> = { size: required(requireSize) };
 const PADDED: Checks<Padded> = { padding: required(requirePadding), ...PAD };
 const PERMUTED: Checks<Permuted> = { permutation: required(listOf(integer(0))) };
-const RESIZED: Checks<Sized & ResizeOptions> = { ...SIZED, ...RESIZE };
+const RESIZED: Checks<Targeted> = { size: required(requireTarget), ...RESIZE };
 const CROPPED: Checks<Sized & RandomCropOptions> = { ...SIZED, ...RANDOM_CROP };
 
 const TRANSFORMS: Readonly<Record<string, Check<Transform>>> = {

@@ -16,3 +16,9 @@ export const requireSize: Check<Size> = (value, where) => {
   if (sides.length === 2 && sides.every((side) => Number.isSafeInteger(side) && side > 0)) return value as Size;
   throw refused(where, 'a positive integer or [height, width]', value);
 };
+
+/** Rounds to the nearest integer, halves to the even one, as Python does. */
+export const roundHalfEven = (x: number): number => {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
+};

@@ -79,7 +79,11 @@ describe('refused with a clear line', () => {
     (await lossOf(constants)).evaluate(IMAGE, TARGET, { inputs });
   const cases: [string, () => Promise<unknown>, RegExp][] = [
     ['an input without value', () => call({ offset: OFFSET }), /input 'factor' \(int64 \[batch\]\) has no value/],
-    ['an unknown name', () => call({ timestep: 1 }), /no open input 'timestep' besides the image; open are factor, offset/],
+    [
+      'an unknown name',
+      () => call({ timestep: 1 }),
+      /no open input 'timestep' besides the image; open are factor, offset/,
+    ],
     ['the image itself', () => call({ image: 1 }), /no open input 'image' besides the image/],
     [
       'a shape that does not fit',
