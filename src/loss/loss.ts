@@ -3,7 +3,7 @@ import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
 import type { TensorLike } from '../model/index.js';
-import { checkOptions } from '../options/index.js';
+import { checkOptions, string } from '../options/index.js';
 import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
@@ -111,6 +111,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * @throws GlobalPercError when a file cannot be written.
    */
   async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
+    string(path, 'compileToFile: path');
     return writeModelFile(await this.compiled(shape, options), path);
   }
 

@@ -286,7 +286,11 @@ export class Trainer implements AsyncDisposable {
       throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]`);
     }
     if (dtype !== 'int64') return converted;
-    return { ...converted, dtype, data: BigInt64Array.from(converted.data, (value) => BigInt(Math.round(value))) };
+    const fraction = converted.data.find((value) => !Number.isInteger(value));
+    if (fraction !== undefined) throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`);
+    // Large integers have no float32.
+    const data = tensor.data instanceof BigInt64Array ? tensor.data : BigInt64Array.from(converted.data, BigInt);
+    return { ...converted, dtype, data };
   }
 
   private requireAverage(): void {

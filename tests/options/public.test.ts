@@ -2,33 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import * as data from '../../src/data/index.js';
 import * as api from '../../src/index.js';
-
-/** What callers hand in by mistake: nothing, other types, other objects. */
-const WRONG: readonly (readonly unknown[])[] = [
-  [],
-  [undefined],
-  [null],
-  [null, null, null],
-  [{}],
-  [{}, {}, {}],
-  [[]],
-  [[], []],
-  ['/nowhere/text'],
-  ['/nowhere/text', 'text', 'text'],
-  [''],
-  [NaN],
-  [-1, -1, -1],
-  [1.5],
-  [true],
-  [Symbol('symbol')],
-  [() => 1],
-  [{ unheardOf: 1 }],
-  [new Float32Array(2)],
-  [Promise.resolve(1)],
-  [[null], [null]],
-  [{ dims: [2], data: 'ab' }],
-  [{ dims: null, data: null }, null],
-];
+import { expectRefusals } from '../support/wrong-arguments.js';
 
 /** Not called by users: they are made by functions, or work on the symbolic tensors of a graph. */
 const INTERNAL = new Set([
@@ -74,15 +48,6 @@ const cases = [
   ['Trainer.create', (...given: unknown[]) => Trainer.create(...(given as Parameters<typeof Trainer.create>))] as const,
 ];
 
-async function failure(task: () => unknown): Promise<unknown> {
-  try {
-    await task();
-    return undefined;
-  } catch (error) {
-    return error;
-  }
-}
-
 describe('wrong arguments end in one line of ours', () => {
   it('reaches the whole library', () => {
     expect(cases.map(([name]) => name)).toEqual(
@@ -92,13 +57,6 @@ describe('wrong arguments end in one line of ours', () => {
   });
 
   it.each(cases)('%s', async (_name, call) => {
-    for (const given of WRONG) {
-      const error = await failure(() => call(...given));
-      if (error === undefined) continue;
-      expect(error, `given ${given.map(String).join(', ')}: ${(error as Error).stack}`).toBeInstanceOf(
-        api.GlobalPercError,
-      );
-      expect((error as Error).message).not.toContain('\n');
-    }
+    await expectRefusals(call);
   });
 });
