@@ -16,4 +16,4 @@ export {
   type Term,
   WeightedLoss,
 } from './loss/index.js';
-export * from './nn/index.js';
+export * from './nn/public.js';

@@ -2,14 +2,15 @@
 import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
-import type { TensorLike } from '../model/index.js';
+import { snapshot, type TensorLike } from '../model/index.js';
 import { checkOptions, string } from '../options/index.js';
 import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type LossDetails } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
-import { CALL, LOSS, SHAPE } from './options.js';
+import { snapshotOptions } from './open-inputs.js';
+import { LOSS, SHAPE } from './options.js';
 import { compute, encode, type Runnable } from './run.js';
 
 /** What `valueAndGrad` returns. */
@@ -57,8 +58,13 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** The loss, its gradient with respect to `pred`, and the losses of the single hooks. Throws as `evaluate` does. */
-  valueAndGrad(pred: TensorLike, target: TensorLike | EncodedTarget, options: CallOptions = {}): Promise<ValueAndGrad> {
-    return this.inTurn(() => this.differentiated(pred, target, options), options);
+  async valueAndGrad(
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: CallOptions = {},
+  ): Promise<ValueAndGrad> {
+    const given = [snapshot(pred), snapshot(target), snapshotOptions(options)] as const;
+    return this.inTurn(() => this.differentiated(...given), options);
   }
 
   /** The loss and the losses of the single hooks, without the gradient. Throws as `evaluate` does. */
@@ -67,7 +73,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: CallOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
-    const steps = () => compute(this.runnable, pred, target, false, options);
+    const given = [snapshot(pred), snapshot(target), false, snapshotOptions(options)] as const;
+    const steps = () => compute(this.runnable, ...given);
     const { value, hooks } = await this.inTurn(steps, options);
     return { value, hooks };
   }
@@ -79,8 +86,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
   async synchronous(): Promise<SynchronousLoss> {
     await this.runner.take(startSync);
     return {
-      valueAndGrad: (pred, target, options = {}) => {
-        checkOptions(options, CALL, 'valueAndGrad');
+      valueAndGrad: (pred, target, given = {}) => {
+        const options = snapshotOptions(given);
         return this.runner.blocking(() => this.differentiated(pred, target, options), options);
       },
     };
@@ -91,7 +98,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * @throws GlobalPercError as `evaluate` does, and for a loss whose target cannot be read by itself: one with RandomCrop.
    */
   async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
-    const [shape, features] = await this.inTurn(() => encode(this.runnable, target, options), options);
+    const given = [snapshot(target), snapshotOptions(options)] as const;
+    const [shape, features] = await this.inTurn(() => encode(this.runnable, ...given), options);
     return new EncodedTarget(this, shape, features, () => runSteps(release(Object.values(features))));
   }
 
@@ -115,7 +123,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return writeModelFile(await this.compiled(shape, options), path);
   }
 
-  private compiled(shape: Shape, options: CallOptions): Promise<Graph> {
+  private async compiled(shape: Shape, given: CallOptions): Promise<Graph> {
+    const options = snapshotOptions(given);
     return this.inTurn(() => this.drafted(SHAPE(shape, 'compile: shape'), options), options);
   }
 
@@ -142,8 +151,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** Carries out a computation after the calls that were made before. @throws GlobalPercError after `dispose`. */
-  protected async inTurn<T>(steps: (session: SessionOptions) => Steps<T>, options: CallOptions): Promise<T> {
-    checkOptions(options, CALL, this.constructor.name);
+  protected inTurn<T>(steps: (session: SessionOptions) => Steps<T>, options: CallOptions): Promise<T> {
     return this.runner.inTurn(() => steps(this.session), options);
   }
 

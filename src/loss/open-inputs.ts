@@ -1,7 +1,10 @@
 /** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
 import { GlobalPercError, listed, type TensorType } from '../graph/index.js';
+import { snapshot } from '../model/index.js';
+import { checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import type { CallOptions, OpenInput } from './description.js';
+import { CALL } from './options.js';
 
 type Open = readonly OpenInput[] | undefined;
 
@@ -28,6 +31,16 @@ export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string,
       return [input.name, type];
     }),
   );
+}
+
+/** A call's options as they are now, with the tensors in them. @throws GlobalPercError on an unknown option. */
+export function snapshotOptions(options: CallOptions): CallOptions {
+  const { inputs } = checkOptions(options, CALL, 'options');
+  if (inputs === undefined) return options;
+  return {
+    ...options,
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, snapshot(value)])),
+  };
 }
 
 const needed = (open: Open): OpenInput[] => (open ?? []).filter((input) => input.needed);

@@ -15,6 +15,7 @@ import {
   string,
 } from '../options/index.js';
 import { platform } from '../runtime/index.js';
+import { requireFiniteWeights } from './finite-weights.js';
 import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
 import { TrainableModel } from './trainable.js';
@@ -65,7 +66,7 @@ export type ModelSource = string | URL | Uint8Array | ArrayBuffer;
  * `HF_ENDPOINT`, `HF_TOKEN` and `HF_HOME` are honoured.
  * @param source Path or URL of an `.onnx` file (external data is looked for beside it), a repository, or a file's bytes.
  * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, when its
- * external data is missing, when it cannot be downloaded, and on an unknown option.
+ * external data is missing, when it cannot be downloaded, when its weights hold NaN or infinity, and on an unknown option.
  */
 export function loadModel(
   source: ModelSource,
@@ -88,14 +89,17 @@ export async function loadModel(source: ModelSource, given: LoadOptions = {}): P
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
+  const files = inMemory ? [] : [name];
   const external: ExternalReader = async (location) => {
     await located.fetchBeside?.(location);
-    return platform.openBeside(name, location).catch((error: Error) => {
+    const file = await platform.openBeside(name, location).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
         { code: 'io', cause: error },
       );
     });
+    if (file.place) files.push(`${file.place.folder}/${file.place.location}`);
+    return file;
   };
   await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) }).catch((error: unknown) => {
     signal?.throwIfAborted();
@@ -103,7 +107,8 @@ export async function loadModel(source: ModelSource, given: LoadOptions = {}): P
   });
   signal?.throwIfAborted();
   const { preprocessor = {} } = located;
-  const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor });
+  const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor, files });
+  requireFiniteWeights(model);
   return options.trainable ? new TrainableModel(model) : model;
 }
 

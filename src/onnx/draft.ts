@@ -117,12 +117,17 @@ export class Draft {
     return outputs;
   }
 
-  /** Puts a node behind the first output and lets it compute the value that others read. */
-  append(op: string, inputsAfterFirst: readonly Value[], attributes: Record<string, Attribute> = {}): void {
-    const final = this.outputs[0];
+  /** Puts a node behind an output, the first by default, and lets it compute the value that others read. */
+  append(
+    op: string,
+    inputsAfterFirst: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+    position = 0,
+  ): void {
+    const final = this.outputs[position];
     if (final === undefined) return;
-    const raw: Value = { name: this.nameOf('raw') };
-    this.outputs[0] = raw;
+    const raw: Value = { name: this.nameOf(position === 0 ? 'raw' : `raw_${position}`) };
+    this.outputs[position] = raw;
     this.after.push(this.helper(op, [raw, ...inputsAfterFirst], final, attributes));
   }
 
@@ -145,18 +150,26 @@ export class Draft {
   /** The finished nodes, in order. */
   finish(): Node[] {
     const { original, op, inputs, outputs, attributes } = this;
-    const nodes = [...this.before, { ...original, op, inputs, outputs, attributes }, ...this.after];
+    const main: Node = { ...original, op, inputs, outputs, attributes };
+    const nodes = [...this.before, main, ...this.after];
+    if (nodes.length > 1) for (const node of nodes) node.rewriting = { main, nodes };
     for (const node of nodes) for (const output of node.outputs) if (output) output.producer = node;
     return nodes;
   }
 
-  private helper(op: string, inputs: readonly Value[], output: Value, attributes: Record<string, Attribute>): Node {
+  private helper(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    output: Value,
+    attributes: Record<string, Attribute>,
+  ): Node {
     const { metadata } = this.original;
-    const name = `${this.original.name}.${op}_${this.before.length}`;
+    const name = `${this.original.name}.${op}_${this.before.length + this.after.length}`;
     return { op, domain: '', name, inputs: [...inputs], outputs: [output], attributes, ...(metadata && { metadata }) };
   }
 
+  /** With a colon: what stands behind a dot is the name of a module's weight. */
   private nameOf(what: string): string {
-    return `${this.original.outputs.find((output) => output)?.name ?? this.original.name}.${what}`;
+    return `${this.original.outputs.find((output) => output)?.name ?? this.original.name}:${what}`;
   }
 }

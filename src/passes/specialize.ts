@@ -24,6 +24,7 @@ import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
 import { type HostTensor, Session, type SessionOptions, type Steps } from '../runtime/index.js';
 import { resolveControlFlow } from './control-flow.js';
 import { constantFrom } from './fold.js';
+import { tooSmall } from './too-small.js';
 import { neededNodes } from './transcribe.js';
 
 /** A static copy of a model. */
@@ -53,8 +54,12 @@ export function* specialize(
   });
   const nodes = neededNodes({ nodes: resolved }, wanted, new Map());
   const dependent = dataDependent(nodes, sources);
-  const probed = yield* probe(graph, nodes, { inputs, dependent, wanted, options });
-  return rebuild(nodes, inputs, dependent, probed);
+  try {
+    const probed = yield* probe(graph, nodes, { inputs, dependent, wanted, options });
+    return rebuild(nodes, inputs, dependent, probed);
+  } catch (error) {
+    throw tooSmall(nodes, inputs, error) ?? error;
+  }
 }
 
 /** Values that change with the data of `sources`; a Shape of them does not. */
@@ -157,9 +162,11 @@ function* runProbe(program: Graph, opset: number, options: SessionOptions): Step
     const feeds = Object.fromEntries(program.inputs.map((input) => [input.name, sampleOf(input as TensorType)]));
     return yield* Session.runOnce(program, opset, feeds, options);
   } catch (error) {
+    // Not the model's fault: an aborted signal, or session options.
+    if (!(error instanceof GlobalPercError && error.code === 'runtime')) throw error;
     const shapes = program.inputs.map(({ shape }) => `[${shape}]`).join(', ');
-    const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
-    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`);
+    const reason = error.message.replace(/\s+/g, ' ').trim();
+    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, { cause: error });
   }
 }
 

@@ -7,6 +7,7 @@ import { type AnyModule, Module } from '../nn/index.js';
 import { Optimizer } from '../optim/index.js';
 import {
   anything,
+  boolean,
   type Checks,
   checkOptions,
   count,
@@ -44,6 +45,14 @@ export interface TrainerOptions extends StepOptions {
   /** Passed on to ONNX Runtime. */
   readonly session?: SessionOptions;
 }
+
+/** Options of `Trainer.predict`. */
+export interface PredictOptions {
+  /** With the averaged weights. Default false. */
+  readonly ema?: boolean;
+}
+
+export const PREDICT: Checks<PredictOptions> = { ema: boolean };
 
 const DTYPE = oneOf('float32', 'int64');
 const SHAPE = shape('[8, 3, 128, 128]');

@@ -1,4 +1,5 @@
 /** Every rewriting rule: the file as it is and the normalised graph give the same numbers in ONNX Runtime. */
+import { readFileSync } from 'node:fs';
 import { TensorProto_DataType as ElementType, type TensorProto } from 'onnx-buf';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
@@ -6,6 +7,7 @@ import { numbersOf } from '../../src/graph/index.js';
 import { readOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runSteps, Session } from '../../src/runtime/index.js';
+import { numbersIn } from '../support/run.js';
 import { floatTensor, input, intTensor, type ModelSpec, modelBytes, type NodeSpec } from './build.js';
 
 type Case = Omit<ModelSpec, 'nodes'> & {
@@ -13,7 +15,7 @@ type Case = Omit<ModelSpec, 'nodes'> & {
   opset: number;
   shape: number[];
   node: NodeSpec;
-  after?: NodeSpec[];
+  before?: NodeSpec[];
 };
 
 const node = (op: string, attributes: NodeSpec[3] = {}, more: string[] = [], outputs = ['y']): NodeSpec => [
@@ -115,6 +117,27 @@ const cases: Case[] = [
     node: node('Resize', {}, ['s']),
     initializers: [floatTensor('s', [4], [1, 1, 0.6, 0.5])],
   },
+  ...[
+    [1, 1, 2, 0.5],
+    [1, 1, 0.4, 1.7],
+    [2, 0.5, 1, 1.5],
+  ].flatMap((scales) =>
+    ['nearest', 'linear'].map((mode) => ({
+      name: `Resize at 10, ${mode}, by ${scales}`,
+      opset: 10,
+      shape: mode === 'linear' ? [1, 1, 5, 7] : [1, 4, 5, 7],
+      node: node('Resize', { mode }, ['s']),
+      initializers: [floatTensor('s', [4], mode === 'linear' ? [1, 1, ...scales.slice(2)] : scales)],
+    })),
+  ),
+  {
+    name: 'Resize at 10 by scales that are computed',
+    opset: 10,
+    shape: [1, 1, 5, 6],
+    before: [['Mul', ['a', 'b'], ['s']]],
+    node: node('Resize', {}, ['s']),
+    initializers: [floatTensor('a', [4], [1, 1, 2, 2]), floatTensor('b', [4], [1, 1, 0.3, 0.9])],
+  },
   {
     name: 'Resize at 10 linear',
     opset: 10,
@@ -151,6 +174,13 @@ const cases: Case[] = [
     initializers: [floatTensor('a', [3], [1, 2, -1]), floatTensor('b', [3], [0.5, 0, 1])],
   },
   {
+    name: 'RoiAlign at 10',
+    opset: 10,
+    shape: [1, 2, 5, 5],
+    node: node('RoiAlign', { output_height: 2, output_width: 2, sampling_ratio: 2 }, ['rois', 'batch']),
+    initializers: [floatTensor('rois', [1, 4], [0.3, 0.6, 4.1, 3.2]), intTensor('batch', [0])],
+  },
+  {
     name: 'GridSample at 16',
     opset: 16,
     shape: [1, 1, 3, 3],
@@ -176,8 +206,8 @@ const cases: Case[] = [
 ];
 
 describe('normalizeOpset keeps what the file computes', () => {
-  it.each(cases)('$name', async ({ node: tested, shape, ...spec }) => {
-    const bytes = modelBytes({ ...spec, nodes: [tested], inputs: [input('x', shape)] });
+  it.each(cases)('$name', async ({ before = [], node: tested, shape, ...spec }) => {
+    const bytes = modelBytes({ ...spec, nodes: [...before, tested], inputs: [input('x', shape)] });
     const size = shape.reduce((product, dim) => product * dim, 1);
     const data = Float32Array.from({ length: size }, (_, i) => Math.sin(3 * i + 1) * 2);
 
@@ -195,6 +225,19 @@ describe('normalizeOpset keeps what the file computes', () => {
       Array.from(tensor.data as Float32Array).forEach((value, i) => void expect(values[i]).toBeCloseTo(value, 5));
     }
   });
+});
+
+it('a network with a Resize of opset 10 that grows one axis and shrinks the other computes what its file does', async () => {
+  const bytes = new Uint8Array(readFileSync(new URL('../../fixtures/data/cases/resize10-mixed.onnx', import.meta.url)));
+  const shape = [1, 3, 8, 8];
+  const data = Float32Array.from({ length: 192 }, (_, i) => Math.sin(i));
+  const original = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+  const { y: expected } = await original.run({ x: new ort.Tensor('float32', data, shape) });
+  const session = await runSteps(Session.open(await readOnnx(createGraph(), bytes, { source: 'test' }), 20));
+  const { y } = await runSteps(session.run({ x: { dtype: 'float32', dims: shape, data } }));
+  await runSteps(session.dispose());
+  expect(y?.dims).toEqual(expected?.dims);
+  expect(y?.data).toEqual(expected?.data);
 });
 
 describe('normalizeOpset', () => {
@@ -255,7 +298,7 @@ describe('normalizeOpset', () => {
     expect(nodes[0]?.op).toBe('Resize');
     expect(nodes[0]?.attributes.nearest_mode).toEqual({ kind: 'string', value: 'ceil' });
     const scales = nodes[0]?.inputs[2];
-    expect(scales?.name).toBe('y.scales');
+    expect(scales?.name).toBe('y:scales');
     expect(scales?.constant && numbersOf(scales.constant)).toEqual([0.5, 1]);
   });
 
@@ -270,6 +313,58 @@ describe('normalizeOpset', () => {
     await expect(resize({ nearest_mode: 'ceil' })).rejects.toThrow(/'ceil' has no counterpart in newer opsets/);
     await expect(resize({ mode: 'linear' })).rejects.toThrow(/no counterpart/);
   });
+
+  it.each([
+    ['RNN', 1],
+    ['GRU', 3],
+    ['LSTM', 4],
+  ] as const)(
+    'transposes around a %s that takes the batch first, which ONNX Runtime does not know',
+    async (op, gates) => {
+      const [batch, steps, width, hidden, directions] = [3, 2, 4, 5, 2];
+      const values = (shape: number[], seed: number): number[] =>
+        Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(seed + i * 0.7));
+      const tensor = (name: string, shape: number[], seed: number) => floatTensor(name, shape, values(shape, seed));
+      const weights = [
+        tensor('w', [directions, gates * hidden, width], 1),
+        tensor('r', [directions, gates * hidden, hidden], 2),
+      ];
+      const states = op === 'LSTM' ? ['h', 'c'] : ['h'];
+      const returned = op === 'LSTM' ? ['y', 'yh', 'yc'] : ['y', 'yh'];
+      const initial = states.map((name, i) => tensor(name, [batch, directions, hidden], 3 + i));
+      const attributes = { hidden_size: hidden, direction: 'bidirectional' };
+      const swap = (from: string, to: string, perm = [1, 0, 2]): NodeSpec => ['Transpose', [from], [to], { perm }];
+      const whole = [
+        swap('x', 'xt'),
+        ...states.map((name) => swap(name, `${name}t`)),
+        [
+          op,
+          ['xt', 'w', 'r', '', '', ...states.map((name) => `${name}t`)],
+          returned.map((name) => `${name}t`),
+          attributes,
+        ],
+        swap('yt', 'y', [2, 0, 1, 3]),
+        ...returned.slice(1).map((name) => swap(`${name}t`, name)),
+      ] as NodeSpec[];
+      const short: NodeSpec[] = [[op, ['x', 'w', 'r', '', '', ...states], returned, { ...attributes, layout: 1 }]];
+      const run = async (nodes: NodeSpec[]): Promise<number[][]> => {
+        const spec = {
+          opset: 14,
+          nodes,
+          inputs: [input('x', [batch, steps, width])],
+          initializers: [...weights, ...initial],
+        };
+        const graph = await readOnnx(createGraph(), modelBytes({ ...spec, outputs: returned }), { source: 'test' });
+        expect(new Set(graph.nodes.map(({ name }) => name)).size).toBe(graph.nodes.length);
+        const session = await runSteps(Session.open(graph, 20));
+        const data = Float32Array.from(values([batch, steps, width], 9));
+        const results = await runSteps(session.run({ x: { dtype: 'float32', dims: [batch, steps, width], data } }));
+        await runSteps(session.dispose());
+        return returned.map((name) => [...(results[name]?.dims ?? []), ...numbersIn(results[name])]);
+      };
+      expect(await run(short)).toEqual(await run(whole));
+    },
+  );
 
   it('brings places in double precision to the type of the image, which ONNX Runtime wants', async () => {
     const places = [-0.3, 0.4, 0.8, -0.9];

@@ -1,7 +1,7 @@
 /** A layers model of TensorFlow.js as a teacher. */
 import type * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, loadModel, type Model, toOnnx } from '../../index.js';
-import { type Checks, checkOptions, shape } from '../../options/index.js';
+import { type Checks, checkOptions, listOf, number } from '../../options/index.js';
 import { translate } from './layers/network.js';
 
 /** Options of `fromLayersModel`. */
@@ -13,7 +13,7 @@ export interface FromLayersModelOptions {
   readonly input?: readonly number[];
 }
 
-const OPTIONS: Checks<FromLayersModelOptions> = { input: shape('[1, 3, 224, 224]') };
+const OPTIONS: Checks<FromLayersModelOptions> = { input: listOf(number()) };
 
 /** What a side counts that the model leaves open. */
 const OPEN_SIDE = 224;
@@ -72,7 +72,8 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
   const [, height, width, channels] = image.shape;
   if (wanted === undefined) return [1, channels as number, height ?? OPEN_SIDE, width ?? OPEN_SIDE];
   const expected = [null, channels, height, width];
-  const fits = wanted.length === 4 && wanted.every((dim, i) => (expected[i] ?? dim) === dim);
+  const fits =
+    wanted.length === 4 && wanted.every((dim, i) => dim > 0 && Number.isInteger(dim) && (expected[i] ?? dim) === dim);
   if (fits) return wanted;
   throw new GlobalPercError(
     `input should be a shape [B, C, H, W] that fits ${declared} of model '${model.name}' ([B, H, W, C]), got [${wanted}]`,
