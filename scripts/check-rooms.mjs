@@ -15,8 +15,8 @@ const ROOMS = {
   runtime: ['graph', 'options', 'onnx', 'files'],
   passes: ['graph', 'ops', 'runtime'],
   compile: ['graph', 'ops', 'passes', 'runtime'],
-  modules: ['graph'],
-  random: [],
+  modules: ['graph', 'options'],
+  random: ['graph'],
   nn: ['graph', 'options', 'ops', 'random'],
   zoo: ['graph', 'options', 'ops', 'nn'],
   optim: ['graph', 'options', 'ops'],
@@ -39,7 +39,7 @@ const ROOMS = {
     'random',
   ],
   data: ['graph', 'options', 'random', 'files', 'transforms/size.ts'],
-  files: ['graph'],
+  files: ['graph', 'options'],
   train: [
     ...[
       'graph',
@@ -59,8 +59,8 @@ const ROOMS = {
     ],
     'data/safetensors.ts',
   ],
-  adapters: ['index.ts'],
-  cli: ['index.ts', 'data/index.ts', 'files'],
+  adapters: ['index.ts', 'options'],
+  cli: ['index.ts', 'data/index.ts', 'options', 'files'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote)|runtime\/(platform-node|node-worker))/;

@@ -1,8 +1,10 @@
 /** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
 import { GlobalPercError, listed, type TensorType } from '../graph/index.js';
 import { snapshot } from '../model/index.js';
+import { checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import type { CallOptions, OpenInput } from './description.js';
+import { CALL } from './options.js';
 
 type Open = readonly OpenInput[] | undefined;
 
@@ -31,9 +33,9 @@ export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string,
   );
 }
 
-/** A call's options as they are now, with the tensors in them. */
+/** A call's options as they are now, with the tensors in them. @throws GlobalPercError on an unknown option. */
 export function snapshotOptions(options: CallOptions): CallOptions {
-  const { inputs } = options;
+  const { inputs } = checkOptions(options, CALL, 'options');
   if (inputs === undefined) return options;
   return {
     ...options,

@@ -3,7 +3,8 @@ import { attributesOf, GlobalPercError, type Graph, type Node, type Shape, type 
 import { type ModuleCall, metadataProblem, recoverModules } from '../modules/index.js';
 import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { fromJSON, type Transform, type TransformJSON, transformsOfPreprocessor } from '../transforms/index.js';
+import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
+import { transformsOfPreprocessor } from '../transforms/preprocessor.js';
 import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 import { layoutRemedy } from './layout.js';
 
