@@ -80,6 +80,23 @@ const ARRAYS = {
 /** True for the dtypes that gradients flow through. */
 export const isDifferentiable = (dtype: DataType): boolean => dtype === 'float32' || dtype === 'float64';
 
+/** TensorProto.DataType numbers of the ONNX specification. */
+export const ONNX_DTYPE: Readonly<Record<DataType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+
 /** Number of bytes one element of `dtype` takes. */
 export const bytesPerElement = (dtype: DataType): number => BYTES[dtype];
 

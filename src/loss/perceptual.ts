@@ -17,6 +17,7 @@ import { Draws, type Transform } from '../transforms/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
 import { Loss, type LossOptions } from './loss.js';
+import { openInputName } from './names.js';
 import { normalPairs } from './noise.js';
 import { begin, type CallOptions, type Comparison, describeHooks, type Hook, weightedHooks } from './objective.js';
 
@@ -56,12 +57,6 @@ export class GlobalPercLoss extends Loss {
     this.config = config;
     this.hooks = selectHooks(model.calls, config.modulesToHook);
     this.openInputs = model.openInputsOf(this.hooks.map(({ output }) => output));
-    const clash = this.openInputs.find(({ name }) => name === 'pred' || name === 'target');
-    if (clash) {
-      throw new GlobalPercError(
-        `${model.source}: input '${clash.name}' has the name of one of the loss's own: give it to loadModel(source, { inputs })`,
-      );
-    }
     this.transform = config.transformNormalization ?? model.transform;
     this.weights = weightCurve(config, this.hooks.length);
     if (config.printData) this.print();
@@ -93,7 +88,7 @@ export class GlobalPercLoss extends Loss {
   protected override furtherInputs(options: CallOptions): Readonly<Record<string, HostTensor>> {
     const given = this.givenInputs(options);
     return Object.fromEntries(
-      this.openInputs.map((input) => [input.name, given.get(input.name) ?? this.refuseOpen(input)]),
+      this.openInputs.map((input) => [openInputName(input.name), given.get(input.name) ?? this.refuseOpen(input)]),
     );
   }
 
@@ -131,7 +126,7 @@ export class GlobalPercLoss extends Loss {
     const body = yield* this.specialize(types, options);
     const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
     const bindings = Array.from(types, ([value, type]) => {
-      const tensor = value === this.model.input ? input : sharedInput(image.graph, value.name, type);
+      const tensor = value === this.model.input ? input : sharedInput(image.graph, openInputName(value.name), type);
       return [body.valueOf(value), tensor] as const;
     });
     return transcribe(body.graph, image.graph, new Map(bindings), wanted);

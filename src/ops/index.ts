@@ -1,4 +1,4 @@
 export type { Gradient, OpDefinition, VjpContext } from './define.js';
 export { perChannel } from './helpers/channels.js';
 export { type Interpolation, interpolationMatrix } from './helpers/interpolation.js';
-export { createGraph, operatorOf, operators, requiredOpset } from './registry.js';
+export { carriesGradient, createGraph, operatorOf, operators, requiredOpset, stopsGradient } from './registry.js';

@@ -4,17 +4,23 @@
  */
 import {
   attributesOf,
+  type Body,
   type ConstantData,
   constantOf,
+  copyNodes,
   describeNode,
   GlobalPercError,
-  type Graph,
   int,
+  makeConstant,
+  makeNode,
+  makeValue,
   type Node,
   numbersOf,
+  readsAny,
   type Value,
 } from '../graph/index.js';
-import type { Steps } from '../runtime/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
+import { constantFrom } from './evaluate.js';
 import { scanAsLoop } from './scan.js';
 
 /** A loop is repeated as often as this at most: beyond it, its nodes would not fit. */
@@ -28,27 +34,33 @@ export interface ControlFlowContext {
   /** Values that change with the data of the input. */
   dependent(nodes: readonly Node[]): ReadonlySet<Value>;
   /** Computes values that do not. */
-  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, ConstantData>>;
+  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, HostTensor>>;
 }
 
 /**
  * The nodes without control flow.
+ * @param nodes Are changed: what a branch or loop computed, other nodes do now.
+ * @param copies The counterparts of what branches and bodies read from around them.
  * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data.
  */
-export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Steps<Node[]> {
+export function* resolveControlFlow(
+  nodes: readonly Node[],
+  copies: Map<Value, Value>,
+  context: ControlFlowContext,
+): Steps<Node[]> {
   let current = [...nodes];
   while (current.some(isControlFlow)) {
-    current = current.flatMap((node) => (node.op === 'Scan' && node.domain === '' ? scanAsLoop(node) : [node]));
+    current = current.flatMap((node) => (node.op === 'Scan' && node.domain === '' ? scanAsLoop(node, copies) : [node]));
     const ready = new Set(readyNodes(current));
     const dependent = context.dependent(current);
     const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
     const unknown = [...new Set(asked)].filter((value) => value.constant === undefined);
-    const computed = unknown.length > 0 ? yield* context.evaluate(current, unknown) : new Map<Value, ConstantData>();
-    const numberOf = (value: Value): number =>
-      numbersOf((value.constant ?? computed.get(value)) as ConstantData)[0] as number;
+    const computed = unknown.length > 0 ? yield* context.evaluate(current, unknown) : new Map<Value, HostTensor>();
+    const dataOf = (value: Value): ConstantData => value.constant ?? constantFrom(computed.get(value) as HostTensor);
+    const numberOf = (value: Value): number => numbersOf(dataOf(value))[0] as number;
     current = current.flatMap((node) => {
       if (!ready.has(node)) return [node];
-      return node.op === 'If' ? branch(node, numberOf) : unroll(node, numberOf);
+      return node.op === 'If' ? branch(node, copies, numberOf) : unroll(node, copies, numberOf);
     });
   }
   return current;
@@ -58,7 +70,7 @@ export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlow
 function readyNodes(nodes: readonly Node[]): Node[] {
   const waiting = new Set<Value>();
   return nodes.filter((node) => {
-    const waits = node.inputs.some((input) => input && waiting.has(input));
+    const waits = readsAny(node, waiting);
     if (waits || isControlFlow(node)) for (const output of node.outputs) if (output) waiting.add(output);
     return isControlFlow(node) && !waits;
   });
@@ -80,24 +92,25 @@ function decidersOf(node: Node, dependent: ReadonlySet<Value>): Value[] {
   );
 }
 
-const bodyOf = (node: Node, attribute: string): Graph => {
+const bodyOf = (node: Node, attribute: string): Body => {
   const graph = attributesOf(node).graph(attribute);
   if (graph === undefined) throw new GlobalPercError(`${describeNode(node)}: it has no ${attribute}`);
   return graph;
 };
 
-/** Gives a value the name under which others know it. */
-const renamed = (from: Value | undefined, to: Value | undefined, name: string): Node[] =>
-  from && to ? [{ op: 'Identity', domain: '', name, inputs: [from], outputs: [to], attributes: {} }] : [];
+/** Lets a value be computed from another one. */
+const passedOn = (from: Value | undefined, to: Value | undefined, name: string): Node[] =>
+  from && to ? [makeNode({ op: 'Identity', name, inputs: [from], outputs: [to] })] : [];
 
-function branch(node: Node, numberOf: (value: Value) => number): Node[] {
+function branch(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) => number): Node[] {
   const taken = bodyOf(node, numberOf(node.inputs[0] as Value) ? 'then_branch' : 'else_branch');
-  const outputs = node.outputs.flatMap((output, i) => renamed(taken.outputs[i], output, `${node.name}/output_${i}`));
-  return [...taken.nodes, ...outputs];
+  const nodes = copyNodes(taken.nodes, copies);
+  const results = taken.outputs.map((value) => copies.get(value) ?? value);
+  return [...nodes, ...node.outputs.flatMap((to, i) => passedOn(results[i], to, `${node.name}/output_${i}`))];
 }
 
 /** Inputs of the body: iteration, condition, carried values. Outputs: condition, carried values, values to be stacked. */
-function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
+function unroll(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) => number): Node[] {
   const body = bodyOf(node, 'body');
   const where = describeNode(node);
   const [trips, condition] = node.inputs;
@@ -112,20 +125,18 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
   const stacked: Value[][] = body.outputs.slice(1 + carriedCount).map(() => []);
   const nodes: Node[] = [];
   for (let iteration = 0; iteration < count; iteration += 1) {
-    const copy = copyOf(body, `${node.name}/${iteration}`, [
-      constant(iteration, `${node.name}/${iteration}`),
-      condition,
-      ...carried,
-    ]);
-    nodes.push(...copy.nodes);
-    carried = copy.outputs.slice(1, 1 + carriedCount);
-    stacked.forEach((parts, i) => void parts.push(copy.outputs[1 + carriedCount + i] as Value));
+    const prefix = `${node.name}/${iteration}`;
+    const count = makeConstant(`${prefix}/iteration`, constantOf('int64', [], [iteration]));
+    const run = instance(body, prefix, [count, condition, ...carried], copies);
+    nodes.push(...run.nodes);
+    carried = run.outputs.slice(1, 1 + carriedCount);
+    stacked.forEach((parts, i) => void parts.push(run.outputs[1 + carriedCount + i] as Value));
   }
   if (count === 0 && stacked.some((_, i) => node.outputs[carriedCount + i]))
     throw new GlobalPercError(`${where}: the loop does not run, and what it should stack has no shape`);
   return [
     ...nodes,
-    ...carried.flatMap((value, i) => renamed(value, node.outputs[i], `${node.name}/output_${i}`)),
+    ...carried.flatMap((value, i) => passedOn(value, node.outputs[i], `${node.name}/output_${i}`)),
     ...stacked.flatMap((parts, i) => {
       const ordered = directions?.[i] === 1 ? parts.toReversed() : parts;
       return stack(ordered, node.outputs[carriedCount + i], `${node.name}/stacked_${i}`, axes?.[i] ?? 0);
@@ -134,7 +145,7 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
 }
 
 /** A loop that may end itself would need its condition after every iteration. */
-function requireFixedCondition({ inputs, outputs, nodes }: Graph, where: string): void {
+function requireFixedCondition({ inputs, outputs, nodes }: Body, where: string): void {
   let at: Value | undefined = outputs[0];
   const origin = (value: Value): Node | undefined => nodes.find((node) => node.outputs.includes(value));
   while (at && origin(at)?.op === 'Identity') at = origin(at)?.inputs[0];
@@ -145,57 +156,31 @@ function requireFixedCondition({ inputs, outputs, nodes }: Graph, where: string)
     );
 }
 
-const constant = (value: number, name: string): Value => ({
-  name: `${name}/iteration`,
-  dtype: 'int64',
-  shape: [],
-  constant: constantOf('int64', [], [value]),
-});
-
-/** The nodes of a body with values of their own. */
-function copyOf(
-  body: Graph,
+/** The nodes of a body with values of their own; copies of an earlier iteration are forgotten. */
+function instance(
+  body: Body,
   name: string,
   inputs: readonly (Value | undefined)[],
+  copies: Map<Value, Value>,
 ): { nodes: Node[]; outputs: Value[] } {
-  const copies = new Map<Value, Value>(body.inputs.flatMap((value, i) => (inputs[i] ? [[value, inputs[i]]] : [])));
-  const copied = (value: Value): Value => copies.get(value) ?? value;
-  const nodes = body.nodes.map((node): Node => {
-    for (const { value } of Object.values(node.attributes).filter(({ kind }) => kind === 'graph'))
-      throw new GlobalPercError(
-        `${describeNode(node)}: control flow inside a loop is not supported (${(value as Graph).nodes.length} nodes)`,
-      );
-    const outputs = node.outputs.map((value) => value && { name: `${name}/${value.name}` });
-    const copy: Node = {
-      ...node,
-      name: `${name}/${node.name}`,
-      inputs: node.inputs.map((value) => value && copied(value)),
-      outputs,
-    };
-    node.outputs.forEach((value, i) => {
-      const output = outputs[i] as Value | undefined;
-      if (value && output) copies.set(value, Object.assign(output, { producer: copy }));
-    });
-    return copy;
-  });
-  return { nodes, outputs: body.outputs.map(copied) };
+  for (const node of body.nodes)
+    for (const { kind, value } of Object.values(node.attributes))
+      if (kind === 'graph')
+        throw new GlobalPercError(
+          `${describeNode(node)}: control flow inside a loop is not supported (${value.nodes.length} nodes)`,
+          { code: 'unsupported-operator' },
+        );
+  body.inputs.forEach((value, i) => void copies.set(value, inputs[i] ?? value));
+  const nodes = copyNodes(body.nodes, copies, (own) => `${name}/${own}`);
+  return { nodes, outputs: body.outputs.map((value) => copies.get(value) ?? value) };
 }
 
 /** One value per iteration along a new dimension. */
 function stack(parts: readonly Value[], to: Value | undefined, name: string, axis: number): Node[] {
   if (to === undefined) return [];
-  const axes: Value = { name: `${name}/axes`, dtype: 'int64', shape: [1], constant: constantOf('int64', [1], [axis]) };
-  const rows = parts.map((part, i): Node => {
-    const output: Value = { name: `${name}/${i}` };
-    return {
-      op: 'Unsqueeze',
-      domain: '',
-      name: `${name}/${i}`,
-      inputs: [part, axes],
-      outputs: [output],
-      attributes: {},
-    };
-  });
-  const inputs = rows.map(({ outputs }) => outputs[0]);
-  return [...rows, { op: 'Concat', domain: '', name, inputs, outputs: [to], attributes: { axis: int(axis) } }];
+  const axes = makeConstant(`${name}/axes`, constantOf('int64', [1], [axis]));
+  const rows = parts.map((part, i) => makeValue('Unsqueeze', `${name}/${i}`, [part, axes]));
+  const inputs = rows.map(({ value }) => value);
+  const attributes = { axis: int(axis) };
+  return [...rows.map(({ node }) => node), makeNode({ op: 'Concat', name, inputs, outputs: [to], attributes })];
 }

@@ -1,9 +1,20 @@
 /**
  * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped,
  * broadcasts left to the consumer, sums over outer axes turned into matrix products, and long sums taken axis by axis.
+ * A graph is finished when it has been differentiated: nothing is detached in it any more.
  */
-import { type Graph, int, type Node, normalizeAxis, sameShape, sizeOf, Tensor, type Value } from '../graph/index.js';
-import { createGraph, operatorOf } from '../ops/index.js';
+import {
+  type Graph,
+  int,
+  isDetach,
+  type Node,
+  normalizeAxis,
+  sameShape,
+  sizeOf,
+  Tensor,
+  type Value,
+} from '../graph/index.js';
+import { operatorOf } from '../ops/index.js';
 import { copyNode, type Rewrite, rewriteGraph } from './transcribe.js';
 
 type Inputs = readonly (Tensor | undefined)[];
@@ -19,7 +30,7 @@ export function simplify(graph: Graph): Graph {
     }
     return copyNode(node, sources, target);
   };
-  return rewriteGraph(graph, createGraph(), rewrite);
+  return rewriteGraph(graph, rewrite);
 }
 
 /** Common subexpressions: the same operator on the same inputs is computed once. */
@@ -44,12 +55,13 @@ function sharing(): Rewrite {
   };
 }
 
-/** Identity; and Reshape, Expand and Cast to the shape or type that is there already. */
-const dropIdentity: Rewrite = ({ op, outputs }, [x]) => {
+/** Identity, and Detach, since the graph is differentiated; and Reshape, Expand and Cast to the shape or type that is there already. */
+const dropIdentity: Rewrite = (node, [x]) => {
+  const { op, outputs } = node;
   if (x === undefined) return undefined;
   const keepsShape = (op === 'Reshape' || op === 'Expand') && sameShape(x.shape, outputs[0]?.shape ?? []);
   const keepsType = (op === 'Cast' || op === 'CastLike') && x.dtype === outputs[0]?.dtype;
-  return op === 'Identity' || keepsShape || keepsType ? [x] : undefined;
+  return op === 'Identity' || isDetach(node) || keepsShape || keepsType ? [x] : undefined;
 };
 
 const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };
