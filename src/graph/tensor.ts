@@ -208,7 +208,7 @@ export class Tensor {
   reshape(shape: Shape): Tensor {
     const known = shape.filter((dim) => dim !== -1);
     const resolved = shape.map((dim) => (dim === -1 ? this.size / sizeOf(known) : dim));
-    if (sizeOf(resolved) !== this.size) {
+    if (!resolved.every(Number.isInteger) || sizeOf(resolved) !== this.size) {
       throw new GlobalPercError(`cannot reshape [${this.shape}] to [${shape}]: ${this.size} elements do not fit`);
     }
     if (sameShape(resolved, this.shape)) return this;

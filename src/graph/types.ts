@@ -141,13 +141,15 @@ export const numbersOf = (constant: ConstantData): number[] =>
 
 /**
  * Makes a constant from numbers.
- * @throws GlobalPercError when the number of values does not fit the shape.
+ * @throws GlobalPercError when the number of values does not fit the shape, or one is no integer where the type has no others.
  */
 export function constantOf(dtype: DataType, shape: Shape, values: ArrayLike<number>): ConstantData {
   if (values.length !== sizeOf(shape)) {
     throw new GlobalPercError(`a constant of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`);
   }
   if (dtype === 'float16' || dtype === 'bfloat16') throw new GlobalPercError(`cannot make a constant of type ${dtype}`);
+  const fraction = dtype.startsWith('float') ? undefined : Array.from(values).find((value) => !Number.isInteger(value));
+  if (fraction !== undefined) throw new GlobalPercError(`a constant of type ${dtype} cannot hold ${fraction}`);
   const Ctor = ARRAYS[dtype];
   const data =
     Ctor === BigInt64Array || Ctor === BigUint64Array

@@ -7,6 +7,7 @@ import {
   type Graph,
   int,
   isDetach,
+  isDifferentiable,
   type Node,
   normalizeAxis,
   sameShape,
@@ -46,7 +47,9 @@ function sharing(): Rewrite {
     if (operatorOf(node)?.random) return undefined;
     const attributes = Object.entries(node.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
     if (attributes.some(([, attribute]) => attribute.kind === 'tensor')) return undefined;
-    const key = JSON.stringify([node.domain, node.op, inputs.map((input) => input && idOf(input.value)), attributes]);
+    const identity = [node.domain, node.op, inputs.map((input) => input && idOf(input.value)), attributes];
+    // As text, since JSON has no infinite numbers.
+    const key = JSON.stringify(identity, (_, part) => (typeof part === 'number' ? String(part) : part));
     const known = seen.get(key);
     if (known && known.length >= node.outputs.length) return known;
     const outputs = copyNode(node, inputs, target);
@@ -92,13 +95,17 @@ function skipExpand(node: Node, inputs: Inputs): Inputs {
   });
 }
 
+/** Sums and means of integers stay as they are: the mean of means is rounded more than once. */
+const isFloatSum = ({ op }: Node, x: Tensor | undefined): x is Tensor =>
+  (op === 'ReduceSum' || op === 'ReduceMean') && x !== undefined && isDifferentiable(x.dtype);
+
 /**
  * Σ over a contiguous block of axes that does not end at the last one, as ones·x: ONNX Runtime's ReduceSum walks such
  * axes with a stride and takes several times as long as a matrix product.
  */
 const sumAsProduct: Rewrite = (node, inputs, target) => {
   const [x, axesInput] = inputs;
-  if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x) return undefined;
+  if (!isFloatSum(node, x)) return undefined;
   const axes = axesInput
     ?.constantValues()
     ?.map((axis) => normalizeAxis(axis, x.rank))
@@ -124,7 +131,7 @@ const LONG_SUM = 2 ** 14;
  */
 const sumByAxes: Rewrite = (node, [x], target) => {
   const [output] = node.outputs;
-  if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x || !output?.shape) return undefined;
+  if (!isFloatSum(node, x) || !output?.shape) return undefined;
   const sizes = x.shape.filter((size) => size > 1);
   if (x.size < LONG_SUM || sizeOf(output.shape) !== 1 || sizes.length < 2) return undefined;
   const overLast = (sum: Tensor): Tensor =>
