@@ -6,6 +6,7 @@ import {
   constantOf,
   describeNode,
   GlobalPercError,
+  makeNode,
   type Node,
   type Value,
 } from '../graph/index.js';
@@ -153,7 +154,7 @@ export class Draft {
   private helper(op: string, inputs: readonly Value[], output: Value, attributes: Record<string, Attribute>): Node {
     const { metadata } = this.original;
     const name = `${this.original.name}.${op}_${this.before.length}`;
-    return { op, domain: '', name, inputs: [...inputs], outputs: [output], attributes, ...(metadata && { metadata }) };
+    return makeNode({ op, name, inputs, outputs: [output], attributes, metadata });
   }
 
   private nameOf(what: string): string {

@@ -6,6 +6,7 @@ import {
   checked,
   GlobalPercError,
   type Graph,
+  makeNode,
   type Node,
   uniqueName,
   type Value,
@@ -171,17 +172,15 @@ class GraphReader {
       return undefined;
     }
     const metadata = Object.fromEntries(proto.metadataProps.map(({ key, value }) => [key, value]));
-    const node: Node = {
+    return makeNode({
       op: proto.opType,
       domain: isStandardDomain(proto.domain) ? '' : proto.domain,
       name: this.nodeName(proto),
       inputs: [],
-      outputs: [],
+      outputs: proto.output.map((name) => (name === '' ? undefined : this.add({ name }))),
       attributes,
-      ...(proto.metadataProps.length > 0 && { metadata }),
-    };
-    node.outputs = proto.output.map((name) => (name === '' ? undefined : this.add({ name, producer: node })));
-    return node;
+      metadata: proto.metadataProps.length > 0 ? metadata : undefined,
+    });
   }
 
   /** ONNX Runtime refuses two nodes of one name; unnamed ones are called after what they compute. */

@@ -13,6 +13,7 @@ import {
   describeNode,
   GlobalPercError,
   type Graph,
+  GraphBuilder,
   isDifferentiable,
   makeValue,
   type Node,
@@ -65,6 +66,8 @@ export function* specialize(
   const copyOf = (value: Value): Value => copies.get(value) ?? value;
   const wantedCopies = wanted.map(copyOf);
   const nodes = neededNodes(resolved, wantedCopies);
+  const program = { inputs: [...inputs.keys()], nodes, outputs: wantedCopies };
+  checked(Object.assign(new GraphBuilder(), program), 'resolving control flow');
   const dependent = dataDependent(nodes, sources);
   const probed = yield* probe(nodes, dependent, wantedCopies, run);
   const built = rebuild(nodes, inputs, dependent, probed);
