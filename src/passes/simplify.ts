@@ -112,7 +112,7 @@ const sumAsProduct: Rewrite = (node, inputs, target) => {
     .sort((a, b) => a - b);
   const [first, last] = [axes?.[0], axes?.at(-1)];
   if (!axes || first === undefined || last === undefined) return undefined;
-  if (last === x.rank - 1 || last - first !== axes.length - 1) return undefined;
+  if (last - first !== axes.length - 1) return undefined;
   const count = sizeOf(axes.map((axis) => x.dim(axis)));
   const outer = sizeOf(x.shape.slice(0, first));
   const inner = sizeOf(x.shape.slice(last + 1));
