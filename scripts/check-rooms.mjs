@@ -14,6 +14,7 @@ const ROOMS = {
   autodiff: ['graph', 'ops'],
   runtime: ['graph', 'options', 'onnx', 'files'],
   passes: ['graph', 'ops', 'runtime'],
+  compile: ['graph', 'ops', 'passes', 'runtime'],
   modules: ['graph'],
   random: [],
   nn: ['graph', 'options', 'ops', 'random'],
@@ -25,6 +26,7 @@ const ROOMS = {
   loss: [
     'graph',
     'options',
+    'compile',
     'onnx',
     'ops',
     'autodiff',
@@ -42,6 +44,7 @@ const ROOMS = {
     ...[
       'graph',
       'options',
+      'compile',
       'onnx',
       'ops',
       'autodiff',

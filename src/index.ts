@@ -1,4 +1,6 @@
 /** globalperc: any pretrained model as a training loss. */
+
+export type { Progress, StepOptions } from './compile/index.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions } from './data/loader.js';
 export { concat, GlobalPercError, Tensor } from './graph/index.js';
@@ -13,13 +15,14 @@ export {
   type GlobalPercOptions,
   type Hook,
   type HookLoss,
+  type HookSite,
   Loss,
+  type LossDescription,
+  type LossFunc,
   type LossOptions,
   NormalizedTensorLoss,
   type Objective,
-  type Progress,
   type Scene,
-  type StepOptions,
   type SynchronousLoss,
   TeacherStudentLoss,
   type ValueAndGrad,

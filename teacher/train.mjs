@@ -17,7 +17,7 @@ const CHANNELS = [24, 24, 48, 48, 96, 96, 128];
 
 /**
  * @typedef {import('globalperc').Objective} Objective
- * @typedef {import('globalperc').Scene} Scene
+ * @typedef {import('globalperc').LossDescription<Tensor>} ImageDescription
  * @typedef {import('globalperc').Tensor} Tensor
  */
 
@@ -62,13 +62,22 @@ class PretextLoss {
   classes = new nn.CrossEntropyLoss();
   strength = new nn.MSELoss();
 
-  /** @param {{ shape: readonly number[] }} output @returns {{ dtype: 'float32', shape: number[] }} */
-  targetType({ shape }) {
-    return { dtype: 'float32', shape: [shape[0] ?? 0, 3] };
-  }
+  /** @type {ImageDescription} */
+  description = {
+    // biome-ignore-start lint/correctness/useYield: nothing to ask the engine
+    *prediction({ output }) {
+      return output;
+    },
+    *target({ target }) {
+      return target;
+    },
+    // biome-ignore-end lint/correctness/useYield: nothing to ask the engine
+    targetType: ({ shape }) => ({ dtype: 'float32', shape: [shape[0] ?? 0, 3] }),
+    compare: (output, target) => this.compared(output, target),
+  };
 
-  /** @param {Scene} scene @returns {ReturnType<Objective['objective']>} */
-  *objective({ output, target }) {
+  /** @param {Tensor} output @param {Tensor} target */
+  compared(output, target) {
     /** @param {Tensor} tensor @param {number} from @param {number} to */
     const columns = (tensor, from, to) => tensor.slice([1], [from], [to]);
     const answer = (/** @type {number} */ i) => columns(target, i, i + 1);

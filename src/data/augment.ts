@@ -2,8 +2,8 @@
 import { GlobalPercError } from '../graph/index.js';
 import type { Generator } from '../random/index.js';
 import { type Size, sizeOfSides } from '../transforms/size.js';
+import { type Box, DecodedImage } from './decoded-image.js';
 import type { ImageTensor } from './tensor.js';
-import { type Box, Uint8Image } from './uint8-image.js';
 
 /** A change of images that belong together: one random choice for all of them. */
 export interface PairedTransform {
@@ -129,7 +129,7 @@ export function scaleBetween(small: readonly [number, number], large: readonly [
 
 /** A part of an image. It should lie inside. */
 export function crop(image: ImageTensor, box: Box): ImageTensor {
-  if (image instanceof Uint8Image) return image.crop(box);
+  if (image instanceof DecodedImage) return image.crop(box);
   const { top, left, height, width } = box;
   const [channels, fullHeight, fullWidth] = sidesOf(image);
   const data = new Float32Array(channels * height * width);

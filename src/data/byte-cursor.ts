@@ -72,6 +72,7 @@ export class ByteCursor {
     if (length > left) {
       throw new GlobalPercError(
         `${this.source} is truncated or damaged: ${length} bytes should follow at byte ${position}, ${left} do`,
+        { code: 'invalid-file' },
       );
     }
     this.window = Uint8Array.from(this.file.read(position, Math.min(Math.max(length, WINDOW), left)));

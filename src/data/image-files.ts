@@ -11,13 +11,18 @@ const EXTENSION = /\.(png|jpe?g|webp|tiff?|avif|gif)$/i;
  */
 export async function imagesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error) => {
-    throw new GlobalPercError(`cannot read the image folder '${folder}': ${reasonOf(error)}`);
+    throw new GlobalPercError(`cannot read the image folder '${folder}': ${reasonOf(error)}`, {
+      code: 'io',
+      cause: error,
+    });
   });
   const paths = entries
     .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && EXTENSION.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name));
   if (paths.length > 0) return paths.sort();
-  throw new GlobalPercError(`the folder '${folder}' holds no images (PNG, JPEG, WebP, TIFF, AVIF or GIF)`);
+  throw new GlobalPercError(`the folder '${folder}' holds no images (PNG, JPEG, WebP, TIFF, AVIF or GIF)`, {
+    code: 'io',
+  });
 }
 
 /** @throws GlobalPercError when the list is empty, or an entry is missing or a folder. */
@@ -25,9 +30,10 @@ export async function requireFiles(paths: readonly string[]): Promise<void> {
   if (paths.length === 0) throw new GlobalPercError('the list of images is empty; name at least one file');
   for (const path of new Set(paths)) {
     const found = await stat(path).catch((error) => {
-      throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`);
+      throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
     });
-    if (!found.isFile()) throw new GlobalPercError(`'${path}' is not a file; a list should name image files`);
+    if (!found.isFile())
+      throw new GlobalPercError(`'${path}' is not a file; a list should name image files`, { code: 'io' });
   }
 }
 

@@ -1,8 +1,7 @@
 /** Images of files: decoded when they are needed, kept while there is room, left out when they are damaged. */
-import sharp from 'sharp';
 import { GlobalPercError } from '../graph/index.js';
-import { decode } from './image.js';
-import { type Pixels, Uint8Image } from './uint8-image.js';
+import { DecodedImage, type Pixels } from './decoded-image.js';
+import { decode, headerOf } from './image.js';
 
 /** A file that cannot be used. */
 export interface SkippedImage {
@@ -10,7 +9,7 @@ export interface SkippedImage {
   readonly reason: string;
 }
 
-/** Bytes of decoded images that are kept. */
+/** Bytes of decoded images that are kept; samples of more than 8 bits take four each. */
 const BUDGET = 256 * 2 ** 20;
 
 /** Headers that are read at once. */
@@ -43,7 +42,7 @@ export class ImageStore {
     const sizes = new Map<string, readonly [number, number]>();
     for (let start = 0; start < all.length; start += HEADERS) {
       const some = all.slice(start, start + HEADERS);
-      const headers = await Promise.all(some.map((path) => sharp(path).metadata().catch(asError)));
+      const headers = await Promise.all(some.map((path) => headerOf(path).catch(asError)));
       some.forEach((path, i) => {
         const header = headers[i];
         if (header instanceof Error) this.skip(path, header);
@@ -60,7 +59,7 @@ export class ImageStore {
   async firstGood<Group extends readonly string[]>(
     groups: readonly Group[],
     index: number,
-  ): Promise<{ readonly paths: Group; readonly images: Uint8Image[] }> {
+  ): Promise<{ readonly paths: Group; readonly images: DecodedImage[] }> {
     for (let step = 0; step < groups.length; step += 1) {
       const paths = groups[(index + step) % groups.length] as Group;
       const images = await Promise.all(paths.map((path) => this.load(path)));
@@ -74,13 +73,14 @@ export class ImageStore {
     const [first] = this.skipped;
     return new GlobalPercError(
       `none of the images can be read, ${this.broken.size} were skipped; the first is '${first?.path}': ${first?.reason}`,
+      { code: 'invalid-file' },
     );
   }
 
-  private async load(path: string): Promise<Uint8Image | undefined> {
+  private async load(path: string): Promise<DecodedImage | undefined> {
     if (this.broken.has(path)) return undefined;
     try {
-      return new Uint8Image(await this.pixels(path));
+      return new DecodedImage(await this.pixels(path));
     } catch (error) {
       this.skip(path, asError(error));
       return undefined;
@@ -111,11 +111,11 @@ export class ImageStore {
 
   private keep(path: string, pixels: Pixels): void {
     this.kept.set(path, pixels);
-    this.keptBytes += pixels.bytes.length;
-    for (const [oldest, { bytes }] of this.kept) {
+    this.keptBytes += pixels.samples.byteLength;
+    for (const [oldest, { samples }] of this.kept) {
       if (this.keptBytes <= BUDGET) break;
       this.kept.delete(oldest);
-      this.keptBytes -= bytes.length;
+      this.keptBytes -= samples.byteLength;
     }
   }
 

@@ -2,7 +2,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { readBytes } from '../files/index.js';
-import { GlobalPercError, listed } from '../graph/index.js';
+import { fileKind, GlobalPercError, listed } from '../graph/index.js';
 
 /** Names of the tensors by path of the file they are in. */
 export type Shards = ReadonlyMap<string, readonly string[]>;
@@ -22,11 +22,14 @@ export async function weightsFileOf(path: string): Promise<string> {
   for (const ending of INDEX_ENDINGS) {
     const found = names.filter((name) => name.endsWith(ending)).sort();
     if (found.length > 1)
-      throw new GlobalPercError(`'${path}' has several indices: ${listed(found)}; name the one to read`);
+      throw new GlobalPercError(`'${path}' has several indices: ${listed(found)}; name the one to read`, {
+        code: 'invalid-file',
+      });
     if (found[0] !== undefined) return join(path, found[0]);
   }
   throw new GlobalPercError(
     `the folder '${path}' has no ${INDEX_ENDINGS.map((ending) => `*${ending}`).join(' or ')}; name the file of the weights`,
+    { code: 'invalid-file' },
   );
 }
 
@@ -37,6 +40,7 @@ export async function readIndex(path: string): Promise<Shards> {
     if (typeof file !== 'string' || leavesFolder(file)) {
       throw new GlobalPercError(
         `'${path}': tensor '${name}' is in ${JSON.stringify(file)}; expected a file in the folder of the index`,
+        { code: 'invalid-file' },
       );
     }
     const shard = join(dirname(path), file);
@@ -48,14 +52,20 @@ export async function readIndex(path: string): Promise<Shards> {
 }
 
 function weightMapIn(bytes: Uint8Array, path: string): object {
+  let cause: unknown;
   try {
     const index: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     const map = typeof index === 'object' && index !== null && 'weight_map' in index ? index.weight_map : undefined;
     if (typeof map === 'object' && map !== null && !Array.isArray(map)) return map;
-  } catch {
-    // Falls through to the one message for both.
+  } catch (error) {
+    cause = error;
   }
-  throw new GlobalPercError(`'${path}' is not an index of weights: expected JSON with an object 'weight_map'`);
+  const kind = fileKind(bytes);
+  const found = kind && kind !== 'JSON' ? `, but it is ${kind}` : '';
+  throw new GlobalPercError(`'${path}' is not an index of weights: expected JSON with an object 'weight_map'${found}`, {
+    code: 'invalid-file',
+    cause,
+  });
 }
 
 const leavesFolder = (file: string): boolean =>

@@ -1,59 +1,107 @@
 /** NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html). */
-import { byteLengthOf, type DataType, GlobalPercError, typedArray } from '../graph/index.js';
+import {
+  bytesPerElement,
+  type DataType,
+  fileKind,
+  GlobalPercError,
+  halvesToFloats,
+  type Shape,
+  sizeOf,
+  typedArray,
+} from '../graph/index.js';
+import { NUMPY_TYPES } from './numpy-types.js';
 import type { ImageTensor } from './tensor.js';
 
 const MAGIC = '\x93NUMPY';
 
-/** How NumPy names the element types that are read. */
-const DTYPES: Readonly<Record<string, DataType>> = {
-  '<f4': 'float32',
-  '<f8': 'float64',
-  '<i8': 'int64',
-  '<i4': 'int32',
-  '|u1': 'uint8',
-  '|b1': 'bool',
-};
-
-/**
- * Reads a .npy file; other element types are converted to float32.
- * @throws GlobalPercError when it is not one, holds other elements, is not in C order, or is truncated.
- */
-export function parseNpy(bytes: Uint8Array, source: string): ImageTensor {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (buffer.length < 12 || buffer.toString('latin1', 0, 6) !== MAGIC)
-    throw new GlobalPercError(`${source} is not a .npy file`);
-  const wide = (buffer[6] as number) >= 2;
-  const start = wide ? 12 + buffer.readUInt32LE(8) : 10 + buffer.readUInt16LE(8);
-  const { dtype, dims } = parseHeader(buffer.toString('latin1', wide ? 12 : 10, start), source);
-  const length = byteLengthOf({ dtype, shape: dims });
-  const data = buffer.subarray(start);
-  if (data.length < length)
-    throw new GlobalPercError(
-      `${source} is truncated: shape (${dims}) needs ${length} bytes, ${data.length} are there`,
-    );
-  const elements = typedArray(dtype, Uint8Array.from(data.subarray(0, length)));
-  return {
-    dims,
-    data: elements instanceof Float32Array ? elements : Float32Array.from(elements as ArrayLike<number>, Number),
-  };
+/** What the header says of the array. */
+interface Layout {
+  readonly dtype: DataType;
+  readonly bigEndian: boolean;
+  /** First axis innermost. */
+  readonly fortran: boolean;
+  readonly dims: Shape;
 }
 
-function parseHeader(header: string, source: string): { dtype: DataType; dims: readonly number[] } {
-  const described = /'descr':\s*'([^']*)'/.exec(header)?.[1] ?? '';
-  const dtype = DTYPES[described];
-  if (dtype === undefined || !/'fortran_order':\s*False/.test(header)) {
+/**
+ * Reads a .npy file of numbers or booleans, in either byte order and in C or Fortran order, to float32 in C order:
+ * element types other than float32 are converted by value, rounded to the nearest.
+ * @param source the file's name, for messages.
+ * @throws GlobalPercError when it is not one, holds other elements, or is damaged or truncated.
+ */
+export function parseNpy(bytes: Uint8Array, source: string): ImageTensor {
+  const { header, start } = headerOf(bytes, source);
+  const { dtype, bigEndian, fortran, dims } = parseHeader(header, source);
+  const width = bytesPerElement(dtype);
+  const length = sizeOf(dims) * width;
+  // A copy, whose bytes may be turned round.
+  const data = Uint8Array.from(bytes.subarray(start, start + length));
+  if (data.length < length) {
     throw new GlobalPercError(
-      `${source} should hold numbers in C order, holds '${described}'; save it with np.ascontiguousarray(x, np.float32)`,
+      `${source} is truncated: shape (${dims}) needs ${length} bytes, ${data.length} are there`,
+      { code: 'invalid-file' },
     );
   }
+  if (bigEndian) for (let i = 0; i < length; i += width) data.subarray(i, i + width).reverse();
+  const values = floatsOf(dtype, data);
+  return { dims, data: fortran ? inOrderC(values, dims) : values };
+}
+
+function headerOf(bytes: Uint8Array, source: string): { header: string; start: number } {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (buffer.length < 12 || buffer.toString('latin1', 0, 6) !== MAGIC) {
+    const kind = fileKind(bytes);
+    const found = kind === undefined || buffer.toString('latin1', 0, 6) === MAGIC ? '' : `: it is ${kind}`;
+    throw new GlobalPercError(`${source} is not a .npy file${found}`, { code: 'invalid-file' });
+  }
+  const wide = (buffer[6] as number) >= 2;
+  const start = wide ? 12 + buffer.readUInt32LE(8) : 10 + buffer.readUInt16LE(8);
+  return { header: buffer.toString('latin1', wide ? 12 : 10, start), start };
+}
+
+function parseHeader(header: string, source: string): Layout {
+  const described = /'descr':\s*('[^']*'|\[.*?\](?=,\s*'fortran_order'))/.exec(header)?.[1] ?? 'nothing';
+  const [, order, type] = /^'([<>|=]?)([a-z]\d)'$/.exec(described) ?? [];
+  const dtype = type === undefined ? undefined : NUMPY_TYPES.get(type);
+  if (dtype === undefined) {
+    throw new GlobalPercError(
+      `${source} should hold real numbers or booleans, holds ${described}; save it with np.asarray(x, np.float32)`,
+      { code: 'invalid-file' },
+    );
+  }
+  const fortran = /'fortran_order':\s*(True|False)/.exec(header)?.[1];
   const shape = /'shape':\s*\(([^)]*)\)/.exec(header)?.[1];
   const dims = (shape ?? '?')
     .split(',')
     .filter((part) => part.trim() !== '')
     .map(Number);
-  if (!dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0))
-    throw new GlobalPercError(`${source} is a damaged .npy file: its shape is (${shape ?? 'missing'})`);
-  return { dtype, dims };
+  if (fortran === undefined || !dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0)) {
+    throw new GlobalPercError(
+      `${source} is a damaged .npy file: its shape is (${shape ?? 'missing'}), its fortran_order ${fortran ?? 'missing'}`,
+      { code: 'invalid-file' },
+    );
+  }
+  return { dtype, bigEndian: order === '>', fortran: fortran === 'True', dims };
+}
+
+function floatsOf(dtype: DataType, bytes: Uint8Array): Float32Array {
+  const elements = typedArray(dtype, bytes);
+  if (dtype === 'float16') return halvesToFloats(elements as Uint16Array);
+  return elements instanceof Float32Array ? elements : Float32Array.from(elements as ArrayLike<number>, Number);
+}
+
+/** Values whose first axis is the innermost, with the last one innermost. */
+function inOrderC(values: Float32Array, dims: Shape): Float32Array {
+  const result = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i += 1) {
+    let [rest, at] = [i, 0];
+    for (const dim of dims) {
+      at = at * dim + (rest % dim);
+      rest = Math.floor(rest / dim);
+    }
+    result[at] = values[i] as number;
+  }
+  return result;
 }
 
 /** The bytes of a .npy file; the data start on a multiple of 64 bytes. */

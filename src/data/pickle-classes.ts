@@ -1,14 +1,19 @@
 /** The only names a pickle may mention, and what becomes of them: data, never a call. */
 import { bytesPerElement, type DataType, GlobalPercError } from '../graph/index.js';
+import { numpyScalar, numpyType } from './pickle-numpy.js';
 import {
+  type Builder,
   badPickle,
   type ElementType,
   isNamespace,
   kindOf,
+  type PickleContext,
   PickledName,
+  PickledNumpyType,
   PickledStorage,
   PickledTensor,
   type PickleValue,
+  refused,
 } from './pickle-values.js';
 
 /** Axes that PyTorch allows a tensor at most. */
@@ -63,16 +68,6 @@ const BY_STORAGE = new Map([
   ['torch.storage.UntypedStorage', elementOf('uint8')],
 ]);
 
-/** What builds a value: the file's name for messages, and an account of the work done. */
-export interface PickleContext {
-  readonly source: string;
-  /** @throws GlobalPercError when a pickle asks for more than any real one. */
-  spend(steps: number): void;
-}
-
-/** Makes a value of the arguments. */
-type Builder = (args: readonly PickleValue[], context: PickleContext) => PickleValue;
-
 const first: Builder = (args, { source }) => tensorIn(args, source);
 
 const BUILDERS: ReadonlyMap<string, Builder> = new Map([
@@ -88,6 +83,10 @@ const BUILDERS: ReadonlyMap<string, Builder> = new Map([
   ['builtins.bytes', ([text = ''], context) => bytesIn(text, context)],
   ['builtins.bytearray', ([text = ''], context) => bytesIn(text, context)],
   ['_codecs.encode', ([text = ''], context) => bytesIn(text, context)],
+  ['numpy.dtype', numpyType],
+  // The name before and since NumPy 2.
+  ['numpy.core.multiarray.scalar', numpyScalar],
+  ['numpy._core.multiarray.scalar', numpyScalar],
   ['torch._utils._rebuild_tensor', (args, { source }) => tensorOf(args, undefined, source)],
   ['torch._utils._rebuild_tensor_v2', (args, { source }) => tensorOf(computed(args, 6, source), undefined, source)],
   ['torch._utils._rebuild_tensor_v3', (args, { source }) => tensorOf(computed(args, 7, source), args[6], source)],
@@ -113,13 +112,6 @@ export function namedIn(module: string, name: string, source: string): PickledNa
   throw refused(full, source);
 }
 
-/** @throws GlobalPercError that names a class. */
-export const refused = (name: string, source: string): GlobalPercError =>
-  new GlobalPercError(
-    `${source} holds ${JSON.stringify(name)}, which is not read: only tensors in plain containers are, and no code is ` +
-      'run. Save the weights alone, in Python: torch.save(model.state_dict(), path)',
-  );
-
 /** The value that Python would make by calling a class. @throws GlobalPercError when it may not be called so. */
 export function build(callee: PickleValue, args: PickleValue, context: PickleContext): PickleValue {
   const { source } = context;
@@ -129,11 +121,13 @@ export function build(callee: PickleValue, args: PickleValue, context: PickleCon
   return builder(args, context);
 }
 
-/** Gives an object its attributes: those of dicts and tensors mean nothing here. */
+/** Gives an object its attributes, a dtype its byte order: those of dicts and tensors mean nothing here. */
 export function setState(target: PickleValue, state: PickleValue, { source, spend }: PickleContext): void {
   if (isNamespace(target) && state instanceof Map) {
     spend(state.size);
     for (const [name, value] of state) if (typeof name === 'string') target[name] = value;
+  } else if (target instanceof PickledNumpyType && Array.isArray(state)) {
+    target.bigEndian = state[1] === '>';
   } else if (!(target instanceof Map) && !(target instanceof PickledTensor)) {
     throw refused(`the state of ${kindOf(target)}`, source);
   }
@@ -149,6 +143,7 @@ export function storageOf(id: PickleValue, source: string): PickledStorage {
   if (view !== null) {
     throw new GlobalPercError(
       `${source}: storage '${key}' is a part of another, as PyTorch before 0.4 wrote it; load and save it again there`,
+      { code: 'invalid-file' },
     );
   }
   if (!isCount(count)) throw badPickle(source, `storage '${key}' has ${describe(count)} elements`);
@@ -192,6 +187,7 @@ function computed(args: readonly PickleValue[], at: number, source: string): rea
   throw new GlobalPercError(
     `${source} holds a tensor whose ${pending.join(' and ')} is still to be computed; ` +
       'save tensor.resolve_conj().resolve_neg() instead',
+    { code: 'invalid-file' },
   );
 }
 

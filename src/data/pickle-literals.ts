@@ -44,8 +44,8 @@ export function numberLine(line: Uint8Array, source: string): number {
 export function textIn(bytes: Uint8Array, source: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw badPickle(source, 'a text is not UTF-8');
+  } catch (cause) {
+    throw badPickle(source, 'a text is not UTF-8', cause);
   }
 }
 

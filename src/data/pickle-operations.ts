@@ -1,6 +1,4 @@
 /** What each operation of a pickle does (https://github.com/python/cpython/blob/main/Lib/pickletools.py). */
-import type { Unpickler } from './pickle.js';
-import { refused } from './pickle-classes.js';
 import {
   indexLine,
   integerIn,
@@ -11,9 +9,10 @@ import {
   textIn,
   unicodeLine,
 } from './pickle-literals.js';
-import { kindOf, type PickleValue } from './pickle-values.js';
+import type { PickleMachine } from './pickle-machine.js';
+import { kindOf, type PickleValue, refused } from './pickle-values.js';
 
-type Operation = (machine: Unpickler) => void;
+type Operation = (machine: PickleMachine) => void;
 
 /** Ends a pickle. */
 export const STOP = 0x2e;

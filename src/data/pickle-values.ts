@@ -19,7 +19,8 @@ export type PickleValue =
   | PickledNamespace
   | PickledName
   | PickledStorage
-  | PickledTensor;
+  | PickledTensor
+  | PickledNumpyType;
 
 /** The attributes of an `argparse.Namespace`. */
 export interface PickledNamespace {
@@ -58,9 +59,16 @@ export class PickledTensor {
   ) {}
 }
 
+/** A dtype of NumPy by its kind and width, e.g. `f8`; its byte order comes after it. */
+export class PickledNumpyType {
+  bigEndian = false;
+
+  constructor(readonly code: string) {}
+}
+
 /** A message about a pickle that breaks the rules of its format. */
-export const badPickle = (source: string, problem: string): GlobalPercError =>
-  new GlobalPercError(`${source} is damaged: ${problem}; get or save it again`);
+export const badPickle = (source: string, problem: string, cause?: unknown): GlobalPercError =>
+  new GlobalPercError(`${source} is damaged: ${problem}; get or save it again`, { code: 'invalid-file', cause });
 
 /** What a value is in Python's words, for messages: never its content, which may be endless. */
 export function kindOf(value: PickleValue | undefined): string {
@@ -73,6 +81,7 @@ export function kindOf(value: PickleValue | undefined): string {
   if (value instanceof PickledTensor) return 'a tensor';
   if (value instanceof PickledStorage) return 'a storage';
   if (value instanceof PickledName) return value.name;
+  if (value instanceof PickledNumpyType) return 'a NumPy dtype';
   if (typeof value === 'object') return 'an argparse.Namespace';
   if (typeof value === 'string') return 'a text';
   return typeof value === 'boolean' ? 'a bool' : 'a number';
@@ -81,3 +90,21 @@ export function kindOf(value: PickleValue | undefined): string {
 /** True for the attributes of an `argparse.Namespace`: the only values that have no prototype. */
 export const isNamespace = (value: PickleValue): value is PickledNamespace =>
   typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === null;
+
+/** What builds a value: the file's name for messages, and an account of the work done. */
+export interface PickleContext {
+  readonly source: string;
+  /** @throws GlobalPercError when a pickle asks for more than any real one. */
+  spend(steps: number): void;
+}
+
+/** Makes a value of the arguments that Python would call a class with. */
+export type Builder = (args: readonly PickleValue[], context: PickleContext) => PickleValue;
+
+/** A message that names a class whose objects are not made. */
+export const refused = (name: string, source: string): GlobalPercError =>
+  new GlobalPercError(
+    `${source} holds ${JSON.stringify(name)}, which is not read: only tensors in plain containers are, and no code is ` +
+      'run. Save the weights alone, in Python: torch.save(model.state_dict(), path)',
+    { code: 'invalid-file' },
+  );

@@ -4,7 +4,9 @@ import {
   bytesOf,
   bytesPerElement,
   type DataType,
+  fileKind,
   GlobalPercError,
+  KIND_BYTES,
   type Shape,
   sizeOf,
   type TypedArray,
@@ -121,26 +123,34 @@ function readHeader(file: OpenFile, source: string): { header: Record<string, un
   if (file.length < WORD) {
     throw new GlobalPercError(
       `${source} is truncated: a safetensors file has at least ${WORD} bytes, this one ${file.length}`,
+      { code: 'invalid-file' },
     );
   }
   const length = new DataView(file.read(0, WORD).buffer).getBigUint64(0, true);
   const start = WORD + Number(length);
-  if (start > file.length) {
-    throw new GlobalPercError(
-      `${source} is truncated, or no safetensors file: its header should have ${length} bytes, ${file.length - WORD} are there`,
-    );
-  }
+  if (start > file.length) throw tooShort(length, file, source);
   return { header: parseHeader(file.read(WORD, start - WORD), source), start };
 }
 
+/** A file that has no room for its header: most often another kind of file, whose first letters are no length. */
+function tooShort(length: bigint, file: OpenFile, source: string): GlobalPercError {
+  const kind = fileKind(file.read(0, Math.min(file.length, KIND_BYTES)));
+  const problem =
+    kind && !kind.startsWith('a safetensors file')
+      ? `no safetensors file: it is ${kind}`
+      : `truncated, or no safetensors file: its header should have ${length} bytes, ${file.length - WORD} are there`;
+  return new GlobalPercError(`${source} is ${problem}`, { code: 'invalid-file' });
+}
+
 function parseHeader(bytes: Uint8Array, source: string): Record<string, unknown> {
+  let cause: unknown;
   try {
     const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (isRecord(header)) return header;
-  } catch {
-    // Falls through to the one message for both.
+  } catch (error) {
+    cause = error;
   }
-  throw malformed(source, 'its header is not a JSON object');
+  throw malformed(source, 'its header is not a JSON object', cause);
 }
 
 interface Entry {
@@ -186,13 +196,15 @@ function requireCover(entries: readonly Entry[], length: number, source: string)
     covered = end;
   }
   if (covered > length) {
-    throw new GlobalPercError(`${source} is truncated: its tensors need ${covered} bytes, ${length} are there`);
+    throw new GlobalPercError(`${source} is truncated: its tensors need ${covered} bytes, ${length} are there`, {
+      code: 'invalid-file',
+    });
   }
   if (covered < length) throw malformed(source, `the bytes ${covered} to ${length} of its data belong to no tensor`);
 }
 
-const malformed = (source: string, problem: string): GlobalPercError =>
-  new GlobalPercError(`${source} is not a valid safetensors file: ${problem}`);
+const malformed = (source: string, problem: string, cause?: unknown): GlobalPercError =>
+  new GlobalPercError(`${source} is not a valid safetensors file: ${problem}`, { code: 'invalid-file', cause });
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,11 +2,15 @@
 import { openForReading } from '../files/index.js';
 import { GlobalPercError, listed } from '../graph/index.js';
 import { readIndex, weightsFileOf } from './index-file.js';
+import { withoutPrefix } from './prefix.js';
 import { readSafetensors, type SafeTensor } from './safetensors.js';
 import { readTorchFile } from './torch-file.js';
 
-/** What DataParallel, DistributedDataParallel and averages of weights put before every name, and what torch.compile does. */
-const WRAPPERS = ['module.', '_orig_mod.'];
+/** What DataParallel, DistributedDataParallel and averages of weights put before every name. */
+const WRAPPER = 'module.';
+
+/** What torch.compile, FSDP and activation checkpointing put into a path, before each module they wrap; no other has such a name. */
+const INSIDE = /(?<=^|\.)(_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\./g;
 
 /** How many models an average is of: beside its weights. */
 const AVERAGED = 'n_averaged';
@@ -18,9 +22,12 @@ const AVERAGED = 'n_averaged';
  * `*.safetensors.index.json` or `*.bin.index.json`, or the folder that holds such an index. No code in a file is run.
  * From a checkpoint that holds more than the weights, they are those of the first entry of `state_dict`,
  * `model_state_dict`, `model`, `teacher`, `params_ema`, `params` that is a dict with tensors; else the tensors of the
- * checkpoint's own dict; else those of its only entry that is a dict with tensors. Where all names begin with
- * `module.` or torch.compile's `_orig_mod.`, that is taken off, and the `n_averaged` of an AveragedModel left out. Tensors
- * that are views of the same storage share their memory.
+ * checkpoint's own dict; else those of its only entry that is a dict with tensors.
+ *
+ * Names lose what wrappers add: torch.compile's `_orig_mod.`, `_fsdp_wrapped_module.` and `_checkpoint_wrapped_module.`
+ * wherever they stand in a path; `module.` of DataParallel and DistributedDataParallel where all names begin with it, and
+ * `n_averaged` of an AveragedModel with it; `model.` where all names begin with it and the file is a checkpoint of
+ * Lightning. Tensors that are views of the same storage share their memory.
  * @throws GlobalPercError when a file is missing, truncated, damaged or of another kind, or holds more than tensors and
  * plain containers.
  */
@@ -42,24 +49,19 @@ async function readShards(index: string): Promise<Map<string, SafeTensor>> {
     const shard = await readTensors(path);
     const missing = names.filter((name) => !shard.has(name));
     if (missing.length > 0) {
-      throw new GlobalPercError(`'${path}' lacks tensors that '${index}' places there: ${listed(missing)}`);
+      throw new GlobalPercError(`'${path}' lacks tensors that '${index}' places there: ${listed(missing)}`, {
+        code: 'invalid-file',
+      });
     }
     for (const name of names) tensors.set(name, shard.get(name) as SafeTensor);
   }
   return tensors;
 }
 
-/** @param wrappers those to look for: each is taken off once. */
-function withoutWrappers(
-  tensors: ReadonlyMap<string, SafeTensor>,
-  wrappers: readonly string[] = WRAPPERS,
-): ReadonlyMap<string, SafeTensor> {
-  const weights = [...tensors].filter(([name]) => name !== AVERAGED);
-  const wrapper = wrappers.find((prefix) => weights.every(([name]) => name.startsWith(prefix)));
-  if (wrapper === undefined || weights.length === 0) return tensors;
-  const inside = new Map(weights.map(([name, tensor]) => [name.slice(wrapper.length), tensor]));
-  return withoutWrappers(
-    inside,
-    wrappers.filter((other) => other !== wrapper),
-  );
+function withoutWrappers(tensors: ReadonlyMap<string, SafeTensor>): ReadonlyMap<string, SafeTensor> {
+  const unwrapped = new Map(Array.from(tensors, ([name, tensor]) => [name.replace(INSIDE, ''), tensor]));
+  // Two names that become one are names of different modules.
+  const weights = unwrapped.size === tensors.size ? unwrapped : tensors;
+  const averaged = new Map(Array.from(weights).filter(([name]) => name !== AVERAGED));
+  return withoutPrefix(averaged, WRAPPER) ?? weights;
 }

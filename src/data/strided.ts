@@ -32,6 +32,7 @@ export class MemoryBudget {
       throw new GlobalPercError(
         `${this.source}: its tensors take more than twice the bytes of the file; if they are compressed or expanded views, ` +
           'save contiguous copies, in Python: torch.save({k: v.contiguous() for k, v in state.items()}, path)',
+        { code: 'invalid-file' },
       );
     }
   }
@@ -41,8 +42,11 @@ export class MemoryBudget {
     this.spend(length);
     try {
       return new Uint8Array(length);
-    } catch {
-      throw new GlobalPercError(`${this.source}: there is no memory for a tensor of ${length} bytes`);
+    } catch (cause) {
+      throw new GlobalPercError(`${this.source}: there is no memory for a tensor of ${length} bytes`, {
+        code: 'runtime',
+        cause,
+      });
     }
   }
 }

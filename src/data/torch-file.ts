@@ -1,19 +1,14 @@
 /** Files of torch.save (https://pytorch.org/docs/stable/notes/serialization.html). */
 import type { OpenFile } from '../files/index.js';
-import { GlobalPercError } from '../graph/index.js';
+import { fileKind, GlobalPercError, KIND_BYTES } from '../graph/index.js';
 import { latin1 } from './pickle-literals.js';
-import type { PickledStorage, PickledTensor, PickleValue } from './pickle-values.js';
+import type { PickledStorage, PickledTensor } from './pickle-values.js';
 import type { SafeTensor } from './safetensors.js';
 import { contiguous, MemoryBudget } from './strided.js';
 import { tensorsIn } from './torch-checkpoint.js';
+import type { TorchContainer } from './torch-container.js';
 import { openTorchLegacy } from './torch-legacy.js';
 import { openTorchZip } from './torch-zip.js';
-
-/** A file of torch.save, whichever format: what was saved, and the bytes its tensors are views of. */
-export interface TorchContainer {
-  readonly value: PickleValue;
-  read(storage: PickledStorage): Promise<Uint8Array>;
-}
 
 /**
  * Tensors by name of a file of torch.save. Those that are views of one storage in it share their memory.
@@ -30,13 +25,16 @@ export async function readTorchFile(file: OpenFile, source: string): Promise<Map
 }
 
 async function openContainer(file: OpenFile, source: string, budget: MemoryBudget): Promise<TorchContainer> {
-  const begin = latin1(file.read(0, Math.min(file.length, 24)));
+  const bytes = file.read(0, Math.min(file.length, KIND_BYTES));
+  const begin = latin1(bytes.subarray(0, 24));
   if (begin.startsWith('PK')) return openTorchZip(file, source, budget);
   // A pickle of protocol 2 and later, and an older one that is a long integer.
   if (/^[\x80L]/.test(begin)) return openTorchLegacy(file, source, budget);
+  const kind = fileKind(bytes);
   throw new GlobalPercError(
-    `${source} is no file of torch.save: it ${begin === '' ? 'is empty' : `begins with ${JSON.stringify(begin)}`}; ` +
+    `${source} is no file of torch.save: it ${kind ? `is ${kind}` : `begins with ${JSON.stringify(begin)}`}; ` +
       'get it again, or save the weights in Python: torch.save(model.state_dict(), path)',
+    { code: 'invalid-file' },
   );
 }
 
@@ -58,6 +56,7 @@ class TensorReader {
     if (dtype === undefined) {
       throw new GlobalPercError(
         `${this.source}: tensor '${name}' is ${element}, which is not read; convert it in Python, e.g. tensor.float()`,
+        { code: 'invalid-file' },
       );
     }
     const bytes = this.storages.get(tensor.storage) ?? (await this.container.read(tensor.storage));

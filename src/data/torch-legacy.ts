@@ -5,7 +5,7 @@ import { ByteCursor } from './byte-cursor.js';
 import { unpickle } from './pickle.js';
 import { badPickle, kindOf, type PickledStorage, type PickleValue } from './pickle-values.js';
 import type { MemoryBudget } from './strided.js';
-import type { TorchContainer } from './torch-file.js';
+import type { TorchContainer } from './torch-container.js';
 
 const MAGIC = 0x1950a86a20f9469cfc6cn;
 const PROTOCOL = 1001;
@@ -20,7 +20,9 @@ export function openTorchLegacy(file: OpenFile, source: string, budget: MemoryBu
   requireMagic(next(), source);
   const protocol = next();
   if (protocol !== PROTOCOL) {
-    throw new GlobalPercError(`${source} has protocol ${kindOf(protocol)} ${String(protocol)}; expected ${PROTOCOL}`);
+    throw new GlobalPercError(`${source} has protocol ${kindOf(protocol)} ${String(protocol)}; expected ${PROTOCOL}`, {
+      code: 'invalid-file',
+    });
   }
   requireLittleEndian(next(), source);
   const { value, storages } = unpickle(cursor);
@@ -43,6 +45,7 @@ function requireMagic(value: PickleValue, source: string): void {
   throw new GlobalPercError(
     `${source} is a plain pickle, which holds ${kindOf(value)}, not a file of torch.save; save the weights in Python: ` +
       'torch.save(model.state_dict(), path)',
+    { code: 'invalid-file' },
   );
 }
 
@@ -52,6 +55,7 @@ function requireLittleEndian(system: PickleValue, source: string): void {
   throw new GlobalPercError(
     `${source} was written on a big-endian machine; only little-endian files are read. Load and save it again on a ` +
       'current machine',
+    { code: 'invalid-file' },
   );
 }
 
@@ -73,6 +77,7 @@ function placesOf(
     if (storage.byteLength > left) {
       throw new GlobalPercError(
         `${source} is truncated: storage '${storage.key}' needs ${storage.byteLength} bytes, ${Math.max(left, 0)} are there`,
+        { code: 'invalid-file' },
       );
     }
     requireCount(new DataView(file.read(at, COUNT).buffer), storage, source);

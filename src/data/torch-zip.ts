@@ -6,7 +6,7 @@ import { ByteCursor, inMemory } from './byte-cursor.js';
 import { unpickle } from './pickle.js';
 import type { PickledStorage } from './pickle-values.js';
 import type { MemoryBudget } from './strided.js';
-import type { TorchContainer } from './torch-file.js';
+import type { TorchContainer } from './torch-container.js';
 
 /** Entries that are looked at: one per tensor, and a few. */
 const MAX_ENTRIES = 1 << 18;
@@ -74,11 +74,13 @@ function rootOf(entries: Entries, source: string): string {
     throw new GlobalPercError(
       `${source} is a TorchScript archive, a program rather than weights; in Python: ` +
         'torch.save(torch.jit.load(path).state_dict(), new_path)',
+      { code: 'invalid-file' },
     );
   }
   if (root !== undefined && roots.length === 1) return root;
   throw new GlobalPercError(
     `${source} is a zip file, but not one of torch.save: it has ${roots.length} entries named '<folder>/data.pkl' instead of 1`,
+    { code: 'invalid-file' },
   );
 }
 
@@ -88,6 +90,7 @@ function requireLittleEndian(bytes: Uint8Array, source: string): void {
   throw new GlobalPercError(
     `${source} was written on a machine with byte order '${order}'; only little-endian files are read. Load and save it ` +
       'again on a current machine',
+    { code: 'invalid-file' },
   );
 }
 
@@ -120,7 +123,10 @@ async function unpack(entry: FileEntry, budget: MemoryBudget): Promise<Uint8Arra
 }
 
 const explained = (error: unknown, source: string): GlobalPercError =>
-  error instanceof GlobalPercError ? error : damaged(source, (error as Error).message);
+  error instanceof GlobalPercError ? error : damaged(source, (error as Error).message, error);
 
-const damaged = (source: string, problem: string): GlobalPercError =>
-  new GlobalPercError(`${source} is a zip file that is truncated or damaged: ${problem}; get or save it again`);
+const damaged = (source: string, problem: string, cause?: unknown): GlobalPercError =>
+  new GlobalPercError(`${source} is a zip file that is truncated or damaged: ${problem}; get or save it again`, {
+    code: 'invalid-file',
+    cause,
+  });

@@ -1,5 +1,5 @@
 /** The preprocessing that a repository describes. */
-import { GlobalPercError } from '../graph/index.js';
+import { fileKind, GlobalPercError } from '../graph/index.js';
 
 /**
  * Reads a `preprocessor_config.json`.
@@ -11,8 +11,15 @@ export function parsePreprocessor(text: string, where: string): Record<string, u
   try {
     content = JSON.parse(text);
   } catch (error) {
-    throw new GlobalPercError(`'${where}' is not JSON: ${(error as Error).message}`);
+    const kind = fileKind(new TextEncoder().encode(text));
+    const reason = kind === undefined || kind === 'JSON' ? (error as Error).message : `it is ${kind}`;
+    throw new GlobalPercError(`'${where}' is not JSON: ${reason}`, {
+      code: 'invalid-file',
+      cause: error,
+    });
   }
   if (typeof content === 'object' && content !== null && !Array.isArray(content)) return { ...content };
-  throw new GlobalPercError(`'${where}' should be a JSON object, got ${JSON.stringify(content)?.slice(0, 40)}`);
+  throw new GlobalPercError(`'${where}' should be a JSON object, got ${JSON.stringify(content)?.slice(0, 40)}`, {
+    code: 'invalid-file',
+  });
 }

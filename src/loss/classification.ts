@@ -1,5 +1,5 @@
 /** Losses of logits against classes or probabilities, with PyTorch's formulas. */
-import { constantOf, GlobalPercError, int, type Tensor, type TensorType } from '../graph/index.js';
+import { constantOf, GlobalPercError, int, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import type { TensorLike } from '../model/index.js';
 import { reduce } from './distances.js';
 import { PixelLoss, type PixelLossOptions } from './pixel.js';
@@ -72,14 +72,12 @@ export class CrossEntropyLoss extends PixelLoss {
   }
 
   /** Class indices. */
-  override targetType({ shape }: TensorType): TensorType {
+  protected override targetType({ shape }: TensorType): TensorType {
     return { dtype: 'int64', shape: shape.toSpliced(1, 1) };
   }
 
-  protected override comparable([input]: readonly Tensor[], [target]: readonly Tensor[]): boolean {
-    if (!input || !target) return false;
-    const expected = target.rank === input.rank ? input.shape : input.shape.toSpliced(1, 1);
-    return expected.join() === target.shape.join();
+  protected override comparable(input: Tensor, target: Tensor): boolean {
+    return sameShape(target.shape, target.rank === input.rank ? input.shape : input.shape.toSpliced(1, 1));
   }
 
   override forward(input: Tensor, target: Tensor): Tensor {

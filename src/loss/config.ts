@@ -2,7 +2,7 @@
 import { GlobalPercError } from '../graph/index.js';
 import type { HookSelector } from '../modules/index.js';
 import { type Transform, fromJSON as transformFromJSON } from '../transforms/index.js';
-import { CosineLoss, type Distance, NormalizedTensorLoss } from './distances.js';
+import { CosineLoss, type Distance, type LossFunc, NormalizedTensorLoss } from './distances.js';
 import { L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
 
 /** Options of `GlobalPercConfig`. */
@@ -17,8 +17,8 @@ export interface GlobalPercOptions {
   readonly modulesToHook?: readonly HookSelector[];
   /** Applied to both images before the model sees them. Default: the model's own, as of models from the hub; else none. */
   readonly transformNormalization?: Transform;
-  /** Distance between two activations. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
-  readonly lossFunc?: Distance;
+  /** Distance between two activations, or a function that gives each hook its own. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
+  readonly lossFunc?: LossFunc;
   /** Log the hooked modules, their number and their weights. Default true. */
   readonly printData?: boolean;
   /** Divide each hook's weight by its mean loss on pairs of random inputs. Default false. */
@@ -45,7 +45,7 @@ export class GlobalPercConfig {
   readonly curveForce: number;
   readonly modulesToHook: readonly HookSelector[];
   readonly transformNormalization: Transform | undefined;
-  readonly lossFunc: Distance;
+  readonly lossFunc: LossFunc;
   readonly printData: boolean;
   readonly dynamicNormalization: boolean;
   readonly logger: (message: string) => void;

@@ -2,12 +2,16 @@
  * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
  */
 import { GlobalPercError, int, oneOf, type Tensor } from '../graph/index.js';
+import type { HookSite } from './description.js';
 
 /** A distance between the activations of prediction and target; any `nn` loss is one. */
 export interface Distance {
   /** A scalar, or a tensor where the reduction is 'none'. */
   forward(input: Tensor, target: Tensor): Tensor;
 }
+
+/** What `GlobalPercConfig` takes: one distance for all hooks, or one for each. */
+export type LossFunc = Distance | ((hook: HookSite) => Distance);
 
 /** How elementwise distances become one number. */
 export type Reduction = 'mean' | 'sum' | 'none';
@@ -80,6 +84,13 @@ function minmaxDifference(a: Tensor, b: Tensor): Tensor {
 
 /** (a − μ)/σ − (b − μ)/σ over the last axis, μ and σ = √(var + 10⁻⁵) those of a, var unbiased. */
 function instanceDifference(a: Tensor, b: Tensor): Tensor {
+  if (a.dim(-1) < 2) {
+    throw new GlobalPercError(
+      `instancenorm divides by the spread over the last dimension, and one value has none, got shape [${a.shape}]: ` +
+        "hook modules in front of the pooling, or take norm 'cosine' or 'none' there: lossFunc: (hook) => …",
+      { code: 'invalid-option' },
+    );
+  }
   const mean = a.mean([-1], true);
   const centered = a.sub(mean);
   const variance = centered

@@ -1,5 +1,5 @@
-/** A target whose features were computed once; they stay beside the session until it is disposed. */
-import { GlobalPercError, type Shape } from '../graph/index.js';
+/** A target that was read once; what was read stays beside the session until it is disposed. */
+import { GlobalPercError, type Shape, type TensorType } from '../graph/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
 export class EncodedTarget implements AsyncDisposable {
@@ -19,11 +19,18 @@ export class EncodedTarget implements AsyncDisposable {
 
   /** The features by input name of the programs of `loss`. @throws GlobalPercError for another loss, or after disposal. */
   feeds(loss: object): Readonly<Record<string, HostTensor>> {
-    if (this.features === undefined) throw new GlobalPercError('this encoded target was disposed; encode it again');
+    if (this.features === undefined) {
+      throw new GlobalPercError('this encoded target was disposed; encode it again', { code: 'disposed' });
+    }
     if (loss !== this.owner) {
       throw new GlobalPercError('this target was encoded by another loss: encode it with the loss that uses it');
     }
     return this.features;
+  }
+
+  /** Types of the features in their order. Throws as `feeds` does. */
+  types(loss: object): readonly TensorType[] {
+    return Object.values(this.feeds(loss)).map(({ dtype, dims }) => ({ dtype, shape: dims }));
   }
 
   /** Frees the features. */

@@ -6,20 +6,35 @@ export {
 } from './classification.js';
 export { GlobalPercConfig, type GlobalPercOptions } from './config.js';
 export { weightCurve } from './curve.js';
-export { CosineLoss, type Distance, NormalizedTensorLoss } from './distances.js';
-export { EncodedTarget } from './encoded-target.js';
-export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
 export {
-  begin,
   type CallOptions,
   type Comparison,
+  describeHook,
+  descriptionOf,
+  type Features,
   type Hook,
   type HookLoss,
+  type HookSite,
+  type LossDescription,
+  lossIn,
   type Objective,
-  type Progress,
+  type OpenInput,
+  type RunContext,
   type Scene,
-  type StepOptions,
-} from './objective.js';
+  type StudentScene,
+} from './description.js';
+export {
+  CosineLoss,
+  type Distance,
+  type LossFunc,
+  type Normalization,
+  NormalizedTensorLoss,
+  type Reduction,
+} from './distances.js';
+export { type LossDetails, openInputsOn } from './draft.js';
+export { EncodedTarget } from './encoded-target.js';
+export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
+export { openFeeds } from './open-inputs.js';
 export { GlobalPercLoss } from './perceptual.js';
 export {
   HuberLoss,
@@ -30,5 +45,6 @@ export {
   SmoothL1Loss,
   type SmoothL1LossOptions,
 } from './pixel.js';
+export { computed } from './run.js';
 export { TeacherStudentLoss } from './teacher-student.js';
 export { WeightedLoss } from './weighted.js';

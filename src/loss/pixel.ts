@@ -1,9 +1,8 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
-import { GlobalPercError, type Tensor } from '../graph/index.js';
-import type { Steps } from '../runtime/index.js';
+import { GlobalPercError, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { differentShapes, type LossDescription } from './description.js';
 import { l1Loss, mseLoss, type Reduction, smoothL1Loss } from './distances.js';
 import { Loss, type LossOptions } from './loss.js';
-import type { Comparison } from './objective.js';
 
 /** Options of the elementwise losses. */
 export interface PixelLossOptions extends LossOptions {
@@ -14,22 +13,38 @@ export interface PixelLossOptions extends LossOptions {
 /** A loss of two tensors as they are. */
 export abstract class PixelLoss extends Loss {
   readonly reduction: Reduction;
+  readonly description: LossDescription<Tensor> = {
+    // biome-ignore-start lint/correctness/useYield: nothing to ask the engine
+    *prediction({ output }) {
+      return output;
+    },
+    *target({ target }) {
+      return target;
+    },
+    // biome-ignore-end lint/correctness/useYield: nothing to ask the engine
+    targetType: (output) => this.targetType(output),
+    compare: (prediction, target, scene) => {
+      if (!this.comparable(prediction, target)) throw differentShapes(scene.output.shape, scene.targetShape);
+      return { loss: this.forward(prediction, target), hooks: [] };
+    },
+  };
 
   constructor({ reduction = 'mean', ...options }: PixelLossOptions = {}) {
     super(options);
     this.reduction = reduction;
   }
 
-  /** The loss as a graph: shapes of input and target are the same; the result is a scalar unless reduction is 'none'. */
+  /** The loss as a graph; the result is a scalar unless reduction is 'none'. */
   abstract forward(input: Tensor, target: Tensor): Tensor;
 
-  // biome-ignore lint/correctness/useYield: nothing to ask the engine
-  override *features(image: Tensor): Steps<Tensor[]> {
-    return [image];
+  /** Type of the target for an input of the given type. */
+  protected targetType(input: TensorType): TensorType {
+    return input;
   }
 
-  override compare([prediction]: readonly Tensor[], [target]: readonly Tensor[]): Comparison {
-    return { loss: this.forward(prediction as Tensor, target as Tensor), hooks: [] };
+  /** Whether the shapes go together. */
+  protected comparable(input: Tensor, target: Tensor): boolean {
+    return sameShape(input.shape, target.shape);
   }
 }
 

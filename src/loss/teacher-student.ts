@@ -1,14 +1,23 @@
 /** Distillation: a student's own activations are drawn to those of a teacher that sees the same input. */
-import { GlobalPercError, sameShape, Tensor, type TensorType } from '../graph/index.js';
+import { GlobalPercError, sameShape, Tensor } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
-import type { Steps } from '../runtime/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
 import { GlobalPercConfig } from './config.js';
 import { weightCurve } from './curve.js';
+import {
+  type Comparison,
+  type HookSite,
+  type LossDescription,
+  type Scene,
+  type StudentScene,
+  sitesOf,
+  weightedHooks,
+} from './description.js';
 import { CosineLoss, type Distance } from './distances.js';
-import type { LossOptions } from './loss.js';
-import { type Comparison, type Objective, type Scene, type StepOptions, weightedHooks } from './objective.js';
-import { GlobalPercLoss } from './perceptual.js';
+import { Loss, type LossOptions } from './loss.js';
+import { perceptual } from './perceptual.js';
+import type { PerceptualDescription } from './perceptual-description.js';
 
 /** How TeacherStudentLoss differs from the perceptual loss. */
 export interface TeacherStudentOptions extends LossOptions {
@@ -23,13 +32,11 @@ const DISTANCE: Distance = new CosineLoss({ dim: -1 });
  * Σᵢ wᵢ · mean (1 − cos(Sᵢ, Tᵢ))² over the hooked activations S of the student and T of the teacher, cosines over the last
  * dimension after dims from 2 on of a tensor of rank above 3 are flattened. Hooks are paired in execution order; where a
  * teacher's has k times the channels of the student's, every k neighbouring ones are averaged. The student trains – with
- * batch statistics, where it has batch norm –, the teacher is frozen and takes no gradient.
+ * batch statistics, where it has batch norm –, the teacher is frozen and takes no gradient. It runs in a Trainer alone.
  */
-export class TeacherStudentLoss implements Objective {
+export class TeacherStudentLoss extends Loss {
   readonly config: GlobalPercConfig;
-  private readonly teacher: GlobalPercLoss;
-  private readonly student: object;
-  private readonly studentModules: GlobalPercConfig['modulesToHook'];
+  readonly description: LossDescription;
 
   /**
    * @param student The module that the Trainer trains.
@@ -42,52 +49,76 @@ export class TeacherStudentLoss implements Objective {
     config: GlobalPercConfig = new GlobalPercConfig(),
     { studentModulesToHook = config.modulesToHook, ...options }: TeacherStudentOptions = {},
   ) {
+    super(options);
     this.config = config;
-    this.teacher = new GlobalPercLoss(teacher, config, options);
+    this.description = new Distillation(perceptual(teacher, config), student, studentModulesToHook);
+  }
+}
+
+/** What is read of the student, hook by hook. */
+type Activations = readonly Tensor[];
+
+class Distillation implements LossDescription<Activations> {
+  readonly openInputs: PerceptualDescription['openInputs'];
+  private readonly teacher: PerceptualDescription;
+  private readonly student: object;
+  private readonly studentModules: GlobalPercConfig['modulesToHook'];
+
+  constructor(teacher: PerceptualDescription, student: object, studentModules: GlobalPercConfig['modulesToHook']) {
+    this.teacher = teacher;
     this.student = student;
-    this.studentModules = studentModulesToHook;
+    this.studentModules = studentModules;
+    this.openInputs = teacher.openInputs;
   }
 
-  /** The output is not compared: any target of its shape will do. */
-  targetType(output: TensorType): TensorType {
-    return output;
+  *prediction(scene: Scene): Steps<Activations> {
+    return this.studentHooks(scene).map(({ output }) => new Tensor(scene.output.graph, output));
   }
 
-  inspect(name: string, data: Float32Array): void {
-    this.teacher.inspect(name, data);
+  target(scene: Scene): Steps<Activations> {
+    return this.teacher.activations(this.studentOf(scene).input, scene);
   }
 
-  /** @throws GlobalPercError when the student is another one, or the hooks of both do not match in number or shape. */
-  *objective({ student, input, calls, draws }: Scene, options: StepOptions = {}): Steps<Comparison> {
-    if (student !== this.student) throw new GlobalPercError('TeacherStudentLoss was made for another student');
-    const hooked = selectHooks(calls, this.studentModules);
-    const teacherHooks = this.teacher.hooks;
-    if (hooked.length !== teacherHooks.length) {
-      throw new GlobalPercError(
-        `TeacherStudentLoss: ${hooked.length} hooks in the student (${pathsOf(hooked)}), ${teacherHooks.length} in the ` +
-          `teacher (${pathsOf(teacherHooks)}): choose as many of both with modulesToHook and studentModulesToHook`,
-      );
-    }
-    const wanted = yield* this.teacher.features(input, draws, options);
-    const weights = weightCurve(this.config, hooked.length);
-    const activations = hooked.map(({ output }) => new Tensor(input.graph, output));
-    const losses = activations.map((activation, i) => {
-      const target = matched(wanted[i] as Tensor, activation, hooked[i] as ModuleCall, teacherHooks[i] as ModuleCall);
-      return DISTANCE.forward(activation, target.detach()).reshape([1]);
+  compare(prediction: Activations, target: Activations, scene: Scene): Comparison {
+    const sites = sitesOf(this.studentHooks(scene), prediction);
+    const teacherSites = sitesOf(this.teacher.hooks, target);
+    const losses = prediction.map((activation, i) => {
+      const wanted = matched(target[i] as Tensor, activation, sites[i] as HookSite, teacherSites[i] as HookSite);
+      return DISTANCE.forward(activation, wanted.detach()).reshape([1]);
     });
-    return weightedHooks(hooked, activations, losses, weights);
+    return weightedHooks(sites, losses, weightCurve(this.teacher.config, losses.length));
   }
 
-  /** Frees the sessions. */
-  dispose(): Promise<void> {
-    return this.teacher.dispose();
+  /** The student's input is what the teacher sees. */
+  inspect(name: string, image: HostTensor): void {
+    this.teacher.inspect(name, image);
+  }
+
+  /** @throws GlobalPercError where no student, or another one, is trained. */
+  private studentOf({ student }: Scene): StudentScene {
+    if (student === undefined) {
+      throw new GlobalPercError('TeacherStudentLoss compares activations of a student: use it in a Trainer');
+    }
+    if (student.module !== this.student) throw new GlobalPercError('TeacherStudentLoss was made for another student');
+    return student;
+  }
+
+  /** @throws GlobalPercError when there are not as many as in the teacher. */
+  private studentHooks(scene: Scene): readonly ModuleCall[] {
+    const hooked = selectHooks(this.studentOf(scene).calls, this.studentModules);
+    const { hooks } = this.teacher;
+    if (hooked.length === hooks.length) return hooked;
+    throw new GlobalPercError(
+      `TeacherStudentLoss: ${hooked.length} hooks in the student (${pathsOf(hooked)}), ${hooks.length} in the ` +
+        `teacher (${pathsOf(hooks)}): choose as many of both with modulesToHook and studentModulesToHook`,
+    );
   }
 }
 
 const pathsOf = (calls: readonly ModuleCall[]): string => calls.map(({ path }) => path).join(', ');
 
 /** The teacher's activation in the student's shape: groups of channels averaged. @throws GlobalPercError when it cannot be. */
-function matched(teacher: Tensor, student: Tensor, studentCall: ModuleCall, teacherCall: ModuleCall): Tensor {
+function matched(teacher: Tensor, student: Tensor, studentSite: HookSite, teacherSite: HookSite): Tensor {
   if (sameShape(teacher.shape, student.shape)) return teacher;
   // [B, N, C] holds tokens, everything else channels in dimension 1.
   const axis = student.rank === 3 ? 2 : 1;
@@ -95,7 +126,7 @@ function matched(teacher: Tensor, student: Tensor, studentCall: ModuleCall, teac
   const fits = wide % narrow === 0 && sameShape(teacher.shape.with(axis, narrow), student.shape);
   if (!fits) {
     throw new GlobalPercError(
-      `TeacherStudentLoss: student ${studentCall.path} gives [${student.shape}], teacher ${teacherCall.path} [${teacher.shape}]: ` +
+      `TeacherStudentLoss: student ${studentSite.path} gives [${student.shape}], teacher ${teacherSite.path} [${teacher.shape}]: ` +
         'they should be equal, up to a whole factor of channels in the teacher',
     );
   }

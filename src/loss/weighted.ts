@@ -1,97 +1,124 @@
 /** Several losses as one: a perceptual term beside a pixel term, say. */
-import { concat, constantOf, GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
-import type { Steps } from '../runtime/index.js';
-import type { Draws } from '../transforms/index.js';
+import {
+  concat,
+  constantOf,
+  described,
+  GlobalPercError,
+  type Shape,
+  type Tensor,
+  type TensorType,
+} from '../graph/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
+import {
+  type Comparison,
+  descriptionOf,
+  type Features,
+  type Hook,
+  type LossDescription,
+  type Objective,
+  type OpenInput,
+  type RunContext,
+  type Scene,
+} from './description.js';
 import { Loss, type LossOptions } from './loss.js';
-import type { Comparison, Hook, Objective, Scene, StepOptions } from './objective.js';
 
 /** A loss and its factor. */
 export type Term = readonly [loss: Objective, weight: number];
 
 /**
  * Σ weight · loss. Its hooks are those of its terms, their weights multiplied by the term's; a term without hooks counts
- * as one, under its class name. Terms that need the student's activations (TeacherStudentLoss) work in a Trainer only.
+ * as one, under its class name. The first term says what type the target has. Terms that need the student's activations
+ * (TeacherStudentLoss) work in a Trainer only. Disposing it leaves its terms as they are.
  *
- * @example new WeightedLoss([[new nn.L1Loss(), 1], [new GlobalPercLoss(teacher, config), 0.1]])
+ * @example new nn.WeightedLoss([[new nn.L1Loss(), 1], [new GlobalPercLoss(teacher, config), 0.1]])
  */
 export class WeightedLoss extends Loss {
   readonly terms: readonly Term[];
-  /** How many features each term makes of an image. */
-  private counts: readonly number[] = [];
+  readonly description: LossDescription;
 
-  /** @throws GlobalPercError without terms, or on a weight that is not finite. */
+  /** @throws GlobalPercError without terms, or on one that is not a loss and a finite number. */
   constructor(terms: readonly Term[], options: LossOptions = {}) {
     super(options);
-    if (terms.length === 0) throw new GlobalPercError('WeightedLoss needs at least one [loss, weight]');
-    const bad = terms.find(([, weight]) => !Number.isFinite(weight));
-    if (bad) throw new GlobalPercError(`WeightedLoss: a weight should be a finite number, got ${bad[1]}`);
+    requireTerms(terms);
+    this.terms = terms;
+    this.description = new Sum(terms);
+  }
+}
+
+function requireTerms(terms: unknown): void {
+  if (!Array.isArray(terms) || terms.length === 0) {
+    throw new GlobalPercError('WeightedLoss needs at least one [loss, weight]', { code: 'invalid-option' });
+  }
+  for (const term of terms) {
+    const [loss, weight] = Array.isArray(term) ? term : [];
+    if ((loss as Partial<Objective> | undefined)?.description === undefined) {
+      throw new GlobalPercError(
+        `WeightedLoss: a term should be [loss, weight], got ${described(loss ?? term)} for the loss`,
+        {
+          code: 'invalid-option',
+        },
+      );
+    }
+    if (!Number.isFinite(weight)) {
+      throw new GlobalPercError(`WeightedLoss: a weight should be a finite number, got ${weight}`, {
+        code: 'invalid-option',
+      });
+    }
+  }
+}
+
+/** Reads what every term reads, one after the other. */
+class Sum implements LossDescription<readonly Features[]> {
+  private readonly terms: readonly Term[];
+
+  constructor(terms: readonly Term[]) {
     this.terms = terms;
   }
 
-  override get encodable(): boolean {
-    return this.terms.every(([loss]) => !(loss instanceof Loss) || loss.encodable);
+  private get parts(): readonly LossDescription[] {
+    return this.terms.map(([loss]) => descriptionOf(loss));
   }
 
-  override targetType(output: TensorType): TensorType {
-    return (this.terms[0] as Term)[0].targetType(output);
+  get openInputs(): readonly OpenInput[] {
+    return this.parts.flatMap(({ openInputs }) => openInputs ?? []);
   }
 
-  override inspect(name: string, data: Float32Array): void {
-    for (const [loss] of this.terms) loss.inspect?.(name, data);
+  *prediction(scene: Scene): Steps<readonly Features[]> {
+    const features: Features[] = [];
+    for (const part of this.parts) features.push(yield* part.prediction(scene));
+    return features;
   }
 
-  override *prepare(shape: Shape, options: StepOptions): Steps<void> {
-    for (const loss of this.losses()) yield* loss.prepare(shape, options);
+  *target(scene: Scene): Steps<readonly Features[]> {
+    const features: Features[] = [];
+    for (const part of this.parts) features.push(yield* part.target(scene));
+    return features;
   }
 
-  override *features(image: Tensor, draws: Draws, options: StepOptions): Steps<Tensor[]> {
-    const features: Tensor[][] = [];
-    for (const loss of this.losses()) features.push(yield* loss.features(image, draws, options));
-    this.counts = features.map((list) => list.length);
-    return features.flat();
+  targetType(output: TensorType): TensorType {
+    return this.parts[0]?.targetType?.(output) ?? output;
   }
 
-  override compare(prediction: readonly Tensor[], target: readonly Tensor[]): Comparison {
-    let start = 0;
-    return this.combine(
-      this.losses().map((loss, i) => {
-        const end = start + (this.counts[i] as number);
-        const comparison = loss.compare(prediction.slice(start, end), target.slice(start, end));
-        start = end;
-        return comparison;
-      }),
+  *prepare(shape: Shape, context: RunContext): Steps<void> {
+    for (const part of this.parts) yield* part.prepare?.(shape, context) ?? [];
+  }
+
+  inspect(name: string, image: HostTensor): void {
+    for (const part of this.parts) part.inspect?.(name, image);
+  }
+
+  compare(prediction: readonly Features[], target: readonly Features[], scene: Scene): Comparison {
+    const comparisons = this.parts.map((part, i) =>
+      part.compare(prediction[i] as Features, target[i] as Features, scene),
     );
-  }
-
-  override *objective(scene: Scene, options: StepOptions = {}): Steps<Comparison> {
-    const comparisons: Comparison[] = [];
-    for (const [loss] of this.terms) comparisons.push(yield* loss.objective(scene, options));
-    return this.combine(comparisons);
-  }
-
-  /** The terms as losses of two images. @throws GlobalPercError when one is not. */
-  private losses(): Loss[] {
-    return this.terms.map(([loss]) => {
-      if (loss instanceof Loss) return loss;
-      throw new GlobalPercError(`${loss.constructor.name} compares activations of a student: use it in a Trainer`);
-    });
-  }
-
-  private combine(comparisons: readonly Comparison[]): Comparison {
-    const parts = comparisons.map((comparison, i) => withHooks(comparison, this.terms[i] as Term));
     const losses = concat(
       comparisons.map(({ loss }) => loss.reshape([1])),
       0,
     );
-    const weights = losses.graph.constant(
-      constantOf(
-        'float32',
-        [this.terms.length],
-        this.terms.map(([, weight]) => weight),
-      ),
-    );
+    const weights = this.terms.map(([, weight]) => weight);
+    const parts = comparisons.map((comparison, i) => withHooks(comparison, this.terms[i] as Term));
     return {
-      loss: losses.mul(weights).sum(),
+      loss: losses.mul(losses.graph.constant(constantOf('float32', [weights.length], weights))).sum(),
       hookLosses: concat(
         parts.map(({ hookLosses }) => hookLosses),
         0,
@@ -105,7 +132,7 @@ export class WeightedLoss extends Loss {
 function withHooks(
   { loss, hookLosses, hooks }: Comparison,
   [term, weight]: Term,
-): { hookLosses: Tensor; hooks: Hook[] } {
+): { hookLosses: Tensor; hooks: readonly Hook[] } {
   if (hookLosses && hooks.length > 0) {
     return { hookLosses, hooks: hooks.map((hook) => ({ ...hook, weight: hook.weight * weight })) };
   }

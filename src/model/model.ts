@@ -60,9 +60,14 @@ export class Model {
     return this.openInputs.filter((input) => read.has(input));
   }
 
+  /** One of the open inputs. @throws GlobalPercError when there is none of this name. */
+  openInput(name: string): Value {
+    return namedInput(this.source, this.graph, this.input, name);
+  }
+
   /** A value given for one of the open inputs. @throws GlobalPercError when there is no such input, or it does not fit. */
   inputTensor(name: string, given: InputValue): HostTensor {
-    return inputTensor(this.source, namedInput(this.source, this.graph, this.input, name), given);
+    return inputTensor(this.source, this.openInput(name), given);
   }
 
   /** How messages state the accepted input, e.g. `[batch, 3, 224, 224]`. */

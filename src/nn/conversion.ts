@@ -1,5 +1,5 @@
 /** Elements of one type as another, as PyTorch's `copy_` (https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html). */
-import { type DataType, GlobalPercError, type Shape, type TypedArray } from '../graph/index.js';
+import { type DataType, GlobalPercError, halvesToFloats, type Shape, type TypedArray } from '../graph/index.js';
 
 /** A tensor as a file holds it; float16 and bfloat16 are the bits of their elements, in a Uint16Array. */
 export interface StoredTensor {
@@ -25,7 +25,7 @@ export function converted(
 
 /** The elements as numbers: halves widened, which is exact; others as they are. */
 function valuesOf(dtype: DataType, data: TypedArray): TypedArray {
-  if (dtype === 'float16') return widened(data as Uint16Array);
+  if (dtype === 'float16') return halvesToFloats(data as Uint16Array);
   if (dtype !== 'bfloat16') return data;
   const bits = new Uint32Array(data as Uint16Array);
   for (let i = 0; i < bits.length; i += 1) bits[i] = (bits[i] as number) << 16;
@@ -36,24 +36,6 @@ const float32Of = (values: TypedArray): Float32Array =>
   values instanceof BigInt64Array || values instanceof BigUint64Array
     ? Float32Array.from(values, Number)
     : new Float32Array(values);
-
-function widened(halves: Uint16Array): Float32Array {
-  const values = new Float32Array(halves.length);
-  // Powers are slow to compute, and there are but 32.
-  const scales = Array.from({ length: 0x20 }, (_, exponent) => 2 ** (exponent - 25));
-  for (let i = 0; i < halves.length; i += 1) values[i] = halfToNumber(halves[i] as number, scales);
-  return values;
-}
-
-/** The value of a float16: one sign bit, five of the exponent, ten of the fraction. */
-function halfToNumber(bits: number, scales: readonly number[]): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 0x1f;
-  const fraction = bits & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1024 + fraction) * (scales[exponent] as number);
-}
 
 function integersOf(values: TypedArray, name: string): BigInt64Array {
   return BigInt64Array.from(values as ArrayLike<number | bigint>, (value) => {

@@ -42,7 +42,7 @@ export { manualSeed } from './init.js';
 export { InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, type InstanceNormOptions } from './instance-norm.js';
 export { Linear, type LinearOptions } from './linear.js';
 export * from './markers.js';
-export { type AnyModule, Module, type Outputs, type WeightKeeper } from './module.js';
+export { type AnyModule, type IncompatibleKeys, Module, type Outputs, type WeightKeeper } from './module.js';
 export {
   GroupNorm,
   type GroupNormOptions,

@@ -8,11 +8,23 @@ import {
   Tensor,
   type TensorType,
 } from '../graph/index.js';
+import { boolean, checkOptions } from '../options/index.js';
 import { converted, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { Trace } from './trace.js';
 
 type Held = Parameter | Buffer;
+
+/** A count that only the oldest files lack and no inference reads (`_NormBase._load_from_state_dict` of PyTorch). */
+const MAY_BE_MISSING = /(^|\.)num_batches_tracked$/;
+
+/** What a state dict and a module did not have in common. */
+export interface IncompatibleKeys {
+  /** Keys of the module that the state dict lacks. */
+  readonly missingKeys: readonly string[];
+  /** Keys of the state dict that the module lacks. */
+  readonly unexpectedKeys: readonly string[];
+}
 
 /** Who holds a module's weights while it trains. */
 export interface WeightKeeper {
@@ -149,24 +161,47 @@ export abstract class Module<Output extends Outputs = Tensor> {
 
   /**
    * Sets all weights and buffers, converting their elements as PyTorch does (float16, bfloat16 and float64 weights become
-   * float32); a trainer that was made before keeps its own.
+   * float32); a trainer that was made before keeps its own. A `num_batches_tracked` that is missing stays as it is, as
+   * PyTorch lets it for files older than 1.0.
+   * @param options `{ strict: false }` leaves out what the state or the module lacks, and returns the names of both.
+   * @returns this module; the keys left out where `strict` is false.
    * @throws GlobalPercError listing the keys that are missing, not known, or of another shape, or naming a buffer of
-   * integers that is given something else; then nothing is changed.
+   * integers that is given something else; then nothing is changed. Without `strict`, on the latter two alone.
    */
-  loadStateDict(state: Readonly<Record<string, StoredTensor>>): this {
+  loadStateDict(state: Readonly<Record<string, StoredTensor>>, options?: { readonly strict?: true }): this;
+  loadStateDict(state: Readonly<Record<string, StoredTensor>>, options: { readonly strict: false }): IncompatibleKeys;
+  loadStateDict(
+    state: Readonly<Record<string, StoredTensor>>,
+    options: { readonly strict?: boolean } = {},
+  ): this | IncompatibleKeys {
+    const { strict = true } = checkOptions(options, { strict: boolean }, 'loadStateDict');
     const held = new Map(this.namedState());
+    const found = new Map(Object.entries(this.adaptedState(state)));
+    const missingKeys = [...held.keys()].filter((key) => !found.has(key) && !MAY_BE_MISSING.test(key));
+    const unexpectedKeys = [...found.keys()].filter((key) => !held.has(key));
     const complaints = differences(
-      new Map(Object.entries(state).map(([key, { dims }]) => [key, dims])),
-      new Map(Array.from(held, ([key, { shape }]) => [key, shape])),
+      new Map(Array.from(found, ([key, { dims }]) => [key, dims] as const).filter(([key]) => strict || held.has(key))),
+      new Map(
+        Array.from(held, ([key, { shape }]) => [key, shape] as const).filter(
+          ([key]) => found.has(key) || (strict && missingKeys.includes(key)),
+        ),
+      ),
       'the model',
     );
-    if (complaints !== '') throw new GlobalPercError(`the weights are not those of this model: ${complaints}`);
-    const loaded = Array.from(
-      held,
-      ([key, target]) => [target, converted(state[key] as StoredTensor, target.dtype, key)] as const,
-    );
+    if (complaints !== '') {
+      throw new GlobalPercError(`the weights are not those of this model: ${complaints}`, { code: 'invalid-file' });
+    }
+    const loaded = Array.from(held).flatMap(([key, target]) => {
+      const tensor = found.get(key);
+      return tensor ? [[target, converted(tensor, target.dtype, key)] as const] : [];
+    });
     for (const [target, data] of loaded) target.data = data as Float32Array;
-    return this;
+    return strict ? this : { missingKeys, unexpectedKeys };
+  }
+
+  /** The state under this module's own keys, for modules whose weights are published under several. */
+  protected adaptedState(state: Readonly<Record<string, StoredTensor>>): Readonly<Record<string, StoredTensor>> {
+    return state;
   }
 
   /** Switches this module and all below it to training (default) or to evaluation. */

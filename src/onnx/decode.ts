@@ -1,7 +1,7 @@
 /** Bytes → protobuf message, with messages that tell a wrong file from a damaged one. */
 import { fromBinary } from '@bufbuild/protobuf';
 import { type GraphProto, type ModelProto, ModelProtoSchema } from 'onnx-buf';
-import { GlobalPercError } from '../graph/index.js';
+import { fileKind, GlobalPercError } from '../graph/index.js';
 
 /** A decoded model: its graph is there, and so is the version of the standard operators. */
 export interface DecodedModel {
@@ -39,38 +39,20 @@ export function standardOpset(imports: readonly { domain: string; version: bigin
 }
 
 function undecodable(bytes: Uint8Array, source: string): GlobalPercError {
-  if (startsAsOnnx(bytes) && !isSafetensors(bytes)) {
+  const kind = fileKind(bytes);
+  if (startsAsOnnx(bytes) && kind === undefined) {
     return new GlobalPercError(
       `${source}: truncated or damaged ONNX file (${bytes.length} bytes); download or export it again`,
+      { code: 'invalid-model' },
     );
   }
-  return new GlobalPercError(`${source}: not an ONNX file (${whatItIs(bytes)}); expected the bytes of an .onnx model`);
+  const found = kind === undefined ? `its ${bytes.length} bytes do not begin like one` : `it is ${kind}`;
+  return new GlobalPercError(
+    `${source}: not an ONNX file (${found}); expected the bytes of an .onnx model, as torch.onnx.export writes it`,
+    { code: 'invalid-model' },
+  );
 }
 
 /** Every writer puts the file format version first: field 1, a small varint. */
 const startsAsOnnx = (bytes: Uint8Array): boolean =>
   bytes[0] === 0x08 && bytes[1] !== undefined && bytes[1] >= 1 && bytes[1] < 64;
-
-/** The length of its header in eight bytes, then the header. */
-const isSafetensors = (bytes: Uint8Array): boolean =>
-  bytes[8] === '{'.charCodeAt(0) && bytes.subarray(5, 8).every((byte) => byte === 0);
-
-/** What files handed in by mistake begin with. */
-const KNOWN_STARTS: readonly (readonly [string, string])[] = [
-  ['version https://git-lfs', 'it is a Git LFS pointer: run `git lfs pull`'],
-  ['<', 'it looks like a web page: check the URL'],
-  ['{', 'it looks like JSON'],
-  ['\x89PNG', 'it is a PNG image'],
-  ['\xff\xd8\xff', 'it is a JPEG image'],
-  ['PK\x03\x04', 'it is a zip archive, as PyTorch checkpoints are: export the model with torch.onnx.export'],
-  ['\x80', 'it is a Python pickle: export the model with torch.onnx.export'],
-  ['\x89HDF', 'it is an HDF5 file'],
-];
-
-function whatItIs(bytes: Uint8Array): string {
-  if (bytes.length === 0) return 'it is empty';
-  if (isSafetensors(bytes)) return 'it holds weights alone, as safetensors: export the model with torch.onnx.export';
-  const start = String.fromCharCode(...bytes.subarray(0, 32)).trimStart();
-  const known = KNOWN_STARTS.find(([prefix]) => start.startsWith(prefix));
-  return known?.[1] ?? `its ${bytes.length} bytes do not begin like one`;
-}

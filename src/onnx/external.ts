@@ -1,6 +1,14 @@
 /** Weights that a model keeps in files beside itself. */
 import { TensorProto_DataLocation as Location, type TensorProto } from 'onnx-buf';
-import { type ConstantData, constantInFile, type FilePlace, GlobalPercError } from '../graph/index.js';
+import {
+  type ConstantData,
+  constantInFile,
+  type FilePlace,
+  fileKind,
+  GlobalPercError,
+  isLfsPointer,
+  KIND_BYTES,
+} from '../graph/index.js';
 import { typeOfProto } from './tensors.js';
 
 /** A file beside the model. */
@@ -91,10 +99,19 @@ async function openFile(location: string, where: string, read: ExternalReader | 
   const missing = `${where} is kept in the file '${location}' beside the model`;
   if (read === undefined)
     throw new GlobalPercError(`${missing}; load the model by path or URL, so that it can be found`);
+  const file = await openedBy(read, location, missing);
+  // A pointer is long enough for small tensors, whose values would be its letters.
+  const begin = file.read(0, Math.min(file.length, KIND_BYTES));
+  if (!isLfsPointer(begin)) return file;
+  throw new GlobalPercError(`${missing}, but that is ${fileKind(begin)}`, { code: 'invalid-file' });
+}
+
+async function openedBy(read: ExternalReader, location: string, missing: string): Promise<ExternalFile> {
   try {
     return await read(location);
   } catch (error) {
     if (error instanceof GlobalPercError) throw error;
-    throw new GlobalPercError(`${missing}, which cannot be read: ${(error as Error).message}`);
+    const reason = (error as Error).message;
+    throw new GlobalPercError(`${missing}, which cannot be read: ${reason}`, { code: 'io', cause: error });
   }
 }

@@ -1,6 +1,8 @@
 /** What a Trainer is told, checked. */
+
+import type { StepOptions } from '../compile/index.js';
 import { GlobalPercError, type Shape, type TensorType } from '../graph/index.js';
-import type { Objective, StepOptions } from '../loss/index.js';
+import type { Objective } from '../loss/index.js';
 import type { AnyModule } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import type { SessionOptions } from '../runtime/index.js';

@@ -1,8 +1,7 @@
 /** What a step gives back. */
 import { GlobalPercError } from '../graph/index.js';
-import type { HookLoss } from '../loss/index.js';
+import { describeHook, type HookLoss } from '../loss/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import type { Program } from './step.js';
 
 /** What a step gives back. */
 export interface StepResult {
@@ -20,22 +19,14 @@ export interface StepResult {
 /** The number in a tensor of one element. */
 export const scalar = (tensor: HostTensor | undefined): number => Number(tensor?.data?.[0]);
 
-/** Loss and hook losses from a program's outputs. */
-export function described(
-  { hooks }: Program,
-  outputs: Readonly<Record<string, HostTensor>>,
-): Pick<StepResult, 'loss' | 'hooks'> {
-  const losses = outputs.hook_losses?.data ?? [];
-  return { loss: scalar(outputs.loss), hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(losses[i]) })) };
-}
-
 /** @throws GlobalPercError naming the step and the first hook whose loss is NaN or infinite. */
 export function requireFinite({ step, loss, hooks, gradNorm }: StepResult): void {
   if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
   const broken = hooks.find((hook) => !Number.isFinite(hook.loss));
-  const where = broken ? `, first at hook ${broken.index} (${broken.path || broken.class}, ${broken.class})` : '';
+  const where = broken ? `, first at ${describeHook(broken)}` : '';
   const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}${where}`;
   throw new GlobalPercError(
     `step ${step}: ${what}; weights and optimiser are those of step ${step - 1}. A lower lr or clipGradNorm may help`,
+    { code: 'not-finite' },
   );
 }

@@ -3,6 +3,7 @@
  * input and output of the graph.
  */
 import { gradient } from '../autodiff/index.js';
+import { begin, type Draft, type StepOptions } from '../compile/index.js';
 import {
   type DataType,
   GlobalPercError,
@@ -11,12 +12,19 @@ import {
   type Tensor,
   type TensorType,
 } from '../graph/index.js';
-import { begin, type Hook, type Objective, type StepOptions } from '../loss/index.js';
+import {
+  type Comparison,
+  descriptionOf,
+  type Hook,
+  lossIn,
+  type Objective,
+  openInputsOn,
+  type Scene,
+} from '../loss/index.js';
 import { type AnyModule, type Bind, Parameter, Trace } from '../nn/index.js';
-import { createGraph, requiredOpset } from '../ops/index.js';
+import { createGraph } from '../ops/index.js';
 import { clipGradNorm, clipGradValue, type Optimizer, totalNorm } from '../optim/index.js';
-import { fold, simplify } from '../passes/index.js';
-import { type HostTensor, runSteps, Session, type SessionOptions } from '../runtime/index.js';
+import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { feedRandomness } from './random.js';
 import {
@@ -45,9 +53,8 @@ export interface Recipe {
   readonly session: SessionOptions;
 }
 
-/** A program, ready to run. */
-export interface Program {
-  readonly session: Session;
+/** What must be known to run a program of a trainer. */
+export interface StepDetails {
   readonly hooks: readonly Hook[];
   readonly target: TensorType;
   readonly draws: ReturnType<typeof feedRandomness>;
@@ -58,7 +65,7 @@ export interface Program {
 }
 
 /** The student traced on a fresh graph, its weights being inputs. */
-interface Scenery {
+interface Stage {
   readonly graph: Graph;
   readonly carried: Carried;
   readonly trace: Trace;
@@ -67,11 +74,11 @@ interface Scenery {
   readonly weights: ReadonlyMap<string, { readonly parameter: Parameter; readonly tensor: Tensor }>;
 }
 
-async function stage(student: AnyModule, input: TensorType, training: boolean): Promise<Scenery> {
-  await student.prepare(input.shape);
+/** @throws GlobalPercError where an imported student was not prepared for inputs of this shape. */
+function stage(student: AnyModule, { dtype, shape }: TensorType, training: boolean): Stage {
   const graph = createGraph();
   const carried = new Carried(graph);
-  const image = graph.input('input', input.dtype, input.shape);
+  const input = graph.input('input', dtype, shape);
   const weights = new Map<string, { parameter: Parameter; tensor: Tensor }>();
   const bind: Bind = (path, held) => {
     const tensor = carried.add(weightName(path), hostTensor(held));
@@ -79,60 +86,87 @@ async function stage(student: AnyModule, input: TensorType, training: boolean): 
     return tensor;
   };
   const trace = new Trace(graph, student, bind);
-  const forward = (): Tensor => [student(image)].flat()[0] as Tensor;
+  const forward = (): Tensor => [student(input)].flat()[0] as Tensor;
   const output = training ? forward() : student.whileEvaluating(forward);
-  return { graph, carried, trace, input: image, output, weights };
+  return { graph, carried, trace, input, output, weights };
 }
 
-/** The student alone, in evaluation mode. */
-export async function openPrediction(student: AnyModule, input: TensorType, session: SessionOptions): Promise<Program> {
-  const { graph, carried, output } = await stage(student, input, false);
+/** The student alone, in evaluation mode. Output: `output`. */
+export function draftPrediction(student: AnyModule, input: TensorType): Draft<StepDetails> {
+  const { graph, carried, output } = stage(student, input, false);
   graph.output('output', output);
-  return open(graph, carried, { hooks: [], target: typeOf(output) }, session, {});
+  return drafted(graph, carried, { hooks: [] }, typeOf(output));
 }
 
-/** Student and loss in evaluation mode. */
-export async function openEvaluation(recipe: Recipe, options: StepOptions): Promise<Program> {
-  const scenery = await stage(recipe.student, { dtype: recipe.dtype, shape: recipe.batch }, false);
-  const described = await addLoss(scenery, recipe, options);
-  return open(scenery.graph, scenery.carried, described, recipe.session, options);
+/** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`. */
+export function* draftEvaluation(recipe: Recipe, options: StepOptions): Steps<Draft<StepDetails>> {
+  const staged = stage(recipe.student, inputOf(recipe), false);
+  const { target, comparison } = yield* addLoss(staged, recipe, options);
+  return drafted(staged.graph, staged.carried, comparison, target);
 }
 
-/** The whole step. Outputs: loss, hook_losses, grad_norm, lr. @returns the program and what it starts with. */
-export async function openStep(
-  recipe: Recipe,
-  options: StepOptions,
-): Promise<{ program: Program; initial: Map<string, HostTensor> }> {
-  const scenery = await stage(recipe.student, { dtype: recipe.dtype, shape: recipe.batch }, true);
-  const described = await addLoss(scenery, recipe, options);
+/** The whole step, and what the carried tensors start with. */
+export interface StepDraft extends Draft<StepDetails> {
+  readonly initial: ReadonlyMap<string, HostTensor>;
+}
+
+/** The whole step. Outputs: `loss`, `hook_losses`, `grad_norm`, `lr`, and what the carried tensors become. */
+export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraft> {
+  const staged = stage(recipe.student, inputOf(recipe), true);
+  const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
   begin('differentiate', options);
-  addUpdate(scenery, described.loss, recipe);
-  const program = await open(scenery.graph, scenery.carried, described, recipe.session, options);
-  return { program, initial: scenery.carried.initial() };
+  addUpdate(staged, loss, recipe);
+  return { ...drafted(staged.graph, staged.carried, comparison, target), initial: staged.carried.initial() };
 }
 
-interface Described {
-  readonly hooks: readonly Hook[];
+function drafted(
+  graph: Graph,
+  carried: Carried,
+  { hooks }: Pick<Comparison, 'hooks'>,
+  target: TensorType,
+): Draft<StepDetails> {
+  const replaces = carried.finish();
+  const draws = feedRandomness(graph);
+  return { graph, details: { hooks, target, draws, reads: [...carried.initial().keys()], replaces } };
+}
+
+const inputOf = ({ dtype, batch }: Recipe): TensorType => ({ dtype, shape: batch });
+
+interface Judged {
   readonly target: TensorType;
+  readonly comparison: Comparison;
+  /** Scalar. */
+  readonly loss: Tensor;
 }
 
-async function addLoss(
-  { graph, trace, input, output }: Scenery,
-  { student, loss, target: wanted }: Recipe,
+/** @throws GlobalPercError when the loss cannot compare the student's output with a target. */
+function* addLoss(
+  { graph, trace, input, output }: Stage,
+  { student, loss, target: wanted, session }: Recipe,
   options: StepOptions,
-): Promise<Described & { readonly loss: Tensor }> {
-  const type = wanted ?? loss.targetType(typeOf(output));
-  const target = graph.input('target', type.dtype, type.shape);
-  const scene = { student, input, output, target, calls: trace.calls, draws: new Draws() };
-  const { loss: value, hookLosses, hooks } = await runSteps(loss.objective(scene, options));
-  const scalar = value.reshape([]);
+): Steps<Judged> {
+  const description = descriptionOf(loss);
+  const context = { session, options };
+  yield* description.prepare?.(output.shape, context) ?? [];
+  const type = wanted ?? description.targetType?.(typeOf(output)) ?? typeOf(output);
+  const scene: Scene = {
+    ...context,
+    ...openInputsOn(graph, description, context),
+    output,
+    target: graph.input('target', type.dtype, type.shape),
+    targetShape: type.shape,
+    student: { module: student, input, calls: trace.calls },
+    draws: new Draws(),
+  };
+  const comparison = yield* lossIn(description, scene);
+  const scalar = comparison.loss.reshape([]);
   graph.output('loss', scalar);
-  if (hookLosses) graph.output('hook_losses', hookLosses);
-  return { hooks, target: type, loss: scalar };
+  if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
+  return { target: type, comparison, loss: scalar };
 }
 
 /** Gradient, clipping, optimiser, averages; and what all carried tensors become. */
-function addUpdate({ graph, carried, trace, weights }: Scenery, loss: Tensor, recipe: Recipe): void {
+function addUpdate({ graph, carried, trace, weights }: Stage, loss: Tensor, recipe: Recipe): void {
   const trained = [...weights].filter(([, { parameter }]) => parameter.requiresGrad);
   const paths = trained.map(([path]) => path);
   if (paths.length === 0)
@@ -222,23 +256,6 @@ function average(
     const former = carried.addZeros(name, (parameters[i] as Tensor).shape);
     carried.set(name, former.mul(kept).add(carried.next(weightName(path)).mul(kept.subtractFrom(1))));
   }
-}
-
-async function open(
-  draft: Graph,
-  carried: Carried,
-  described: Described,
-  options: SessionOptions,
-  step: StepOptions,
-): Promise<Program> {
-  const replaces = carried.finish();
-  begin('fold', step);
-  const graph = simplify(draft);
-  const draws = feedRandomness(graph);
-  await runSteps(fold(graph, options));
-  begin('open', step);
-  const session = await runSteps(Session.open(graph, requiredOpset(graph), options));
-  return { ...described, session, draws, replaces, reads: [...carried.initial().keys()] };
 }
 
 const typeOf = ({ dtype, shape }: Tensor): TensorType => ({ dtype, shape });

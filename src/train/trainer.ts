@@ -1,16 +1,19 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
+import { type Draft, type Program, Runner, type StepOptions } from '../compile/index.js';
 import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
-import type { Objective } from '../loss/index.js';
+import { type CallOptions, computed, descriptionOf, type Objective, openFeeds } from '../loss/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
-import { download, type HostTensor, platform, release, runSteps, Turns, upload } from '../runtime/index.js';
+import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './checkpoint.js';
 import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
-import { described, requireFinite, type StepResult, scalar } from './result.js';
+import { requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
-import { openEvaluation, openPrediction, openStep, type Program, type Recipe } from './step.js';
+import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails } from './step.js';
+
+type StepProgram = Program<StepDetails>;
 
 /**
  * Trains a student: each step is one run of one graph that holds the student, the loss, the gradient and the optimiser.
@@ -25,18 +28,24 @@ export class Trainer implements AsyncDisposable {
   readonly student: AnyModule;
   private readonly recipe: Recipe;
   private readonly seed: number;
-  private readonly program: Program;
+  private readonly runner: Runner<StepDetails>;
+  private readonly program: StepProgram;
   private readonly carried: Map<string, HostTensor>;
-  private readonly others = new Map<string, Promise<Program>>();
-  private readonly turns = new Turns();
   private taken = 0;
   /** Steps at which the student's own weights were last the trainer's. */
   private synchronized = 0;
 
-  private constructor(recipe: Recipe, seed: number, program: Program, carried: Map<string, HostTensor>) {
+  private constructor(
+    recipe: Recipe,
+    seed: number,
+    runner: Runner<StepDetails>,
+    program: StepProgram,
+    carried: Map<string, HostTensor>,
+  ) {
     this.student = recipe.student;
     this.recipe = recipe;
     this.seed = seed;
+    this.runner = runner;
     this.program = program;
     this.carried = carried;
     this.student.keepBy(this);
@@ -53,10 +62,13 @@ export class Trainer implements AsyncDisposable {
     options: TrainerOptions,
   ): Promise<Trainer> {
     const recipe = recipeOf(student, loss, optimizer, options);
-    const { program, initial } = await openStep(recipe, options);
+    const runner = new Runner<StepDetails>('trainer', recipe.session);
+    await student.prepare(recipe.batch);
+    const { initial, ...draft } = await runSteps(draftStep(recipe, options));
+    const program = await runSteps(runner.program('step', () => draft, options));
     const kept = await runSteps(upload([...initial.values()]));
     const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
-    return new Trainer(recipe, options.seed ?? 0, program, carried);
+    return new Trainer(recipe, options.seed ?? 0, runner, program, carried);
   }
 
   /** Type of the input of every step. */
@@ -71,36 +83,42 @@ export class Trainer implements AsyncDisposable {
 
   /**
    * One step on one batch.
+   * @param options values of the inputs that a teacher leaves open; a signal stops a step that has not begun.
    * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
    * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
    */
-  step(input: TensorLike, target: TensorLike): Promise<StepResult> {
+  step(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<StepResult> {
     return this.next(async () => {
-      const { program } = this;
-      const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, this.taken) };
-      const replace = Object.fromEntries(
-        Array.from(program.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
-      );
-      const outputs = await runSteps(program.session.runInPlace(feeds, replace, ['loss', 'grad_norm']));
-      const result = {
-        step: this.taken + 1,
-        ...described(program, outputs),
-        gradNorm: scalar(outputs.grad_norm),
-        lr: scalar(outputs.lr),
+      const { session, details } = this.program;
+      const feeds = {
+        ...this.feeds(details, input, target, options),
+        ...drawAll(details.draws, this.seed, this.taken),
       };
+      const replace = Object.fromEntries(
+        Array.from(details.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
+      );
+      const outputs = await runSteps(session.runInPlace(feeds, replace, ['loss', 'grad_norm']));
+      const { value: loss, hooks } = computed(details, outputs);
+      const [gradNorm, lr] = [scalar(outputs.grad_norm), scalar(outputs.lr)];
+      const result = { step: this.taken + 1, loss, hooks, gradNorm, lr };
       requireFinite(result);
       this.taken += 1;
       return result;
-    });
+    }, options);
   }
 
-  /** Loss of one batch, with the student in evaluation mode; nothing changes. */
-  evaluate(input: TensorLike, target: TensorLike): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+  /** Loss of one batch, with the student in evaluation mode; nothing changes. Throws as `step` does. */
+  evaluate(
+    input: TensorLike,
+    target: TensorLike,
+    options: CallOptions = {},
+  ): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
     return this.next(async () => {
-      const program = await this.other('evaluate', () => openEvaluation(this.recipe, {}));
-      const feeds = { ...this.feeds(program, input, target), ...drawAll(program.draws, this.seed, 0) };
-      return described(program, await runSteps(program.session.run(feeds)));
-    });
+      const { session, details } = await this.opened('evaluate', () => draftEvaluation(this.recipe, options), options);
+      const feeds = { ...this.feeds(details, input, target, options), ...drawAll(details.draws, this.seed, 0) };
+      const { value: loss, hooks } = computed(details, await runSteps(session.run(feeds)));
+      return { loss, hooks };
+    }, options);
   }
 
   /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
@@ -108,26 +126,26 @@ export class Trainer implements AsyncDisposable {
     return this.next(async () => {
       const feed = this.checked('input', input, this.recipe.dtype);
       const type = { dtype: feed.dtype, shape: feed.dims };
-      const program = await this.other(`predict ${feed.dims}`, () =>
-        openPrediction(this.student, type, this.recipe.session),
-      );
+      await this.student.prepare(type.shape);
+      const program = await this.opened(`predict ${feed.dims}`, () => draftPrediction(this.student, type), {});
       if (ema) this.requireAverage();
-      const { output } = await runSteps(program.session.run({ input: feed, ...this.weights(program, ema) }));
+      const { output } = await runSteps(program.session.run({ input: feed, ...this.weights(program.details, ema) }));
       return { dims: output?.dims ?? [], data: output?.data as Float32Array };
     });
   }
 
   /** Brings the present weights and buffers into the student; `dispose` has done so for the last time. */
   async synchronize(): Promise<void> {
-    if (this.carried.size === 0) return;
-    await this.next(async () => {
-      if (this.synchronized === this.taken) return;
-      for (const [path, held] of this.student.namedState()) {
-        const kept = this.carried.get(weightName(path));
-        if (kept) held.data = (await runSteps(download([kept])))[0]?.data as Float32Array;
-      }
-      this.synchronized = this.taken;
-    });
+    if (!this.runner.disposed) await this.next(() => this.fetchWeights());
+  }
+
+  private async fetchWeights(): Promise<void> {
+    if (this.synchronized === this.taken) return;
+    for (const [path, held] of this.student.namedState()) {
+      const kept = this.carried.get(weightName(path));
+      if (kept) held.data = (await runSteps(download([kept])))[0]?.data as Float32Array;
+    }
+    this.synchronized = this.taken;
   }
 
   /** The averaged weights, with the present buffers, by the student's keys. @throws GlobalPercError when there is no `ema`. */
@@ -191,48 +209,52 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Frees sessions and state; the student keeps the last weights. */
-  async dispose(): Promise<void> {
-    await this.synchronize();
-    const programs = await Promise.allSettled(this.others.values());
-    await runSteps(this.program.session.dispose());
-    for (const program of programs) if (program.status === 'fulfilled') await runSteps(program.value.session.dispose());
-    await runSteps(release([...this.carried.values()]));
-    this.carried.clear();
+  dispose(): Promise<void> {
+    return this.runner.dispose(async () => {
+      await this.fetchWeights();
+      await runSteps(release([...this.carried.values()]));
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }
 
-  private next<T>(task: () => Promise<T>): Promise<T> {
-    return this.turns.take(() => {
-      if (this.carried.size === 0) throw new GlobalPercError('this trainer was disposed; make a new one');
-      return task();
-    });
+  private next<T>(task: () => Promise<T>, options: StepOptions = {}): Promise<T> {
+    return this.runner.take(task, options);
   }
 
-  private other(key: string, open: () => Promise<Program>): Promise<Program> {
-    const known = this.others.get(key) ?? open();
-    this.others.set(key, known);
-    known.catch(() => this.others.delete(key));
-    return known;
+  private opened(
+    key: string,
+    draft: () => Draft<StepDetails> | Steps<Draft<StepDetails>>,
+    options: StepOptions,
+  ): Promise<StepProgram> {
+    return runSteps(this.runner.program(key, draft, options));
   }
 
-  private weights({ reads }: Program, ema = false): Record<string, HostTensor> {
+  private weights({ reads }: StepDetails, ema = false): Record<string, HostTensor> {
     const present = (name: string): HostTensor => this.carried.get(name) as HostTensor;
     const averaged = (name: string): HostTensor | undefined =>
       ema ? this.carried.get(averageName(name.slice(weightName('').length))) : undefined;
     return Object.fromEntries(reads.map((name) => [name, averaged(name) ?? present(name)]));
   }
 
-  private feeds(program: Program, input: TensorLike, target: TensorLike): Record<string, HostTensor> {
+  private feeds(
+    details: StepDetails,
+    input: TensorLike,
+    target: TensorLike,
+    options: CallOptions,
+  ): Record<string, HostTensor> {
     const { batch, dtype, loss } = this.recipe;
-    const feeds = {
+    const description = descriptionOf(loss);
+    const images = {
       input: this.checked('input', input, dtype, batch),
-      target: this.checked('target', target, program.target.dtype, program.target.shape),
+      target: this.checked('target', target, details.target.dtype, details.target.shape),
     };
-    if (feeds.target.data instanceof Float32Array) loss.inspect?.('target', feeds.target.data);
-    return { ...feeds, ...this.weights(program) };
+    // What goes from image to image is given the mistake of its target.
+    const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
+    for (const name of seen as (keyof typeof images)[]) description.inspect?.(name, images[name]);
+    return { ...images, ...openFeeds(description.openInputs, options), ...this.weights(details) };
   }
 
   private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape): HostTensor {

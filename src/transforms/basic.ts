@@ -10,10 +10,6 @@ export class Compose implements Transform {
     this.transforms = transforms;
   }
 
-  get random(): boolean {
-    return this.transforms.some((transform) => transform.random);
-  }
-
   get normalizes(): boolean {
     return this.transforms.some((transform) => transform.normalizes);
   }

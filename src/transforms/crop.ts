@@ -1,13 +1,7 @@
 /** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
 import { float, GlobalPercError, int, ints, oneOf, string, type Tensor } from '../graph/index.js';
-import { type Size, sizeOfSides } from './size.js';
+import { roundHalfEven, type Size, sizeOfSides } from './size.js';
 import { type Draws, requireImage, type Transform } from './transform.js';
-
-/** Rounds to the nearest integer, halves to the even one, as Python does. */
-const roundHalfEven = (x: number): number => {
-  const floor = Math.floor(x);
-  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
-};
 
 /** The centre of the image; a smaller image is padded with zeros first, the odd pixel at the end. */
 export class CenterCrop implements Transform {
@@ -47,7 +41,6 @@ export interface RandomCropOptions {
 /** A crop at a random place, the same for both images and another at each run. */
 export class RandomCrop implements Transform {
   readonly size: readonly [number, number];
-  readonly random = true;
   private readonly seed: number | undefined;
 
   /** @throws GlobalPercError on a size that is not positive. */

@@ -2,6 +2,6 @@ export { Compose, Lambda, Normalize, type NormalizeOptions, PermuteChannels } fr
 export { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 export { fromJSON } from './json.js';
 export { type TransformJSON, transformsOfPreprocessor } from './preprocessor.js';
-export { Resize, type ResizeOptions } from './resize.js';
+export { Resize, type ResizeOptions, type ResizeSize } from './resize.js';
 export type { Size } from './size.js';
 export { Draws, type Transform } from './transform.js';

@@ -2,7 +2,7 @@
 import { GlobalPercError } from '../graph/index.js';
 import { Compose, Normalize, type NormalizeOptions, PermuteChannels } from './basic.js';
 import { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
-import { Resize, type ResizeOptions } from './resize.js';
+import { Resize, type ResizeOptions, type ResizeSize } from './resize.js';
 import type { Size } from './size.js';
 import type { Transform } from './transform.js';
 
@@ -25,6 +25,15 @@ function argumentAndOptions<Argument, Options>(
   return [argument as Argument, options as Options];
 }
 
+const RESIZE_OPTIONS = [
+  'interpolation',
+  'antialias',
+  'maxSize',
+  'keepAspectRatio',
+  'ensureMultipleOf',
+  'rounding',
+] as const;
+
 const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
   centerCrop: (json: Size) => new CenterCrop(json),
   normalize: (json: NormalizeOptions) => new Normalize(Object(json)),
@@ -33,8 +42,8 @@ const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
   permuteChannels: (json: readonly number[]) => new PermuteChannels(json),
   randomCrop: (json: WithOptions<Size, RandomCropOptions>) =>
     new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size', ['seed'])),
-  resize: (json: WithOptions<Size, ResizeOptions>) =>
-    new Resize(...argumentAndOptions<Size, ResizeOptions>(json, 'size', ['interpolation', 'antialias', 'maxSize'])),
+  resize: (json: WithOptions<ResizeSize, ResizeOptions>) =>
+    new Resize(...argumentAndOptions<ResizeSize, ResizeOptions>(json, 'size', RESIZE_OPTIONS)),
 };
 
 /**

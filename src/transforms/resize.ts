@@ -1,7 +1,10 @@
-/** Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html). */
+/**
+ * Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html), and to
+ * sizes that depend on the image as image processors of transformers choose them.
+ */
 import { constantOf, GlobalPercError, oneOf, type Tensor } from '../graph/index.js';
 import { type Interpolation, interpolationMatrix } from '../ops/index.js';
-import { type Size, sizeOfSides } from './size.js';
+import { roundHalfEven, type Size, sizeOfSides } from './size.js';
 import { requireImage, type Transform } from './transform.js';
 
 /** Options of Resize. */
@@ -12,18 +15,59 @@ export interface ResizeOptions {
   readonly antialias?: boolean;
   /** With one size: the most that the longer edge may have; the shorter one then follows. */
   readonly maxSize?: number;
+  /**
+   * Scales both sides alike, so that the image has one side of the size: the one that changes the scale less. Needs a size
+   * in pixels. Default false.
+   */
+  readonly keepAspectRatio?: boolean;
+  /** Makes each side that comes out a multiple of it, as models of patches need. Default 1. */
+  readonly ensureMultipleOf?: number;
+  /** Which multiple: the nearest (of two as near the even one), the one below or the one above. Default `nearest`. */
+  readonly rounding?: 'nearest' | 'down' | 'up';
 }
 
-/** Resizes to [height, width], or the shorter edge to one size. Computed as one matrix product per axis. */
+/** What Resize aims at: a size, or the image's own, which `ensureMultipleOf` then changes. */
+export type ResizeSize = Size | 'input';
+
+const ROUNDINGS = { nearest: roundHalfEven, down: Math.floor, up: Math.ceil };
+
+/**
+ * Resizes to [height, width], or the shorter edge to one size. Computed as one matrix product per axis.
+ *
+ * With `keepAspectRatio`, s = size/side is computed for both sides, and both are multiplied by the s that is nearer to 1
+ * (that of the height, if both are as near); with `ensureMultipleOf` m, a side x becomes round(x/m)·m. So
+ * `new Resize([518, 518], { keepAspectRatio: true, ensureMultipleOf: 14 })` is DPTImageProcessor's, and
+ * `new Resize('input', { ensureMultipleOf: 32, rounding: 'down' })` GLPNImageProcessor's
+ * (https://huggingface.co/docs/transformers/model_doc/dpt).
+ */
 export class Resize implements Transform {
-  readonly size: Size;
+  readonly size: ResizeSize;
   readonly interpolation: 'bilinear' | 'bicubic';
   readonly antialias: boolean;
   readonly maxSize: number | undefined;
+  readonly keepAspectRatio: boolean;
+  readonly ensureMultipleOf: number;
+  readonly rounding: 'nearest' | 'down' | 'up';
 
-  /** @throws GlobalPercError on a size that is not positive, a maxSize beside two sizes, or an unknown interpolation. */
-  constructor(size: Size, { interpolation = 'bilinear', antialias = true, maxSize }: ResizeOptions = {}) {
-    sizeOfSides(size, 'Resize');
+  /**
+   * @throws GlobalPercError on a size that is not positive, a maxSize beside two sizes, an unknown interpolation or
+   * rounding, a multiple that is not a positive integer, or keepAspectRatio beside a maxSize or without a size.
+   */
+  constructor(size: ResizeSize, options: ResizeOptions = {}) {
+    const { interpolation = 'bilinear', antialias = true, maxSize } = options;
+    const { keepAspectRatio = false, ensureMultipleOf = 1, rounding = 'nearest' } = options;
+    if (size !== 'input') sizeOfSides(size, 'Resize');
+    if (!(Number.isInteger(ensureMultipleOf) && ensureMultipleOf > 0)) {
+      throw new GlobalPercError(
+        `Resize: ensureMultipleOf should be a positive integer, got ${JSON.stringify(ensureMultipleOf)}`,
+        { code: 'invalid-option' },
+      );
+    }
+    if (keepAspectRatio && (size === 'input' || maxSize !== undefined)) {
+      throw new GlobalPercError('Resize: keepAspectRatio needs a size in pixels, and no maxSize beside it', {
+        code: 'invalid-option',
+      });
+    }
     if (maxSize !== undefined && !(typeof size === 'number' && Number.isInteger(maxSize) && maxSize > 0)) {
       throw new GlobalPercError(
         `Resize: maxSize should be a positive integer, beside one size, got ${JSON.stringify(maxSize)} for size ${JSON.stringify(size)}`,
@@ -33,19 +77,44 @@ export class Resize implements Transform {
     this.size = size;
     this.interpolation = oneOf(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
     this.antialias = antialias;
+    this.keepAspectRatio = keepAspectRatio;
+    this.ensureMultipleOf = ensureMultipleOf;
+    this.rounding = oneOf(rounding, ['nearest', 'down', 'up'], 'Resize: rounding');
   }
 
+  /** @throws GlobalPercError when the image is too small for a multiple. */
   apply(image: Tensor): Tensor {
     requireImage(image, 'Resize');
     const [height, width] = this.target(image.dim(2), image.dim(3));
+    if (height === 0 || width === 0) {
+      throw new GlobalPercError(
+        `Resize: an image of shape [${image.shape}] becomes ${height}×${width}, as sides are multiples of ${this.ensureMultipleOf}; give a larger image`,
+      );
+    }
     const columns = this.matrix(image, image.dim(2), height);
     const rows = this.matrix(image, image.dim(3), width);
     const tall = columns ? columns.matmul(image) : image;
     return rows ? tall.matmul(rows.swapAxes(0, 1)) : tall;
   }
 
-  /** One size is that of the shorter edge; the other follows, rounded down. */
   private target(height: number, width: number): readonly [number, number] {
+    const [tall, wide] = this.keepAspectRatio ? this.likeInput(height, width) : this.aim(height, width);
+    const round = (side: number): number =>
+      ROUNDINGS[this.rounding](side / this.ensureMultipleOf) * this.ensureMultipleOf;
+    return [round(tall), round(wide)];
+  }
+
+  /** Both sides times the scale that is nearer to 1. */
+  private likeInput(height: number, width: number): readonly [number, number] {
+    const [tall, wide] = sizeOfSides(this.size as Size, 'Resize');
+    const [byHeight, byWidth] = [tall / height, wide / width];
+    const scale = Math.abs(1 - byWidth) < Math.abs(1 - byHeight) ? byWidth : byHeight;
+    return [scale * height, scale * width];
+  }
+
+  /** One size is that of the shorter edge; the other follows, rounded down. */
+  private aim(height: number, width: number): readonly [number, number] {
+    if (this.size === 'input') return [height, width];
     if (typeof this.size !== 'number') return this.size;
     const most = this.maxSize ?? Number.POSITIVE_INFINITY;
     const free = Math.floor((this.size * Math.max(height, width)) / Math.min(height, width));

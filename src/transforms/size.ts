@@ -14,3 +14,9 @@ export function sizeOfSides(size: Size, name: string): readonly [number, number]
     `${name}: size should be a positive integer or [height, width], got ${JSON.stringify(size)}`,
   );
 }
+
+/** Rounds to the nearest integer, halves to the even one, as Python does. */
+export const roundHalfEven = (x: number): number => {
+  const floor = Math.floor(x);
+  return x - floor === 0.5 ? floor + (floor % 2) : Math.round(x);
+};

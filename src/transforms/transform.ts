@@ -5,6 +5,11 @@ import { GlobalPercError, type Tensor } from '../graph/index.js';
 export class Draws {
   private readonly drawn = new Map<object, Tensor>();
 
+  /** Whether anything was drawn. */
+  get used(): boolean {
+    return this.drawn.size > 0;
+  }
+
   /** The tensor that `draw` made for this transform the first time. */
   once(transform: object, draw: () => Tensor): Tensor {
     const known = this.drawn.get(transform) ?? draw();
@@ -16,8 +21,6 @@ export class Draws {
 /** A differentiable piece of graph in front of the model. */
 export interface Transform {
   apply(image: Tensor, draws: Draws): Tensor;
-  /** True when every run draws anew. */
-  readonly random?: boolean;
   /** True when it expects images in [0, 1]. */
   readonly normalizes?: boolean;
 }

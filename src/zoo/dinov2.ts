@@ -233,14 +233,16 @@ export class DinoVisionTransformer extends Module {
   }
 
   /**
-   * As Module's, for the names of the original's files, those of Hugging Face's (`facebook/dinov2-small` …), whose
+   * `loadStateDict` takes the names of the original's files, those of Hugging Face's (`facebook/dinov2-small` …), whose
    * classifier, if there is one, is left out, and timm's. For images other than imgSize², timm resamples the position
    * embeddings with interpolateAntialias true and interpolateOffset 0.
    * @throws GlobalPercError listing, by the names of the file, what is missing, not known, or of another shape.
    */
-  override loadStateDict(state: Readonly<Record<string, StoredTensor>>): this {
+  protected override adaptedState(
+    state: Readonly<Record<string, StoredTensor>>,
+  ): Readonly<Record<string, StoredTensor>> {
     const expected = new Map(this.namedState());
-    return super.loadStateDict(fromTimm(fromHuggingFace(state, expected), expected));
+    return fromTimm(fromHuggingFace(state, expected), expected);
   }
 }
 

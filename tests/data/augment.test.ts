@@ -1,6 +1,7 @@
 /** Paired transforms: one choice for all images of a sample. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { DecodedImage } from '../../src/data/decoded-image.js';
 import {
   CenterCrop,
   Compose,
@@ -9,7 +10,6 @@ import {
   RandomHorizontalFlip,
   RandomRotate90,
 } from '../../src/data/index.js';
-import { Uint8Image } from '../../src/data/uint8-image.js';
 import { GlobalPercError } from '../../src/graph/index.js';
 import { Generator } from '../../src/random/index.js';
 import { numberedImage, randomImage } from './images.js';
@@ -64,7 +64,7 @@ describe('RandomCrop', () => {
 
   it('takes the same from a decoded image as from its values', () => {
     const bytes = Uint8Array.from({ length: 6 * 5 * 3 }, (_, i) => i);
-    const image = new Uint8Image({ bytes, height: 6, width: 5 });
+    const image = new DecodedImage({ samples: bytes, height: 6, width: 5 });
     const crops = new RandomCrop([3, 2]).apply([image, { dims: image.dims, data: image.data }], new Generator(7));
     expect(crops[0]).toEqual(crops[1]);
     expect(image.data[30 + 7]).toBe(Math.fround((3 * 7 + 1) / 255));

@@ -89,7 +89,9 @@ describe('a sample', () => {
 describe('decoded images', () => {
   it('are kept, those used last while there is room', async () => {
     const bytes = new Uint8Array(3 * 5000 * 6000);
-    const decode = vi.spyOn(images, 'decode').mockImplementation(async () => ({ bytes, height: 5000, width: 6000 }));
+    const decode = vi
+      .spyOn(images, 'decode')
+      .mockImplementation(async () => ({ samples: bytes, height: 5000, width: 6000 }));
     const paths = await Promise.all(['a', 'b', 'c', 'd'].map((name, i) => putPng(join(folder, `${name}.png`), i)));
     const dataset = await ImageFolder.open(paths, { transform: new RandomCrop(1) });
     // Two of 90 MB fit into 256 MB.

@@ -55,6 +55,25 @@ describe('refuses what Python would call, in every protocol', () => {
   });
 });
 
+describe('NumPy scalars', () => {
+  const scalar = (type: string, state: string, bytes: string): string =>
+    `cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\n(S'${type}'\nI00\nI01\ntR${state}S'${bytes}'\ntR.`;
+  const state = (order: string): string => `(I3\nS'${order}'\nNNNI-1\nI-1\nI0\ntb`;
+
+  it.each<[string, string, string]>([
+    ['of too few bytes', scalar('f8', state('<'), 'abc'), 'made of a NumPy dtype and a text'],
+    ['of other types', scalar('O8', state('|'), ''), "numpy.dtype('O8')"],
+    ['of texts', scalar('U4', state('<'), ''), "numpy.dtype('U4')"],
+    ['without a type', "cnumpy.core.multiarray\nscalar\n(S'f8'\nS''\ntR.", 'made of a text and a text'],
+    ['of a dtype of a number', 'cnumpy\ndtype\n(I1\ntR.', 'numpy.dtype(a number)'],
+    ['of the wrong width', `cnumpy._core.multiarray\nscalar\n(cnumpy\ndtype\n(S'f8'\ntRC\x02abtR.`, 'of 8 bytes has 2'],
+    ['whose dtype has no state', "cnumpy\ndtype\n(S'f8'\ntR}b.", 'the state of a NumPy dtype'],
+  ])('refuses those %s', (_, text, message) => {
+    expect(() => read(text)).toThrow(GlobalPercError);
+    expect(() => read(text)).toThrow(message);
+  });
+});
+
 it('reads what Python 2 wrote: text in quotes, and integers with an L', () => {
   expect(read("(S'a\\x41\\n\\'b'\nL12L\nI-3\nI01\nF1e3\nU\x02hil.")).toEqual(["aA\n'b", 12, -3, true, 1000, 'hi']);
 });

@@ -72,6 +72,12 @@ it.each([
   ['a compiled module', ['_orig_mod.a', '_orig_mod.b.c'], ['a', 'b.c']],
   ['a compiled module in parallel', ['module._orig_mod.a', 'module._orig_mod.b.c'], ['a', 'b.c']],
   ['a parallel module, compiled', ['_orig_mod.module.a', '_orig_mod.module.b.c'], ['a', 'b.c']],
+  ['a compiled part', ['a._orig_mod.b', 'a._orig_mod._orig_mod.c', 'd'], ['a.b', 'a.c', 'd']],
+  ['a sharded module', ['_fsdp_wrapped_module.a._checkpoint_wrapped_module.b', 'c'], ['a.b', 'c']],
+  ['a compiled part in a parallel module', ['module.a._orig_mod.b', 'module.c'], ['a.b', 'c']],
+  ['parts that would become one', ['a._orig_mod.b', 'a.b'], ['a._orig_mod.b', 'a.b']],
+  ['a part whose name only ends so', ['my_orig_mod.a', 'b'], ['b', 'my_orig_mod.a']],
+  ['a module with one part called model', ['model.a', 'model.b'], ['model.a', 'model.b']],
   ['a module with a part of that name', ['module.module.a', 'module.module.b'], ['module.a', 'module.b']],
   ['a part of that name beside others', ['module.a', 'n_averaged', 'b'], ['b', 'module.a', 'n_averaged']],
 ])('names of %s', async (_, names, expected) => {
@@ -80,6 +86,30 @@ it.each([
   writeFileSync(path, formatSafetensors(Object.fromEntries(names.map((name) => [name, tensor]))));
   expect(Object.keys(await readStateDict(path)).sort()).toEqual(expected);
 });
+
+it.each([
+  ['pointer.safetensors', 'no safetensors file: it is a Git LFS pointer, which only names the file: fetch'],
+  ['pointer.pth', 'no file of torch.save: it is a Git LFS pointer'],
+  ['pointer.safetensors.index.json', "an object 'weight_map', but it is a Git LFS pointer"],
+])('names the pointer that Git keeps in place of a large file: %s', async (name, message) => {
+  const path = join(folder, name);
+  writeFileSync(path, 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 346000000\n');
+  await expect(readStateDict(path)).rejects.toThrow(GlobalPercError);
+  await expect(readStateDict(path)).rejects.toMatchObject({ code: 'invalid-file' });
+  await expect(readStateDict(path)).rejects.toThrow(message);
+});
+
+it.each(['pth', 'safetensors', 'safetensors.index.json'])(
+  'one line for an empty or foreign file: .%s',
+  async (ending) => {
+    for (const content of ['', '<!DOCTYPE html><html>Not found</html>', '\x89PNG\r\n\x1a\n0000000000']) {
+      const path = join(folder, `foreign.${ending}`);
+      writeFileSync(path, content, 'latin1');
+      await expect(readStateDict(path)).rejects.toMatchObject({ name: 'GlobalPercError', code: 'invalid-file' });
+      await expect(readStateDict(path)).rejects.toThrow(/^[^\n]*foreign[^\n]*$/);
+    }
+  },
+);
 
 it('tensors that are views of one storage share its memory; a small one that is a copy keeps nothing else', async () => {
   const { whole, offset, one_row: row, transposed } = await readStateDict(checkpoint('strides-zip.pt'));

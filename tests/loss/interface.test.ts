@@ -44,10 +44,10 @@ describe.each(makers)('%s', (_name, make) => {
     expect(again.value).toBeCloseTo(value, 4);
     expect(await loss.evaluate(pred, encoded)).toBeCloseTo(value, 4);
     // Downhill along the gradient.
-    const step = 1e-4 / Math.hypot(...(grad.data as Float32Array));
+    const step = 1e-4 / Math.hypot(...grad.data);
     const moved = {
       dims: shape,
-      data: pred.data.map((x, i) => x - step * 100 * ((grad.data as Float32Array)[i] as number)),
+      data: pred.data.map((x, i) => x - step * 100 * (grad.data[i] as number)),
     };
     expect(await loss.evaluate(moved, target)).toBeLessThan(value);
   });
@@ -151,7 +151,8 @@ describe('GlobalPercLoss', () => {
   });
 
   it('crops both images at the same random place, another at each run', async () => {
-    const crop = new transforms.RandomCrop(24, { seed: 5 });
+    // Without a seed: two draws in one run would differ.
+    const crop = new transforms.RandomCrop(24);
     await using loss = new GlobalPercLoss(
       await vgg(),
       new GlobalPercConfig({
@@ -162,7 +163,7 @@ describe('GlobalPercLoss', () => {
       }),
     );
     const image = random(shape);
-    expect(await loss.evaluate(image, image)).toBe(0);
+    for (let i = 0; i < 5; i += 1) expect(await loss.evaluate(image, image)).toBe(0);
     const other = random(shape);
     const values = new Set<number>();
     for (let i = 0; i < 6; i += 1) values.add(await loss.evaluate(image, other));

@@ -70,7 +70,7 @@ describe('values of further inputs', () => {
   it('are inputs of the compiled file', async () => {
     const loss = await lossOf({ offset: OFFSET });
     const compiled = await loadModel(await loss.compile(IMAGE.dims, { inputs: { factor: 1 } }), { input: 'pred' });
-    expect(compiled.openInputs.map(({ name }) => name)).toEqual(['factor', 'target']);
+    expect(compiled.openInputs.map(({ name }) => name)).toEqual(['target', 'factor']);
   });
 });
 
@@ -79,8 +79,12 @@ describe('refused with a clear line', () => {
     (await lossOf(constants)).evaluate(IMAGE, TARGET, { inputs });
   const cases: [string, () => Promise<unknown>, RegExp][] = [
     ['an input without value', () => call({ offset: OFFSET }), /input 'factor' \(int64 \[batch\]\) has no value/],
-    ['an unknown name', () => call({ timestep: 1 }), /no input 'timestep' besides the image; the model has 'factor'/],
-    ['the image itself', () => call({ image: 1 }), /input 'image' receives the image/],
+    [
+      'an unknown name',
+      () => call({ timestep: 1 }),
+      /no open input 'timestep' besides the image; open are factor, offset/,
+    ],
+    ['the image itself', () => call({ image: 1 }), /no open input 'image' besides the image/],
     [
       'a shape that does not fit',
       () => call({ offset: IMAGE }),

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readStateDict } from '../../src/data/index.js';
 import { constantOf, GlobalPercError, numbersOf, type Shape, sizeOf, Tensor } from '../../src/graph/index.js';
-import { GlobalPercConfig, GlobalPercLoss } from '../../src/loss/index.js';
+import { GlobalPercConfig, GlobalPercLoss, type Scene } from '../../src/loss/index.js';
 import { loadModel, type Model } from '../../src/model/index.js';
 import type { StoredTensor } from '../../src/nn/conversion.js';
 import * as nn from '../../src/nn/index.js';
@@ -259,7 +259,9 @@ describe('as a teacher', () => {
     expect(everything.hooks.map(described)).toEqual(visible.map(described));
     const pred = fixture.tensor(test.tensors.pred);
     const image = createGraph().input('input', 'float32', pred.shape);
-    await expectHooks(image.graph, await runSteps(everything.features(image, new Draws(), {})), visible, test);
+    const scene = { session: {}, options: {}, draws: new Draws() } as Scene;
+    const activations = await runSteps(everything.description.activations(image, scene));
+    await expectHooks(image.graph, activations, visible, test);
 
     const loss = lossOf(model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
     const { value, grad, hooks } = await loss.valueAndGrad(hostOf(pred), hostOf(fixture.tensor(test.tensors.target)));

@@ -63,6 +63,44 @@ describe('state dicts', () => {
     expect(target.stateDict()).toEqual(before);
   });
 
+  it('of old files lack the counts of batches: the module keeps its own', () => {
+    const target = model();
+    const { '1.norm.num_batches_tracked': _count, ...rest } = model().stateDict();
+    const count = { dtype: 'int64', dims: [], data: BigInt64Array.of(5n) } as const;
+    target.loadStateDict({ ...rest, '1.norm.num_batches_tracked': count });
+    expect(target.loadStateDict(rest).stateDict()).toEqual({ ...rest, '1.norm.num_batches_tracked': count });
+    expect(target.loadStateDict(rest, { strict: false })).toEqual({ missingKeys: [], unexpectedKeys: [] });
+    const { '1.norm.running_mean': _mean, ...less } = rest;
+    expect(() => target.loadStateDict(less)).toThrow(/missing: 1\.norm\.running_mean$/);
+  });
+
+  it('that are not strict are loaded as far as they go, and what is left out is named', () => {
+    const [source, target] = [model(), model()];
+    const before = target.stateDict();
+    const { '0.bias': _bias, '1.norm.running_mean': _mean, ...rest } = source.stateDict();
+    const state = { ...rest, extra: rest['0.weight'] as nn.StateTensor };
+    expect(target.loadStateDict(state, { strict: false })).toEqual({
+      missingKeys: ['0.bias', '1.norm.running_mean'],
+      unexpectedKeys: ['extra'],
+    });
+    expect(target.stateDict()).toEqual({
+      ...source.stateDict(),
+      '0.bias': before['0.bias'],
+      '1.norm.running_mean': before['1.norm.running_mean'],
+    });
+  });
+
+  it('of another shape are refused whether strict or not, and so is an unknown option', () => {
+    const target = model();
+    const before = target.stateDict();
+    const state = { '0.bias': { dtype: 'float32', dims: [2], data: new Float32Array(2) } } as const;
+    const load = (): unknown => target.loadStateDict(state, { strict: false });
+    expect(load).toThrow(GlobalPercError);
+    expect(load).toThrow(/: of another shape: 0\.bias \[2\] instead of \[4\]$/);
+    expect(target.stateDict()).toEqual(before);
+    expect(() => target.loadStateDict(before, { stric: false } as never)).toThrow(/stric/);
+  });
+
   it('list a shared module under each of its keys, its parameters once', () => {
     const linear = new nn.Linear(2, 2);
     const twice = new nn.Sequential(linear, new nn.ReLU(), linear);

@@ -57,12 +57,16 @@ describe('what is refused', () => {
     ['nothing', new Uint8Array(), /model\.onnx: not an ONNX file \(it is empty\)/],
     ['a PNG', ascii('\x89PNG\r\n\x1a\n0000'), /not an ONNX file \(it is a PNG image\)/],
     ['text', ascii('hello world, this is not a model\n'), /not an ONNX file \(its 33 bytes/],
-    ['a web page', ascii('\n<!DOCTYPE html><html>'), /not an ONNX file \(it looks like a web page/],
+    ['a web page', ascii('\n<!DOCTYPE html><html>'), /not an ONNX file \(it is a web page/],
     ['a directory listing', ascii('total 8\ndrwxr-xr-x 2 root root 4096 .\n'), /not an ONNX file/],
     ['a Git LFS pointer', ascii('version https://git-lfs.github.com/spec/v1\n'), /git lfs pull/],
     ['a checkpoint', ascii('PK\x03\x04....'), /torch\.onnx\.export/],
     ['a legacy checkpoint', ascii('\x80\x04....'), /it is a Python pickle/],
-    ['weights alone', ascii('\x08\x01\0\0\0\0\0\0{"__metadata__'), /it holds weights alone, as safetensors/],
+    [
+      'weights alone',
+      ascii('\x08\x01\0\0\0\0\0\0{"__metadata__'),
+      /it is a safetensors file, which holds weights alone/,
+    ],
     ['zeros', new Uint8Array(64), /not an ONNX file/],
   ])('%s', (_, bytes, message) => expect(parse(bytes)).rejects.toThrow(message));
 

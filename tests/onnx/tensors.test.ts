@@ -147,6 +147,10 @@ describe('external data', () => {
     await expect(read(spec, { external: () => fileInMemory(file.subarray(0, 4)) })).rejects.toThrow(
       /bytes 0 to 8 of 'model\.onnx_data', which has 4/,
     );
+    const pointer = new TextEncoder().encode('version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 8\n');
+    await expect(read(spec, { external: () => fileInMemory(pointer) })).rejects.toThrow(
+      /'model\.onnx_data' beside the model, but that is a Git LFS pointer, .* `git lfs pull`/,
+    );
     await expect(read(external({ location: '../secret' }), { external: () => fileInMemory(file) })).rejects.toThrow(
       /outside the model's directory/,
     );

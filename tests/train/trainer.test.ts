@@ -79,6 +79,31 @@ describe('a run', () => {
     expect(await of(1)).not.toBe(await of(2));
   });
 
+  it('refuses to resume with another seed, and changes nothing', async () => {
+    await using first = await Trainer.create(smallNet(), new L1Loss(), new SGD({ lr: 0.1 }), { batch: BATCH, seed: 1 });
+    await first.step(image(1), image(2));
+    await using other = await Trainer.create(smallNet(), new L1Loss(), new SGD({ lr: 0.1 }), { batch: BATCH, seed: 2 });
+    const before = smallNet().stateDict();
+    await expect(other.restore(await first.checkpoint())).rejects.toThrow(/made with seed 1, this trainer has seed 2/);
+    await other.synchronize();
+    expect(other.steps).toBe(0);
+    expect(other.student.stateDict()).toEqual(before);
+  });
+
+  it('is evaluated the same whatever step it is at, random crops included', async () => {
+    const crop = new GlobalPercConfig({ printData: false, transformNormalization: new RandomCrop(8) });
+    const loss = new GlobalPercLoss(await loadModel(vgg), crop);
+    // Neither weights nor batch statistics move.
+    const still = new Sequential(new Conv2d(3, 3, 1), new Dropout(0.5));
+    await using trainer = await Trainer.create(still, loss, new SGD({ lr: 0 }), { batch: BATCH });
+    const at = async (): Promise<number> => (await trainer.evaluate(image(1), image(2))).loss;
+    const first = await at();
+    const steps = [await trainer.step(image(1), image(2)), await trainer.step(image(1), image(2))];
+    expect(new Set(steps.map(({ loss: value }) => value)).size).toBe(2);
+    expect(await at()).toBe(first);
+    await loss.dispose();
+  });
+
   it('keeps only the last checkpoint', async () => {
     await using trainer = await Trainer.create(smallNet(), new L1Loss(), new SGD(), { batch: BATCH });
     const run = join(folder, 'last');

@@ -56,6 +56,28 @@ it.each([
   expect(new Resize(size, { maxSize }).apply(image).shape).toEqual([1, 3, ...expected]);
 });
 
+it.each([
+  ['nearest', [24, 32]],
+  ['down', [16, 32]],
+  ['up', [24, 40]],
+] as const)('Resize rounds 21 × 35 to multiples of 8: %s', (rounding, expected) => {
+  const image = createGraph().input('image', 'float32', [1, 3, 21, 35]);
+  const resize = new Resize('input', { ensureMultipleOf: 8, rounding });
+  expect(resize.apply(image).shape).toEqual([1, 3, ...expected]);
+  expect(new Resize(21, { ensureMultipleOf: 8, rounding }).apply(image).shape).toEqual([1, 3, ...expected]);
+});
+
+it('Resize to two sizes with keepAspectRatio gives what Resize to the size it comes to gives', async () => {
+  const graph = createGraph();
+  const image = graph.input('image', 'float32', [1, 3, 7, 10]);
+  const kept = new Resize([4, 8], { keepAspectRatio: true, ensureMultipleOf: 2, interpolation: 'bicubic' });
+  const outputs = { kept: kept.apply(image), plain: new Resize([6, 8], { interpolation: 'bicubic' }).apply(image) };
+  expect(outputs.kept.shape).toEqual([1, 3, 6, 8]);
+  const values = Array.from({ length: 210 }, (_, i) => (i * 37) % 101);
+  const results = await runGraph(graph, outputs, { image: constantOf('float32', [1, 3, 7, 10], values) });
+  expectClose(results.kept ?? [], results.plain ?? [], 0, 'kept');
+});
+
 it('PermuteChannels reorders channels', async () => {
   const graph = createGraph();
   const image = graph.input('image', 'float32', [1, 3, 1, 2]);
@@ -81,6 +103,27 @@ describe('wrong use', () => {
       () => new Resize(9, { maxSize: 0 }),
       /maxSize should be a positive integer, beside one size/,
     ],
+    [
+      'keepAspectRatio beside maxSize',
+      () => new Resize(9, { maxSize: 12, keepAspectRatio: true }),
+      /keepAspectRatio needs a size in pixels, and no maxSize beside it/,
+    ],
+    ['keepAspectRatio of any size', () => new Resize('input', { keepAspectRatio: true }), /needs a size in pixels/],
+    [
+      'half a multiple',
+      () => new Resize(9, { ensureMultipleOf: 0.5 }),
+      /ensureMultipleOf should be a positive integer/,
+    ],
+    [
+      'an unknown rounding',
+      () => new Resize(9, { rounding: 'away' as never }),
+      /rounding should be one of nearest, down/,
+    ],
+    [
+      'an image smaller than a multiple',
+      () => new Resize('input', { ensureMultipleOf: 32, rounding: 'down' }).apply(image()),
+      /an image of shape \[1,3,8,8\] becomes 0×0, as sides are multiples of 32/,
+    ],
     ['three paddings', () => new Pad([1, 2, 3] as never), /1, 2 or 4 non-negative integers/],
     [
       'a reflection as large as the image',
@@ -100,7 +143,7 @@ describe('wrong use', () => {
     [
       'an unknown option',
       () => fromJSON([{ resize: { size: 8, max_size: 9 } }]),
-      /transform option 'max_size' is not known; expected size, interpolation, antialias, maxSize in \{"size":8/,
+      /transform option 'max_size' is not known; expected size, interpolation, antialias, maxSize, keepAspectRatio, ensureMultipleOf, rounding in \{"size":8/,
     ],
     ['no means', () => fromJSON([{ normalize: null }]), /Normalize: mean and std should be lists/],
     ['no padding', () => fromJSON([{ pad: null }]), /Pad: padding should be 1, 2 or 4 non-negative integers, got null/],

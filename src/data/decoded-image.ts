@@ -1,4 +1,4 @@
-/** Decoded images in a quarter of the memory of float32. */
+/** Decoded images in no more memory than their files' precision needs. */
 import type { ImageTensor } from './tensor.js';
 
 /** A rectangle in pixels. */
@@ -9,22 +9,22 @@ export interface Box {
   readonly width: number;
 }
 
-/** Bytes as a decoder gives them: [H, W, 3], in 0 … 255. */
+/** Samples as a decoder gives them: [H, W, 3], bytes in 0 … 255 or floats in [0, 1]. */
 export interface Pixels {
-  readonly bytes: Uint8Array;
+  readonly samples: Uint8Array | Float32Array;
   readonly height: number;
   readonly width: number;
 }
 
 /** An image [3, H, W] whose values in [0, 1] are made when they are asked for; a crop of it makes only its own. */
-export class Uint8Image implements ImageTensor {
+export class DecodedImage implements ImageTensor {
   readonly dims: readonly [number, number, number];
-  private readonly bytes: Uint8Array;
+  private readonly samples: Uint8Array | Float32Array;
   private whole: Float32Array | undefined;
 
-  constructor({ bytes, height, width }: Pixels) {
+  constructor({ samples, height, width }: Pixels) {
     this.dims = [3, height, width];
-    this.bytes = bytes;
+    this.samples = samples;
   }
 
   get data(): Float32Array {
@@ -37,11 +37,12 @@ export class Uint8Image implements ImageTensor {
   crop({ top, left, height, width }: Box): ImageTensor {
     const data = new Float32Array(3 * height * width);
     const area = height * width;
+    const most = this.samples instanceof Uint8Array ? 255 : 1;
     for (let y = 0; y < height; y += 1) {
       const row = 3 * ((top + y) * this.dims[2] + left);
       for (let x = 0; x < width; x += 1) {
         for (let channel = 0; channel < 3; channel += 1) {
-          data[channel * area + y * width + x] = (this.bytes[row + 3 * x + channel] as number) / 255;
+          data[channel * area + y * width + x] = (this.samples[row + 3 * x + channel] as number) / most;
         }
       }
     }

@@ -1,0 +1,2 @@
+export { begin, type Progress, type StepOptions } from './progress.js';
+export { type Draft, type Program, Runner } from './runner.js';

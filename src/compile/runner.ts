@@ -1,0 +1,109 @@
+/**
+ * From a drafted graph to a session that runs it: the one place where graphs are finished and opened, sessions kept and
+ * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
+ */
+import { GlobalPercError, type Graph } from '../graph/index.js';
+import { requiredOpset } from '../ops/index.js';
+import { fold, simplify } from '../passes/index.js';
+import { runSteps, runStepsSync, Session, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
+import { begin, type StepOptions } from './progress.js';
+
+/** A graph as it was written down, and what its owner must know to run it. */
+export interface Draft<Details> {
+  readonly graph: Graph;
+  readonly details: Details;
+}
+
+/** A draft that is ready to run. */
+export interface Program<Details> {
+  readonly session: Session;
+  readonly details: Details;
+}
+
+export class Runner<Details> {
+  /** Whether `dispose` was called. */
+  disposed = false;
+  private readonly owner: string;
+  private readonly session: SessionOptions;
+  private readonly programs = new Map<string, Program<Details>>();
+  private readonly turns = new Turns();
+
+  /** @param owner what messages call the thing that was disposed, e.g. `loss`. @param session for ONNX Runtime. */
+  constructor(owner: string, session: SessionOptions) {
+    this.owner = owner;
+    this.session = session;
+  }
+
+  /** Carries out a task after those that were asked for before. @throws GlobalPercError after `dispose`. */
+  take<T>(task: () => Promise<T>, { signal }: StepOptions = {}): Promise<T> {
+    return this.turns.take(() => {
+      this.requireOpen();
+      signal?.throwIfAborted();
+      return task();
+    });
+  }
+
+  /** As `take`, for a computation in steps. */
+  inTurn<T>(steps: () => Steps<T>, options: StepOptions = {}): Promise<T> {
+    return this.take(() => runSteps(steps()), options);
+  }
+
+  /** Carries out a computation and blocks until it is done. @throws GlobalPercError while an asynchronous one runs. */
+  blocking<T>(steps: () => Steps<T>, { signal }: StepOptions = {}): T {
+    this.requireOpen();
+    signal?.throwIfAborted();
+    if (this.turns.idle) return runStepsSync(steps());
+    throw new GlobalPercError(
+      `an asynchronous call of this ${this.owner} is not done yet: await it before a synchronous one`,
+      { code: 'runtime' },
+    );
+  }
+
+  /** The program of a key: drafted, finished and opened where it is not known yet. */
+  *program(
+    key: string,
+    draft: () => Draft<Details> | Steps<Draft<Details>>,
+    options: StepOptions,
+  ): Steps<Program<Details>> {
+    const known = this.programs.get(key);
+    if (known) return known;
+    const drafted = draft();
+    const { graph, details } = 'graph' in drafted ? drafted : yield* drafted;
+    const finished = yield* this.finished(graph, options);
+    begin('open', options);
+    const program = { session: yield* Session.open(finished, requiredOpset(finished), this.session), details };
+    this.programs.set(key, program);
+    return program;
+  }
+
+  /** A drafted graph as it is run, and as it is written to files. */
+  *finished(draft: Graph, options: StepOptions): Steps<Graph> {
+    begin('fold', options);
+    const graph = simplify(draft);
+    yield* fold(graph, this.session);
+    options.signal?.throwIfAborted();
+    return graph;
+  }
+
+  /** Closes every session, after the calls asked for before. @param last done before, while everything can still run. */
+  async dispose(last: () => Promise<void> = async () => undefined): Promise<void> {
+    await this.turns.take(async () => {
+      if (this.disposed) return;
+      await last();
+      this.disposed = true;
+      await runSteps(this.close());
+    });
+  }
+
+  /** Closes every session at once; `dispose` waits for its turn. */
+  *close(): Steps<void> {
+    const programs = [...this.programs.values()];
+    this.programs.clear();
+    for (const { session } of programs) yield* session.dispose();
+  }
+
+  private requireOpen(): void {
+    if (!this.disposed) return;
+    throw new GlobalPercError(`this ${this.owner} was disposed; make a new one`, { code: 'disposed' });
+  }
+}

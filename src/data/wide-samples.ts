@@ -1,0 +1,89 @@
+/** Images whose samples have more than 8 bits, decoded without losing any. */
+import sharp, { type Metadata } from 'sharp';
+import { GlobalPercError } from '../graph/index.js';
+import { applyProfile } from './colour-profile.js';
+import type { Pixels } from './decoded-image.js';
+
+/** Spaces whose samples are grey or RGB; others, such as CMYK and Lab, are converted by the library. */
+const PLAIN: readonly (string | undefined)[] = ['b-w', 'grey16', 'srgb', 'rgb', 'rgb16', 'scrgb', 'multiband'];
+
+/** The largest 16-bit sample. */
+const MOST = 65535;
+
+/** Whether an image should be decoded here. */
+export const isWide = ({ depth, space }: Metadata): boolean => depth !== 'uchar' && PLAIN.includes(space);
+
+/**
+ * Decodes an image to sRGB floats: integers divided by their largest value and converted from their profile, floats by
+ * their value.
+ * @param size as in `decode`.
+ * @throws GlobalPercError when a sample is signed, complex, of half precision and grey, NaN, or outside [0, 1].
+ */
+export async function decodeWide(
+  bytes: Uint8Array,
+  header: Metadata,
+  size: readonly [number, number] | undefined,
+): Promise<Pixels> {
+  const { space, icc, bitsPerSample = 16 } = header;
+  const depth = depthOf(header);
+  // Profiles are not applied by the library: to 16 bits it does so coarsely, and goes to Display P3.
+  const image = sharp(bytes, { ignoreIcc: true })
+    .rotate()
+    .removeAlpha()
+    .toColourspace(space as string);
+  const { data, info } = await image.raw({ depth }).toBuffer({ resolveWithObject: true });
+  const { channels, height, width } = info;
+  if (channels !== 1 && channels !== 3) throw refused(`it has ${channels} channels that are not colours`);
+  const values = valuesOf(Uint8Array.from(data), depth);
+  // Samples of 10 or 12 bits are shifted up to 16.
+  const most = { float: 1, uint: 2 ** 32 - 1, ushort: (2 ** bitsPerSample - 1) * 2 ** (16 - bitsPerSample) }[depth];
+  const samples = Float32Array.from({ length: 3 * height * width }, (_, i) => {
+    const at = channels === 3 ? i : Math.floor(i / 3);
+    return (values[at] as number) / most;
+  });
+  if (depth === 'float') requireRange(samples, width);
+  else if (icc) applyProfile(icc, samples, channels === 1);
+  return size ? await resized({ samples, height, width }, size) : { samples, height, width };
+}
+
+type Depth = 'ushort' | 'uint' | 'float';
+
+function depthOf({ depth, space }: Metadata): Depth {
+  // The library takes half-precision greys for integers.
+  if (depth === 'float' && space !== 'grey16') return depth;
+  if (depth === 'ushort' || depth === 'uint') return depth;
+  throw refused(`its samples are ${depth === 'float' ? 'grey half-precision floats' : `of the type ${depth}`}`);
+}
+
+function valuesOf({ buffer }: Uint8Array<ArrayBuffer>, depth: Depth): Uint16Array | Uint32Array | Float32Array {
+  if (depth === 'ushort') return new Uint16Array(buffer);
+  return depth === 'uint' ? new Uint32Array(buffer) : new Float32Array(buffer);
+}
+
+function requireRange(samples: Float32Array, width: number): void {
+  const at = samples.findIndex((value) => !(value >= 0 && value <= 1));
+  if (at < 0) return;
+  const pixel = Math.floor(at / 3);
+  throw refused(
+    `its float samples should be in [0, 1], one is ${samples[at]} (row ${Math.floor(pixel / width)}, column ${pixel % width})`,
+  );
+}
+
+/** Scales to cover a size, in 16 bits. */
+async function resized({ samples, height, width }: Pixels, size: readonly [number, number]): Promise<Pixels> {
+  const raw = Uint16Array.from(samples, (value) => Math.round(value * MOST));
+  const { data, info } = await sharp(raw, { raw: { height, width, channels: 3 } })
+    .resize({ height: size[0], width: size[1], fit: 'cover' })
+    .toColourspace('rgb16')
+    .raw({ depth: 'ushort' })
+    .toBuffer({ resolveWithObject: true });
+  const values = valuesOf(Uint8Array.from(data), 'ushort');
+  return {
+    samples: Float32Array.from(values, (value) => value / MOST),
+    height: info.height,
+    width: info.width,
+  };
+}
+
+const refused = (problem: string): GlobalPercError =>
+  new GlobalPercError(`${problem}; convert it to 8 or 16-bit integers`, { code: 'invalid-file' });

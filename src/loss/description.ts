@@ -1,0 +1,176 @@
+/** What a loss is, apart from how it runs: what it reads, how it compares, what it must know first. Descriptions compose. */
+import type { StepOptions } from '../compile/index.js';
+import { concat, constantOf, GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import type { InputValue } from '../model/index.js';
+import type { ModuleCall } from '../modules/index.js';
+import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
+import type { Draws } from '../transforms/index.js';
+
+/** What is compared: a tensor, or several, in the order in which the loss made them. */
+export type Features = Tensor | readonly Features[];
+
+/** A loss as a piece of a graph. The graph may be a loss's own, or that of a training step. */
+export interface LossDescription<F extends Features = Features> {
+  /** What is read of the prediction. */
+  prediction(scene: Scene): Steps<F>;
+  /** What is read of the target; it depends on nothing else if targets are to be encoded. */
+  target(scene: Scene): Steps<F>;
+  /** The loss of what was read. @throws GlobalPercError when that cannot be compared. */
+  compare(prediction: F, target: F, scene: Scene): Comparison;
+  /** Type of the target for an output of the given type. Default: the same. */
+  targetType?(output: TensorType): TensorType;
+  /** Inputs of its models that no image fills and that have no value yet. Default: none. */
+  readonly openInputs?: readonly OpenInput[];
+  /** Learns what it must know before its first graph. @param shape of the first prediction. */
+  prepare?(shape: Shape, context: RunContext): Steps<void>;
+  /** Looks at a concrete image, to warn about unlikely values. @param name what messages call it. */
+  inspect?(name: string, image: HostTensor): void;
+}
+
+/** An input that gets its value with every call. */
+export interface OpenInput {
+  readonly name: string;
+  /** Whether what is compared depends on it. */
+  readonly needed: boolean;
+  /** Its type, where the model's file declares it in full. */
+  readonly type: TensorType | undefined;
+  /** A value for it in its element type. @throws GlobalPercError when it does not fit. */
+  tensor(value: InputValue): HostTensor;
+  /** The error for a call that gives it none. */
+  missing(): GlobalPercError;
+}
+
+/** How a loss is run. */
+export interface RunContext {
+  readonly session: SessionOptions;
+  readonly options: CallOptions;
+}
+
+/** What a loss sees of the graph it becomes part of. */
+export interface Scene extends RunContext {
+  /** The prediction: what a student made of its input, in a training step. */
+  readonly output: Tensor;
+  readonly target: Tensor;
+  /** Shape of the target, also where it was read before. */
+  readonly targetShape: Shape;
+  /** The module that is trained; absent where a loss runs by itself. */
+  readonly student?: StudentScene;
+  readonly draws: Draws;
+  /** The tensor of an open input, which all who ask for it share. */
+  openInput(name: string): Tensor;
+}
+
+/** The student of a training step. */
+export interface StudentScene {
+  readonly module: object;
+  /** What it was given. */
+  readonly input: Tensor;
+  /** Its module calls in execution order. */
+  readonly calls: readonly ModuleCall[];
+}
+
+/** Options of what runs a loss. */
+export interface CallOptions extends StepOptions {
+  /** Values of the model's further inputs that `loadModel` left open, by name; a number fills the input. */
+  readonly inputs?: Readonly<Record<string, InputValue>>;
+}
+
+/** What a student can be trained with: any loss. */
+export interface Objective {
+  readonly description: LossDescription;
+  /** Whether its `dispose` was called. */
+  readonly disposed?: boolean;
+}
+
+/** The description of a loss that is still in use. @throws GlobalPercError after its disposal. */
+export function descriptionOf(loss: Objective): LossDescription {
+  if (!loss.disposed) return loss.description;
+  throw new GlobalPercError(`${loss.constructor.name} was disposed; make a new one`, { code: 'disposed' });
+}
+
+/** A place where activations are compared. */
+export interface Hook extends HookSite {
+  readonly weight: number;
+}
+
+/** A hook, before it has a weight. */
+export interface HookSite {
+  /** Position in execution order. */
+  readonly index: number;
+  /** Dotted path of the module, as PyTorch's `named_modules` gives it. */
+  readonly path: string;
+  /** PyTorch class name. */
+  readonly class: string;
+  /** Shape of the activation. */
+  readonly shape: Shape;
+}
+
+/** One hooked activation and its part in the loss: `value = Σ weight · loss`. */
+export interface HookLoss extends Hook {
+  /** Distance between prediction and target at this hook, before weighting. */
+  readonly loss: number;
+}
+
+/** What a loss computes from what it has read. */
+export interface Comparison {
+  /** Scalar. */
+  readonly loss: Tensor;
+  /** Shape `[hooks]`, unweighted. */
+  readonly hookLosses?: Tensor;
+  readonly hooks: readonly Hook[];
+}
+
+/** Appends a loss to a graph. */
+export function* lossIn(description: LossDescription, scene: Scene): Steps<Comparison> {
+  const prediction = yield* description.prediction(scene);
+  return compared(description, prediction, yield* description.target(scene), scene);
+}
+
+/** @throws GlobalPercError when the loss is not one number. */
+export function compared(
+  description: LossDescription,
+  prediction: Features,
+  target: Features,
+  scene: Scene,
+): Comparison {
+  const comparison = description.compare(prediction, target, scene);
+  const { shape, size } = comparison.loss;
+  if (size === 1) return comparison;
+  throw new GlobalPercError(`a loss must be one number, got shape [${shape}]: use reduction 'mean' or 'sum'`, {
+    code: 'invalid-option',
+  });
+}
+
+/** Σ weight · loss over hooks. @param losses one element each, in the order of the sites. */
+export function weightedHooks(
+  sites: readonly HookSite[],
+  losses: readonly Tensor[],
+  weights: readonly number[],
+): Comparison {
+  const hookLosses = concat(losses, 0);
+  const factors = hookLosses.graph.constant(constantOf('float32', [weights.length], weights));
+  return { loss: hookLosses.mul(factors).sum([0]), hookLosses, hooks: withWeights(sites, weights) };
+}
+
+export const withWeights = (sites: readonly HookSite[], weights: readonly number[]): Hook[] =>
+  sites.map((site, i) => ({ ...site, weight: weights[i] as number }));
+
+/** Hooked calls as places in a graph. */
+export const sitesOf = (calls: readonly ModuleCall[], activations: readonly Tensor[]): HookSite[] =>
+  calls.map(({ path, class: className }, index) => ({
+    index,
+    path,
+    class: className,
+    shape: (activations[index] as Tensor).shape,
+  }));
+
+/** How messages name a hook. */
+export const describeHook = ({ index, path, class: className }: Pick<Hook, 'index' | 'path' | 'class'>): string =>
+  `hook ${index} (${path ? `${path}, ` : ''}${className})`;
+
+/** The error for two images that cannot be compared. */
+export const differentShapes = (pred: Shape, target: Shape): GlobalPercError =>
+  new GlobalPercError(
+    `pred has shape [${pred}], target [${target}]: they must be the same, or be brought to one size by ` +
+      'transformNormalization (CenterCrop, Resize)',
+  );

@@ -1,0 +1,153 @@
+/** The graphs of a loss that runs by itself. */
+import { gradient } from '../autodiff/index.js';
+import { begin, type Draft } from '../compile/index.js';
+import { GlobalPercError, type Graph, type Shape, Tensor, type TensorType } from '../graph/index.js';
+import { createGraph } from '../ops/index.js';
+import type { Steps } from '../runtime/index.js';
+import { Draws } from '../transforms/index.js';
+import {
+  type Comparison,
+  compared,
+  type Features,
+  type Hook,
+  type LossDescription,
+  lossIn,
+  type RunContext,
+  type Scene,
+} from './description.js';
+import { openInputName } from './names.js';
+import { openTypes } from './open-inputs.js';
+
+/** What must be known to run a program of a loss. */
+export interface LossDetails {
+  readonly hooks: readonly Hook[];
+}
+
+/** The target of a program: an image of some shape, or what was read of one before. */
+export interface TargetSource {
+  readonly shape: Shape;
+  readonly features?: readonly TensorType[];
+}
+
+/** The loss, and its gradient where asked for. Outputs: `loss`, `grad`, `hook_losses`. */
+export function* draftLoss(
+  description: LossDescription,
+  shape: Shape,
+  target: TargetSource,
+  withGradient: boolean,
+  context: RunContext,
+): Steps<Draft<LossDetails>> {
+  const graph = createGraph();
+  const output = graph.input('pred', 'float32', shape);
+  const comparison = yield* comparisonIn(graph, description, output, target, context);
+  graph.output('loss', comparison.loss.reshape([]));
+  if (withGradient) {
+    begin('differentiate', context.options);
+    graph.output('grad', gradient(comparison.loss, [output])[0] as Tensor);
+  }
+  if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
+  return { graph, details: { hooks: comparison.hooks } };
+}
+
+function* comparisonIn(
+  graph: Graph,
+  description: LossDescription,
+  output: Tensor,
+  target: TargetSource,
+  context: RunContext,
+): Steps<Comparison> {
+  if (target.features === undefined) {
+    const image = graph.input('target', 'float32', target.shape);
+    return yield* lossIn(description, sceneOf(graph, description, { output, target: image }, target.shape, context));
+  }
+  const scene = sceneOf(graph, description, { output }, target.shape, context);
+  const prediction = yield* description.prediction(scene);
+  const features = target.features.map(({ dtype, shape }, i) => graph.input(featureName(i), dtype, shape));
+  return compared(description, prediction, arranged(prediction, features.values()), scene);
+}
+
+/** What is read of the prediction alone. */
+export function* predictionFeatures(
+  description: LossDescription,
+  shape: Shape,
+  context: RunContext,
+): Steps<readonly Tensor[]> {
+  const graph = createGraph();
+  const output = graph.input('pred', 'float32', shape);
+  return flattened(yield* description.prediction(sceneOf(graph, description, { output }, shape, context)));
+}
+
+/** What is read of a target. Outputs: `feature_0`, `feature_1` … */
+export function* draftTarget(
+  description: LossDescription,
+  shape: Shape,
+  context: RunContext,
+): Steps<Draft<LossDetails>> {
+  const graph = createGraph();
+  const image = graph.input('target', 'float32', shape);
+  const scene = sceneOf(graph, description, { target: image }, shape, context);
+  const features = flattened(yield* description.target(scene));
+  if (scene.draws.used) {
+    throw new GlobalPercError(
+      'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
+      { code: 'invalid-option' },
+    );
+  }
+  for (const [i, feature] of features.entries()) graph.output(featureName(i), feature);
+  return { graph, details: { hooks: [] } };
+}
+
+const featureName = (index: number): string => `feature_${index}`;
+
+/** The scene of a loss that runs by itself; `images` are those there are. */
+function sceneOf(
+  graph: Graph,
+  description: LossDescription,
+  images: { readonly output?: Tensor; readonly target?: Tensor },
+  targetShape: Shape,
+  context: RunContext,
+): Scene {
+  const image = (name: 'output' | 'target'): Tensor => {
+    const found = images[name];
+    if (found) return found;
+    throw new GlobalPercError(`this loss reads its ${name} where only the other image is there: it cannot be encoded`);
+  };
+  return {
+    ...context,
+    ...openInputsOn(graph, description, context),
+    get output() {
+      return image('output');
+    },
+    get target() {
+      return image('target');
+    },
+    targetShape,
+    draws: new Draws(),
+  };
+}
+
+/** Open inputs as inputs of a graph, declared when they are first asked for. */
+export function openInputsOn(
+  graph: Graph,
+  { openInputs }: LossDescription,
+  { options }: RunContext,
+): Pick<Scene, 'openInput'> {
+  const types = openTypes(openInputs, options);
+  return {
+    openInput: (name) => {
+      const own = openInputName(name);
+      const known = graph.inputs.find((input) => input.name === own);
+      const { dtype, shape } = types.get(name) as TensorType;
+      return known ? new Tensor(graph, known) : graph.input(own, dtype, shape);
+    },
+  };
+}
+
+export const flattened = (features: Features): readonly Tensor[] =>
+  features instanceof Tensor ? [features] : features.flatMap(flattened);
+
+/** Tensors in the arrangement of some features. */
+function arranged(like: Features, tensors: IterableIterator<Tensor>): Features {
+  if (like instanceof Tensor) return tensors.next().value as Tensor;
+  return like.map((part) => arranged(part, tensors));
+}

@@ -1,0 +1,47 @@
+/** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
+import { GlobalPercError, listed, type TensorType } from '../graph/index.js';
+import type { HostTensor } from '../runtime/index.js';
+import type { CallOptions, OpenInput } from './description.js';
+import { openInputName } from './names.js';
+
+type Open = readonly OpenInput[] | undefined;
+
+/** Values of the inputs that are needed, by their names in programs. @throws GlobalPercError for one that is not given, not known, or does not fit. */
+export function openFeeds(open: Open, options: CallOptions): Record<string, HostTensor> {
+  const given = givenTensors(open, options);
+  return Object.fromEntries(
+    needed(open).map((input) => {
+      const tensor = given.get(input.name);
+      if (tensor === undefined) throw input.missing();
+      return [openInputName(input.name), tensor];
+    }),
+  );
+}
+
+/** Types of the inputs that are needed: as given, or as declared. @throws GlobalPercError for one that is neither. */
+export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string, TensorType> {
+  const given = givenTensors(open, options);
+  return new Map(
+    needed(open).map((input) => {
+      const tensor = given.get(input.name);
+      const type = tensor ? { dtype: tensor.dtype, shape: tensor.dims } : input.type;
+      if (type === undefined) throw input.missing();
+      return [input.name, type];
+    }),
+  );
+}
+
+const needed = (open: Open): OpenInput[] => (open ?? []).filter((input) => input.needed);
+
+function givenTensors(open: Open, { inputs = {} }: CallOptions): ReadonlyMap<string, HostTensor> {
+  const known = open ?? [];
+  return new Map(
+    Object.entries(inputs).map(([name, value]) => {
+      const input = known.find((other) => other.name === name);
+      if (input) return [name, input.tensor(value)];
+      throw new GlobalPercError(
+        `inputs: there is no open input '${name}' besides the image; open are ${listed(known.map((other) => other.name)) || 'none'}`,
+      );
+    }),
+  );
+}

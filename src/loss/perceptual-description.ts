@@ -1,0 +1,174 @@
+/** What the perceptual loss computes: activations of a pretrained model for both images, and a distance at each hook. */
+import { begin } from '../compile/index.js';
+import { GlobalPercError, type Shape, sameShape, Tensor, type TensorType, type Value } from '../graph/index.js';
+import { declaredType, describeInput, type Model } from '../model/index.js';
+import { type ModuleCall, selectHooks } from '../modules/index.js';
+import { type Specialized, specialize, transcribe } from '../passes/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
+import type { Transform } from '../transforms/index.js';
+import { calibratedWeights, calibrationPairs } from './calibration.js';
+import type { GlobalPercConfig } from './config.js';
+import { weightCurve } from './curve.js';
+import {
+  type Comparison,
+  describeHook,
+  differentShapes,
+  type HookSite,
+  type LossDescription,
+  type OpenInput,
+  type RunContext,
+  type Scene,
+  sitesOf,
+  weightedHooks,
+} from './description.js';
+import type { Distance } from './distances.js';
+import { RangeWarning } from './range-warning.js';
+
+export class PerceptualDescription implements LossDescription<readonly Tensor[]> {
+  readonly model: Model;
+  readonly config: GlobalPercConfig;
+  /** The hooked module calls in execution order. */
+  readonly hooks: readonly ModuleCall[];
+  /** The configuration's transform, or else the model's own. */
+  readonly transform: Transform | undefined;
+  readonly openInputs: readonly OpenInput[];
+  /** Weight of each hook: the curve's, divided by the hook's scale once that is measured. */
+  weights: readonly number[];
+  private readonly range: RangeWarning;
+  private readonly specialized = new Map<string, Specialized>();
+  private calibrated: boolean;
+
+  /** @throws GlobalPercError when no module of the model matches `modulesToHook`. */
+  constructor(model: Model, config: GlobalPercConfig) {
+    this.model = model;
+    this.config = config;
+    this.hooks = selectHooks(model.calls, config.modulesToHook);
+    this.transform = config.transformNormalization ?? model.transform;
+    this.openInputs = openInputsOf(model, this.hooks);
+    this.weights = weightCurve(config, this.hooks.length);
+    this.calibrated = !config.dynamicNormalization;
+    this.range = new RangeWarning(this.transform?.normalizes ?? false, config.logger);
+  }
+
+  prediction(scene: Scene): Steps<readonly Tensor[]> {
+    return this.activations(scene.output, scene);
+  }
+
+  target(scene: Scene): Steps<readonly Tensor[]> {
+    return this.activations(scene.target, scene);
+  }
+
+  /** The activations at the hooks for images `[B, C, H, W]`. */
+  *activations(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
+    if (image.rank < 2) {
+      throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
+    }
+    const input = this.transform?.apply(image, scene.draws) ?? image;
+    const open = this.openInputs.filter(({ needed }) => needed);
+    const tensors = new Map<Value, Tensor>([
+      [this.model.input, input],
+      ...open.map(({ name }) => [this.model.openInput(name), scene.openInput(name)] as const),
+    ]);
+    const body = yield* this.specialize(tensors, scene);
+    const bindings = Array.from(tensors, ([value, tensor]) => [body.valueOf(value), tensor] as const);
+    const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
+    return transcribe(body.graph, image.graph, new Map(bindings), wanted);
+  }
+
+  /** The model's graph for inputs of some types; kept, since prediction and target share it. */
+  private *specialize(inputs: ReadonlyMap<Value, Tensor>, { session, options }: RunContext): Steps<Specialized> {
+    const key = Array.from(inputs.values(), ({ shape }) => shape.join('x')).join(' ');
+    const known = this.specialized.get(key);
+    if (known) return known;
+    const types = new Map<Value, TensorType>(
+      Array.from(inputs, ([value, { dtype, shape }]) => [value, { dtype, shape }]),
+    );
+    this.model.checkInputShape((types.get(this.model.input) as TensorType).shape);
+    begin('specialize', options);
+    try {
+      const outputs = this.hooks.map((hook) => hook.output);
+      const made = yield* specialize(this.model.graph, types, outputs, session);
+      this.specialized.set(key, made);
+      return made;
+    } catch (error) {
+      if (!(error instanceof GlobalPercError)) throw error;
+      throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`, {
+        code: error.code,
+        cause: error,
+      });
+    }
+  }
+
+  /** @throws GlobalPercError where the images differ in shape, or `lossFunc` gives no number. */
+  compare(prediction: readonly Tensor[], target: readonly Tensor[], scene: Scene): Comparison {
+    if (!prediction.every(({ shape }, i) => sameShape(shape, target[i]?.shape ?? []))) {
+      throw differentShapes(scene.output.shape, scene.targetShape);
+    }
+    const sites = sitesOf(this.hooks, prediction);
+    const losses = sites.map((site, i) => this.distance(site, prediction[i] as Tensor, target[i] as Tensor));
+    return weightedHooks(sites, losses, this.weights);
+  }
+
+  private distance(site: HookSite, prediction: Tensor, target: Tensor): Tensor {
+    const where = describeHook(site);
+    const distance = explained(where, () => distanceAt(this.config, site).forward(prediction, target));
+    if (distance.size === 1) return distance.reshape([1]);
+    throw new GlobalPercError(
+      `${where}: lossFunc gives shape [${distance.shape}], one number is needed: use reduction 'mean' or 'sum'`,
+      { code: 'invalid-option' },
+    );
+  }
+
+  /** Under `dynamicNormalization`, measures the scale of every hook once, on seeded noise of the first image's shape. */
+  *prepare(shape: Shape, context: RunContext): Steps<void> {
+    if (this.calibrated) return;
+    this.weights = yield* calibratedWeights(this, this.weights, this.calibrationPairs(shape), context);
+    this.calibrated = true;
+  }
+
+  /** What the scale is measured on. */
+  calibrationPairs = calibrationPairs;
+
+  inspect(name: string, { data }: HostTensor): void {
+    this.range.inspect(name, data);
+  }
+}
+
+/** The distance of one hook. @throws GlobalPercError when `lossFunc` gives none. */
+function distanceAt({ lossFunc }: GlobalPercConfig, site: HookSite): Distance {
+  const distance = typeof lossFunc === 'function' && !('forward' in lossFunc) ? lossFunc(site) : lossFunc;
+  if (typeof (distance as Partial<Distance> | undefined)?.forward === 'function') return distance as Distance;
+  throw new GlobalPercError('lossFunc gives no distance, an object with forward(input, target)', {
+    code: 'invalid-option',
+  });
+}
+
+/** Names the hook in errors of a distance. */
+function explained(where: string, forward: () => Tensor): Tensor {
+  try {
+    const distance = forward();
+    if (distance instanceof Tensor) return distance;
+  } catch (error) {
+    if (!(error instanceof GlobalPercError)) throw error;
+    throw new GlobalPercError(`${where}: ${error.message}`, { code: error.code, cause: error });
+  }
+  throw new GlobalPercError(`${where}: lossFunc gives no tensor`, { code: 'invalid-option' });
+}
+
+function openInputsOf(model: Model, hooks: readonly ModuleCall[]): OpenInput[] {
+  const needed = new Set(model.openInputsOf(hooks.map(({ output }) => output)));
+  return model.openInputs.map((input) => {
+    const { name } = input;
+    return {
+      name,
+      needed: needed.has(input),
+      type: declaredType(input),
+      tensor: (value) => model.inputTensor(name, value),
+      missing: () =>
+        new GlobalPercError(
+          `${model.source}: input ${describeInput(input)} has no value: give it to loadModel(source, { inputs }), or with ` +
+            'every call, valueAndGrad(pred, target, { inputs }); on the command line, --set',
+        ),
+    };
+  });
+}

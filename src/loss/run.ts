@@ -1,0 +1,118 @@
+/** One call of a loss: from tensors to numbers. Read top to bottom, this is the way from `valueAndGrad` to the session. */
+import type { Program, Runner } from '../compile/index.js';
+import { GlobalPercError, type Shape } from '../graph/index.js';
+import { type TensorLike, toFloat32 } from '../model/index.js';
+import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
+import { type CallOptions, describeHook, type HookLoss, type LossDescription, type RunContext } from './description.js';
+import { draftLoss, draftTarget, type LossDetails, type TargetSource } from './draft.js';
+import { EncodedTarget } from './encoded-target.js';
+import { openFeeds } from './open-inputs.js';
+
+/** What was computed. */
+export interface Computed {
+  readonly value: number;
+  readonly hooks: readonly HookLoss[];
+  readonly grad: (HostTensor & { readonly data: Float32Array }) | undefined;
+}
+
+/** A loss that can be run. */
+export interface Runnable {
+  /** To whom encoded targets belong. */
+  readonly owner: object;
+  readonly description: LossDescription;
+  readonly runner: Runner<LossDetails>;
+  readonly session: SessionOptions;
+}
+
+/** The value, the losses of the hooks and, where asked for, the gradient. */
+export function* compute(
+  loss: Runnable,
+  pred: TensorLike,
+  target: TensorLike | EncodedTarget,
+  withGradient: boolean,
+  options: CallOptions,
+): Steps<Computed> {
+  const { description, session } = loss;
+  const image = entered(description, 'pred', pred);
+  const { source, feeds } = targetOf(loss, target);
+  const context = { session, options };
+  yield* description.prepare?.(image.dims, context) ?? [];
+  const open = openFeeds(description.openInputs, options);
+  const program = yield* lossProgram(loss, image.dims, source, withGradient, open, context);
+  const outputs = yield* program.session.run({ pred: image, ...feeds, ...open });
+  return finite(computed(program.details, outputs), image.dims);
+}
+
+/** What is read of a target, once; it stays beside the session. */
+export function* encode(loss: Runnable, target: TensorLike, options: CallOptions): Steps<[Shape, Features]> {
+  const { description, session, runner } = loss;
+  const image = entered(description, 'target', target);
+  const context = { session, options };
+  yield* description.prepare?.(image.dims, context) ?? [];
+  const open = openFeeds(description.openInputs, options);
+  const key = keyOf('encode', [image.dims], open);
+  const program = yield* runner.program(key, () => draftTarget(description, image.dims, context), options);
+  return [image.dims, yield* program.session.runKept({ target: image, ...open })];
+}
+
+type Features = Readonly<Record<string, HostTensor>>;
+
+function entered(description: LossDescription, name: string, tensor: TensorLike): HostTensor {
+  const image = toFloat32(tensor, name);
+  description.inspect?.(name, image);
+  return image;
+}
+
+function targetOf(loss: Runnable, target: TensorLike | EncodedTarget): { source: TargetSource; feeds: Features } {
+  if (target instanceof EncodedTarget) {
+    return { source: { shape: target.shape, features: target.types(loss.owner) }, feeds: target.feeds(loss.owner) };
+  }
+  const image = entered(loss.description, 'target', target);
+  return { source: { shape: image.dims }, feeds: { target: image } };
+}
+
+function lossProgram(
+  { description, runner }: Runnable,
+  shape: Shape,
+  target: TargetSource,
+  withGradient: boolean,
+  open: Features,
+  context: RunContext,
+): Steps<Program<LossDetails>> {
+  const purpose = `${withGradient ? 'gradient' : 'value'} ${target.features ? 'encoded' : 'image'}`;
+  const draft = () => draftLoss(description, shape, target, withGradient, context);
+  return runner.program(keyOf(purpose, [shape, target.shape], open), draft, context.options);
+}
+
+/** Programs differ in what they compute, and in the shapes of all they are given. */
+const keyOf = (purpose: string, shapes: readonly Shape[], open: Features): string =>
+  [purpose, ...[...shapes, ...Object.values(open).map(({ dims }) => dims)].map((shape) => shape.join('x'))].join(' ');
+
+/** Value, losses of the hooks and gradient from a program's outputs. */
+export function computed({ hooks }: LossDetails, outputs: Readonly<Record<string, HostTensor>>): Computed {
+  const { loss, hook_losses: hookLosses, grad } = outputs;
+  return {
+    value: Number(loss?.data?.[0]),
+    hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(hookLosses?.data?.[i]) })),
+    grad: grad && { ...grad, data: grad.data as Float32Array },
+  };
+}
+
+/** @throws GlobalPercError when the loss or its gradient is NaN or infinite: the input was finite, so the cause lies in the loss. */
+function finite(result: Computed, shape: Shape): Computed {
+  const { value, hooks, grad } = result;
+  if (!Number.isFinite(value)) throw notFinite(`the loss is ${value}`, hooks);
+  const bad = grad?.data.findIndex((element) => !Number.isFinite(element)) ?? -1;
+  if (bad < 0) return result;
+  throw notFinite(`the gradient holds ${grad?.data[bad]} at element ${bad} of [${shape}]`, hooks);
+}
+
+function notFinite(what: string, hooks: readonly HookLoss[]): GlobalPercError {
+  const broken = hooks.find((hook) => !Number.isFinite(hook.loss));
+  const where = broken ? `, first at ${describeHook(broken)}` : '';
+  return new GlobalPercError(
+    `${what}${where}, though both images are finite: hook other modules or choose another lossFunc; ` +
+      'activations beyond float32 overflow',
+    { code: 'not-finite' },
+  );
+}

@@ -1,0 +1,95 @@
+/** Programs: drafted once, kept, run in turn, freed. */
+import { describe, expect, it } from 'vitest';
+import { Runner } from '../../src/compile/index.js';
+import type { Graph } from '../../src/graph/index.js';
+import { createGraph } from '../../src/ops/index.js';
+import { runSteps } from '../../src/runtime/index.js';
+
+function doubling(): Graph {
+  const graph = createGraph();
+  graph.output('y', graph.input('x', 'float32', [1]).mul(2));
+  return graph;
+}
+const feeds = { x: { dtype: 'float32', dims: [1], data: Float32Array.of(3) } } as const;
+
+describe('a runner', () => {
+  it('drafts a program once per key', async () => {
+    const runner = new Runner<number>('test', {});
+    let drafts = 0;
+    const draft = () => {
+      drafts += 1;
+      return { graph: doubling(), details: drafts };
+    };
+    const program = (key: string) => runSteps(runner.program(key, draft, {}));
+    const [first, again, other] = [await program('a'), await program('a'), await program('b')];
+    expect(again).toBe(first);
+    expect([first.details, other.details]).toEqual([1, 2]);
+    expect((await runSteps(first.session.run(feeds))).y?.data).toEqual(Float32Array.of(6));
+    await runner.dispose();
+  });
+
+  it('reports its steps, and stops between them', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const steps: string[] = [];
+    const controller = new AbortController();
+    const options = {
+      signal: controller.signal,
+      onProgress: ({ step }: { step: string }) => {
+        steps.push(step);
+        if (step === 'fold') controller.abort(new Error('enough'));
+      },
+    };
+    const opening = runSteps(runner.program('a', () => ({ graph: doubling(), details: undefined }), options));
+    await expect(opening).rejects.toThrow('enough');
+    expect(steps).toEqual(['fold']);
+    await runner.dispose();
+  });
+
+  it('runs tasks one after the other, also behind one that failed, and disposes after them', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const order: string[] = [];
+    const task =
+      (name: string, fails = false) =>
+      async () => {
+        order.push(`${name} begins`);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        order.push(`${name} ends`);
+        if (fails) throw new Error(name);
+      };
+    const first = runner.take(task('first', true));
+    const second = runner.take(task('second'));
+    const disposal = runner.dispose(task('last'));
+    await expect(first).rejects.toThrow('first');
+    await Promise.all([second, disposal]);
+    expect(order).toEqual(['first', 'second', 'last'].flatMap((name) => [`${name} begins`, `${name} ends`]));
+    await expect(runner.take(task('late'))).rejects.toThrow('this test was disposed; make a new one');
+    expect(() => runner.blocking(function* () {})).toThrow('this test was disposed');
+    await runner.dispose(task('never'));
+    expect(order).toHaveLength(6);
+  });
+
+  it('does not begin a task whose signal was aborted while it waited', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const controller = new AbortController();
+    const first = runner.take(async () => controller.abort(new Error('enough')));
+    let ran = false;
+    const second = runner.take(
+      async () => {
+        ran = true;
+      },
+      { signal: controller.signal },
+    );
+    await first;
+    await expect(second).rejects.toThrow('enough');
+    expect(ran).toBe(false);
+    await runner.dispose();
+  });
+
+  it('refuses a blocking call while an asynchronous one runs', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const running = runner.take(() => new Promise((resolve) => setTimeout(resolve, 5)));
+    expect(() => runner.blocking(function* () {})).toThrow(/asynchronous call of this test is not done yet/);
+    await running;
+    await runner.dispose();
+  });
+});
