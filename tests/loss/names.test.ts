@@ -4,33 +4,7 @@ import { ModelProtoSchema } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { GlobalPercConfig, GlobalPercLoss, NormalizedTensorLoss } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
-import { floatTensor, input, modelBytes } from '../onnx/build.js';
-
-/** What we call our own: of programs, of the graph, of training steps, and what we would call others to avoid those. */
-const NAMES = [
-  ...['pred', 'target', 'loss', 'grad', 'hook_losses', 'feature_0', 'input_0', 'output_0'],
-  ...['constant_12', 'add_3', 'random:0', 'next:model:w', 'model:w', 'model_input.loss', 'loss.1'],
-];
-const ROLES = ['image', 'scale', 'offset', 'weight', 'bias', 'scaled', 'sum', 'y'] as const;
-type Role = (typeof ROLES)[number];
-
-/** relu((image·scale + offset)·weight + bias), its parts named. */
-const modelOf = (name: (role: Role) => string): Uint8Array =>
-  modelBytes({
-    inputs: [input(name('image'), [1, 2, 'h', 'w']), input(name('scale'), [1]), input(name('offset'), [1])],
-    initializers: [
-      floatTensor(name('weight'), [1, 2, 1, 1], [2, -1]),
-      floatTensor(name('bias'), [1, 2, 1, 1], [0.25, 1.5]),
-    ],
-    nodes: [
-      ['Mul', [name('image'), name('scale')], [name('scaled')]],
-      ['Add', [name('scaled'), name('offset')], [`${name('scaled')}.shape`]],
-      ['Mul', [`${name('scaled')}.shape`, name('weight')], [name('sum')]],
-      ['Add', [name('sum'), name('bias')], [`${name('sum')}.shape`]],
-      ['Relu', [`${name('sum')}.shape`], [name('y')]],
-    ],
-    outputs: [name('y')],
-  });
+import { modelOf, NAMES, type Role, renamed } from '../support/colliding.js';
 
 const IMAGE = { dims: [1, 2, 1, 2], data: [0.5, -0.25, 1, 0.75] };
 const TARGET = { dims: [1, 2, 1, 2], data: [0, 0.25, 0.5, 0.5] };
@@ -72,7 +46,7 @@ it('the model with names of its own gives what is computed by hand', async () =>
 });
 
 describe.each(NAMES.map((_, shift) => shift))('names moved by %i', (shift) => {
-  const nameOf = (role: Role): string => NAMES[(ROLES.indexOf(role) + shift) % NAMES.length] as string;
+  const nameOf = renamed(shift);
 
   it('change neither value nor gradient, and make a file in which every name is defined once', async () => {
     const [{ file, results, gradients }, twin] = await Promise.all([told(nameOf), plain]);
