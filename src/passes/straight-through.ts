@@ -23,10 +23,10 @@ export function markStraightThrough(graph: Graph): void {
   for (const node of [...graph.nodes]) {
     const [q, x] = node.inputs;
     const [bracket] = node.outputs;
-    if (node.op !== 'Sub' || !q || !x || !bracket || graph.outputs.includes(bracket)) continue;
+    if (node.op !== 'Sub' || !q || !x || !bracket) continue;
     const adders = readers.get(bracket) ?? [];
     const addsX = ({ op, inputs }: Node): boolean => op === 'Add' && inputs.includes(x) && inputs.includes(bracket);
-    if (adders.length > 0 && adders.every(addsX) && isQuantized(graph, q, x)) detach(graph, node, bracket, adders);
+    if (adders.every(addsX) && isQuantized(graph, q, x)) detach(graph, node, bracket, adders);
   }
 }
 

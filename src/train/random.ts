@@ -24,7 +24,6 @@ export function feedRandomness(graph: Graph): Draw[] {
   const draws: Draw[] = [];
   const taken = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
   const { inputs, outputs, nodes } = rewriteGraph(graph, (node, read, target) => {
-    if (node.op === 'Identity') return read as Tensor[];
     if (!operatorOf(node)?.random) return undefined;
     const { dtype, shape } = new Tensor(target, node.outputs[0] as Tensor['value']);
     const kind = node.op.startsWith('RandomNormal') ? 'normal' : 'uniform';

@@ -24,11 +24,29 @@ describe('gradient', () => {
     expect((await runGraph(graph, { grad: grad as Tensor }, { row: values(0, 0) })).grad).toEqual([9, 12]);
   });
 
+  it('sums over axes of one element that were broadcast, and over those only', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [1, 2, 1]);
+    const weights = graph.constant(constantOf('float32', [1, 2, 3], [1, 2, 3, 4, 5, 6]));
+    const [grad] = gradient(x.mul(weights).sum(), [x]);
+    expect(grad?.shape).toEqual([1, 2, 1]);
+    const feeds = { x: constantOf('float32', [1, 2, 1], [0, 0]) };
+    expect((await runGraph(graph, { grad: grad as Tensor }, feeds)).grad).toEqual([6, 15]);
+  });
+
   it('stops at a detached tensor', async () => {
     const graph = createGraph();
     const x = graph.input('x', 'float32', [2]);
     const [grad] = gradient(x.mul(x.detach()).sum(), [x]);
     expect((await runGraph(graph, { grad: grad as Tensor }, { x: values(3, -1) })).grad).toEqual([3, -1]);
+  });
+
+  it('builds nothing for what is not asked for: weights and other inputs', () => {
+    const graph = createGraph();
+    const [x, other] = [graph.input('x', 'float32', [2, 2]), graph.input('other', 'float32', [2, 2])];
+    const weight = graph.constant(constantOf('float32', [2, 2], [1, 2, 3, 4]));
+    gradient(x.matmul(weight).matmul(other).sum(), [x]);
+    expect(graph.nodes.filter(({ op }) => op === 'MatMul' || op === 'Gemm')).toHaveLength(4);
   });
 
   it('asks for tensors on the way to others, and for detached ones', async () => {
@@ -126,16 +144,19 @@ describe('an operator without a rule', () => {
   });
 });
 
-it('a rule that gives a wrong shape is a defect that names it', () => {
+it.each([
+  ['shape', (x: Tensor) => x.transpose([1, 0]), 'float32\\[3,2\\]'],
+  ['dtype', (x: Tensor) => x.cast('float64'), 'float64\\[2,3\\]'],
+  ['rank', (x: Tensor) => x.sum(), 'float32\\[\\]'],
+])('a rule that gives a wrong %s is a defect that names it', (_what, wrong, given) => {
   const rule = operators.get('Neg');
   const graph = createGraph();
   const x = graph.input('x', 'float32', [2, 3]);
-  const broken = { ...rule, vjp: () => [() => x.transpose([1, 0])] };
+  const broken = { ...rule, vjp: () => [() => wrong(x)] };
   (operators as Map<string, unknown>).set('Neg', broken);
   try {
-    expect(() => gradient(x.neg().sum(), [x])).toThrow(
-      /gradient rule of Neg 'Neg_\d+': input 0 is float32\[2,3\], its gradient float32\[3,2\]/,
-    );
+    const message = new RegExp(`gradient rule of Neg 'Neg_\\d+': input 0 is float32\\[2,3\\], its gradient ${given}`);
+    expect(() => gradient(x.neg().sum(), [x])).toThrow(message);
   } finally {
     (operators as Map<string, unknown>).set('Neg', rule);
   }
