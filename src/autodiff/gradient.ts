@@ -84,6 +84,7 @@ function vjpContext(node: Node, outputs: readonly Tensor[], dys: readonly (Tenso
       if (dy === undefined) {
         throw new GlobalPercError(
           `${describeNode(node)}: only its further outputs are used, and they have no gradient`,
+          { code: 'unsupported-operator' },
         );
       }
       return dy;

@@ -63,7 +63,9 @@ export class AttributeReader {
     const attribute = this.attributes[name];
     if (attribute === undefined) return undefined;
     if (attribute.kind !== kind) {
-      throw new GlobalPercError(`${this.where()}: attribute '${name}' should be ${kind}, is ${attribute.kind}`);
+      throw new GlobalPercError(`${this.where()}: attribute '${name}' should be ${kind}, is ${attribute.kind}`, {
+        code: 'invalid-model',
+      });
     }
     return attribute as AttributeOf<K>;
   }

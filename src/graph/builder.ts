@@ -83,7 +83,8 @@ export class GraphBuilder implements Graph {
       modulePath,
     });
     const types = options.types ?? this.infer(node);
-    if (types === undefined) throw new GlobalPercError(`${describeNode(node)}: this operator is not known`);
+    if (types === undefined)
+      throw new GlobalPercError(`${describeNode(node)}: this operator is not known`, { code: 'unsupported-operator' });
     if (types.length < count) {
       throw new GlobalPercError(`${describeNode(node)}: ${count} outputs asked for, ${types.length} inferred`);
     }

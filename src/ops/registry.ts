@@ -83,7 +83,8 @@ const infer: InferFunction = (node, inputs) => {
   } catch (error) {
     if (!(error instanceof GlobalPercError)) throw error;
     const got = inputs.map((input) => (input ? `${input.dtype}[${input.shape}]` : 'none')).join(', ');
-    throw new GlobalPercError(`${describeNode(node)} with inputs ${got}: ${error.message}`);
+    const { code } = error;
+    throw new GlobalPercError(`${describeNode(node)} with inputs ${got}: ${error.message}`, { code, cause: error });
   }
 };
 

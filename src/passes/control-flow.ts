@@ -83,18 +83,21 @@ function decidersOf(node: Node, dependent: ReadonlySet<Value>): Value[] {
   if (node.op === 'Loop' && node.inputs[0] === undefined)
     throw new GlobalPercError(
       `${where}: the loop has no trip count; export the model with a fixed number of iterations`,
+      { code: 'unsupported-operator' },
     );
   const changing = deciders.find((value) => dependent.has(value));
   if (changing === undefined) return deciders;
   throw new GlobalPercError(
     `${where}: ${node.op === 'If' ? 'its condition' : 'its number of iterations'} '${changing.name}' depends on the data of the image; ` +
       'no fixed computation stands for it: export the model without that choice',
+    { code: 'unsupported-operator' },
   );
 }
 
 const bodyOf = (node: Node, attribute: string): Body => {
   const graph = attributesOf(node).graph(attribute);
-  if (graph === undefined) throw new GlobalPercError(`${describeNode(node)}: it has no ${attribute}`);
+  if (graph === undefined)
+    throw new GlobalPercError(`${describeNode(node)}: it has no ${attribute}`, { code: 'invalid-model' });
   return graph;
 };
 
@@ -117,7 +120,9 @@ function unroll(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) 
   const starts = condition === undefined || numberOf(condition) !== 0;
   const count = starts ? numberOf(trips as Value) : 0;
   if (count > MOST_ITERATIONS)
-    throw new GlobalPercError(`${where}: ${count} iterations are too many to repeat, ${MOST_ITERATIONS} are the most`);
+    throw new GlobalPercError(`${where}: ${count} iterations are too many to repeat, ${MOST_ITERATIONS} are the most`, {
+      code: 'unsupported-operator',
+    });
   requireFixedCondition(body, where);
   const carriedCount = body.inputs.length - 2;
   let carried = node.inputs.slice(2, 2 + carriedCount);
@@ -133,7 +138,9 @@ function unroll(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) 
     stacked.forEach((parts, i) => void parts.push(run.outputs[1 + carriedCount + i] as Value));
   }
   if (count === 0 && stacked.some((_, i) => node.outputs[carriedCount + i]))
-    throw new GlobalPercError(`${where}: the loop does not run, and what it should stack has no shape`);
+    throw new GlobalPercError(`${where}: the loop does not run, and what it should stack has no shape`, {
+      code: 'unsupported-operator',
+    });
   return [
     ...nodes,
     ...carried.flatMap((value, i) => passedOn(value, node.outputs[i], `${node.name}/output_${i}`)),
@@ -153,6 +160,7 @@ function requireFixedCondition({ inputs, outputs, nodes }: Body, where: string):
   if (!stays)
     throw new GlobalPercError(
       `${where}: the loop ends on a condition of its own; export it with a fixed number of iterations`,
+      { code: 'unsupported-operator' },
     );
 }
 

@@ -27,6 +27,7 @@ export function scanAsLoop(node: Node, copies: Map<Value, Value>): Node[] {
   if (body === undefined || slicedCount < 1 || node.inputs[0] === undefined || read.has('directions'))
     throw new GlobalPercError(
       `${describeNode(node)}: this form of Scan is not supported; export the model with opset 9 or later`,
+      { code: 'unsupported-operator' },
     );
   const carriedCount = body.inputs.length - slicedCount;
   // What the body reads from around it comes behind.

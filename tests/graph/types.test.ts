@@ -187,7 +187,7 @@ describe('attributes', () => {
 
   it('of another kind are refused', () => {
     const message = "Conv 'c': attribute 'i' should be float, is int";
-    expect(() => reader.float('i', 0)).toThrow(new GlobalPercError(message));
+    expect(() => reader.float('i', 0)).toThrow(new GlobalPercError(message, { code: 'invalid-model' }));
     expect(() => reader.graph('s')).toThrow("Conv 'c': attribute 's' should be graph, is string");
   });
 });
