@@ -60,7 +60,7 @@ const ROOMS = {
     'data/safetensors.ts',
   ],
   adapters: ['index.ts'],
-  cli: ['index.ts', 'data/index.ts'],
+  cli: ['index.ts', 'data/index.ts', 'files'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote)|runtime\/(platform-node|node-worker))/;

@@ -1,8 +1,8 @@
 /** What the commands share: reading options, building the loss, showing progress. */
-import { readFile } from 'node:fs/promises';
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { readImage } from '../data/index.js';
+import { readBytes } from '../files/index.js';
 import {
   GlobalPercConfig,
   GlobalPercError,
@@ -12,12 +12,15 @@ import {
   loadModel,
   type Progress,
 } from '../index.js';
+import { refuseOverwriting } from './outputs.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {
   const dims = text.split(',').map(Number);
   if (dims.length < 2 || !dims.every((dim) => Number.isInteger(dim) && dim > 0)) {
-    throw new GlobalPercError(`--input should be positive dimensions such as 1,3,224,224, got '${text}'`);
+    throw new GlobalPercError(`--input should be positive dimensions such as 1,3,224,224, got '${text}'`, {
+      code: 'invalid-option',
+    });
   }
   return dims;
 }
@@ -26,29 +29,41 @@ export function parseShape(text: string): number[] {
 export function parseNumber(text: string, option: string): number {
   const value = Number(text);
   if (text.trim() === '' || !Number.isFinite(value))
-    throw new GlobalPercError(`${option} should be a number, got '${text}'`);
+    throw new GlobalPercError(`${option} should be a number, got '${text}'`, { code: 'invalid-option' });
   return value;
 }
 
-/** The integer that an option is given. @throws GlobalPercError when it is none, or below `least`. */
-export function parseInteger(text: string, option: string, least: number): number {
+/** The integer that an option is given. @throws GlobalPercError when it is none, below `least` or above `most`. */
+export function parseInteger(text: string, option: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   const value = parseNumber(text, option);
-  if (Number.isInteger(value) && value >= least) return value;
-  throw new GlobalPercError(`${option} should be an integer from ${least} on, got '${text}'`);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least} on` : `from ${least} to ${most}`;
+  throw new GlobalPercError(`${option} should be an integer ${range}, got '${text}'`, { code: 'invalid-option' });
 }
 
-/** A parsed JSON file. @param name how messages name it. @throws GlobalPercError when it is missing or not JSON. */
-export async function readJson(path: string, name = `'${path}'`): Promise<unknown> {
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    const reason = error.code === 'ENOENT' ? 'there is no such file' : error.message;
-    throw new GlobalPercError(`cannot read ${name}: ${reason}`);
-  });
+/** More threads than any machine has use for; ONNX Runtime starts as many as it is told to. */
+const MOST_THREADS = 1024;
+
+/** The number of threads that `--threads` names, if it is given. @throws GlobalPercError when it is no such number. */
+export const parseThreads = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : parseInteger(text, '--threads', 1, MOST_THREADS);
+
+/** A parsed JSON file. @throws GlobalPercError when it is missing or not JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  const bytes = await readBytes(path);
   try {
-    return JSON.parse(text);
+    // A byte order mark, as some editors write it, is dropped.
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
-    throw new GlobalPercError(`${path} is not JSON: ${(error as Error).message}`);
+    throw new GlobalPercError(`${path} is not JSON: ${(error as Error).message}`, {
+      code: 'invalid-file',
+      cause: error,
+    });
   }
 }
+
+/** Exit code of a run that was interrupted. */
+export const INTERRUPTED = 130;
 
 /** Reports the steps of everything that a command does. */
 export interface AllSteps {
@@ -69,6 +84,7 @@ export interface ModelOptions {
 export const addModelOptions = (command: Command): Command =>
   command
     .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
+    .option('--hook <SELECTOR>', 'class name or /pattern/ on the path, instead of modulesToHook; repeatable', collect)
     .option('--image <INPUT>', 'name of the input that receives the image, where it is not clear')
     .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect)
     .option('--revision <REVISION>', 'branch, tag or commit of a repository on the hub', 'main')
@@ -77,30 +93,64 @@ export const addModelOptions = (command: Command): Command =>
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
-/** Loads model and configuration; `hook`, where given, replaces the hooks of the configuration. */
-export async function openLoss(modelPath: string, options: ModelOptions, step: AllSteps): Promise<GlobalPercLoss> {
+/** What else a command that takes a model reads and writes. */
+export interface Files {
+  readonly reads?: readonly string[];
+  readonly writes?: readonly string[];
+}
+
+/**
+ * Loads model and configuration; `hook`, where given, replaces the hooks of the configuration.
+ * @throws GlobalPercError when one of the files to write is one of those that are read, and as `loadModel` does.
+ */
+export async function openLoss(
+  modelPath: string,
+  options: ModelOptions,
+  step: AllSteps,
+  { reads = [], writes = [] }: Files = {},
+): Promise<GlobalPercLoss> {
   const { config: path } = options;
-  const json = path === undefined ? {} : await readJson(path, `the configuration '${path}'`);
+  if (options.hook?.includes('')) {
+    throw new GlobalPercError("--hook should be a class name or /pattern/ on the path, got ''", {
+      code: 'invalid-option',
+    });
+  }
+  const json = path === undefined ? {} : await readJson(path);
   const config = GlobalPercConfig.fromJSON(json, {
     // printData goes to stderr and only where asked for: stdout belongs to the result.
     printData: (json as { printData?: boolean } | null)?.printData ?? false,
     logger: (message) => process.stderr.write(`${message}\n`),
     ...(options.hook && { modulesToHook: options.hook }),
   });
-  const inputs = Object.fromEntries(await Promise.all((options.set ?? []).map(parseInput)));
+  const set = (options.set ?? []).map(parseSetting);
+  const inputs = Object.fromEntries(await Promise.all(set.map(async ({ name, value }) => [name, await read(value)])));
   const { image, revision, file } = options;
   const chosen = { ...(image && { input: image }), ...(revision && { revision }), ...(file && { file }) };
   const model = await loadModel(modelPath, { ...step, inputs, ...chosen });
+  const arrays = set.flatMap(({ value }) => (typeof value === 'string' ? [value] : []));
+  await refuseOverwriting(writes, [...model.files, ...(path === undefined ? [] : [path]), ...arrays, ...reads]);
   return new GlobalPercLoss(model, config);
 }
 
-/** `timestep=10` or `states=states.npy`. @throws GlobalPercError when it is neither. */
-async function parseInput(text: string): Promise<[string, InputValue]> {
-  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-  if (name === undefined || value === undefined)
-    throw new GlobalPercError(`--set should be INPUT=NUMBER or INPUT=FILE.npy, got '${text}'`);
-  return [name, value.endsWith('.npy') ? await readImage(value) : parseNumber(value, `--set ${name}`)];
+/** A value of `--set`: a number, or the path of an array. */
+interface Setting {
+  readonly name: string;
+  readonly value: number | string;
 }
+
+/** `timestep=10` or `states=states.npy`. @throws GlobalPercError when it is neither. */
+function parseSetting(text: string): Setting {
+  const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+  if (name === undefined || value === undefined) {
+    throw new GlobalPercError(`--set should be INPUT=NUMBER or INPUT=FILE.npy, got '${text}'`, {
+      code: 'invalid-option',
+    });
+  }
+  return { name, value: value.endsWith('.npy') ? value : parseNumber(value, `--set ${name}`) };
+}
+
+const read = async (value: number | string): Promise<InputValue> =>
+  typeof value === 'string' ? readImage(value) : value;
 
 const STEPS = ['read', 'parse', 'specialize', 'differentiate', 'fold', 'open', 'run'];
 

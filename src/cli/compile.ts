@@ -1,6 +1,7 @@
 /** `globalperc compile`: loss and gradient as one ONNX file. */
 import type { Command } from 'commander';
 import { addModelOptions, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
+import { requireOutputFile } from './outputs.js';
 
 interface Options extends ModelOptions {
   readonly input: string;
@@ -17,10 +18,13 @@ export function addCompile(program: Command): void {
 }
 
 async function run(modelPath: string, options: Options): Promise<void> {
+  const { out } = options;
   const shape = parseShape(options.input);
+  await requireOutputFile(out, '--out', ['.onnx']);
   const written = await withProgress(async (step) => {
-    await using loss = await openLoss(modelPath, options, step);
-    return await loss.compileToFile(options.out, shape, step);
+    // Weights beyond 2 GB go to a file of their own beside it.
+    await using loss = await openLoss(modelPath, options, step, { writes: [out, `${out}.data`] });
+    return await loss.compileToFile(out, shape, step);
   });
-  process.stdout.write(`${options.out}: ${(written / 1e6).toFixed(1)} MB, pred and target [${shape.join(', ')}]\n`);
+  process.stdout.write(`${out}: ${(written / 1e6).toFixed(1)} MB, pred and target [${shape.join(', ')}]\n`);
 }

@@ -1,7 +1,8 @@
 /** `globalperc curve`: the weight curve as a picture. */
 import type { Command } from 'commander';
-import { GlobalPercError, weightCurve } from '../index.js';
+import { GlobalPercConfig, weightCurve } from '../index.js';
 import { parseInteger, parseNumber } from './common.js';
+import { requireOutputFile } from './outputs.js';
 import { LOOK, toSvg, writePlot } from './plot.js';
 
 interface Options {
@@ -11,6 +12,9 @@ interface Options {
   readonly hooks: string;
   readonly out: string;
 }
+
+/** More points than a picture shows. */
+const MOST_HOOKS = 10_000;
 
 export function addCurve(program: Command): void {
   program
@@ -25,13 +29,12 @@ export function addCurve(program: Command): void {
 }
 
 async function run(options: Options): Promise<void> {
-  const count = parseInteger(options.hooks, '--hooks', 1);
-  if (!/\.(png|svg)$/.test(options.out))
-    throw new GlobalPercError(`--out should end in .png or .svg, got '${options.out}'`);
+  const count = parseInteger(options.hooks, '--hooks', 1, MOST_HOOKS);
+  await requireOutputFile(options.out, '--out', ['.png', '.svg']);
   const startWeight = parseNumber(options.start, '--start');
   const endWeight = parseNumber(options.end, '--end');
   const curveForce = parseNumber(options.force, '--force');
-  const weights = weightCurve({ startWeight, endWeight, curveForce }, count);
+  const weights = weightCurve(new GlobalPercConfig({ startWeight, endWeight, curveForce }), count);
   const svg = await plot(weights, `Weight of each hook: start ${startWeight}, end ${endWeight}, force ${curveForce}`);
   await writePlot(options.out, svg);
   process.stdout.write(`${options.out}\n`);

@@ -14,10 +14,11 @@ import {
   optim,
   Trainer,
 } from '../index.js';
-import { formatTable, parseInteger } from './common.js';
+import { formatTable, INTERRUPTED, parseInteger, parseThreads } from './common.js';
 import { heldOut, Restorer, SIDE, trainingPairs } from './demo-task.js';
 import { gmsd, psnr } from './measures.js';
 import { type Curve, writeCurves, writeSamples } from './report.js';
+import { requireFolderOf } from './run-folder.js';
 import { takeSteps } from './training-run.js';
 
 interface Options {
@@ -63,8 +64,9 @@ async function run(options: Options): Promise<void> {
     out: options.out,
     steps: parseInteger(options.steps, '--steps', 1),
     seed: parseInteger(options.seed, '--seed', 0),
-    threads: options.threads === undefined ? undefined : parseInteger(options.threads, '--threads', 1),
+    threads: parseThreads(options.threads),
   };
+  await requireFolderOf(settings.out, ['L1', 'GlobalPercLoss', 'curves.svg', 'curves.png', 'samples.png']);
   const photos = await heldOut(new Generator(settings.seed));
   const targets = photos.map(({ target }) => target as ImageTensor);
   await using perceptual = await perceptualLoss();
@@ -82,7 +84,11 @@ async function run(options: Options): Promise<void> {
   const curves: Curve[] = [];
   for (const [name, loss] of losses) {
     const trained = await train(name, loss, photos, settings);
-    if (trained === undefined) return;
+    if (trained === undefined) {
+      process.stderr.write('stopped; the demo starts from the beginning next time\n');
+      process.exitCode = INTERRUPTED;
+      return;
+    }
     results.push(trained.result);
     curves.push(trained.curve);
   }

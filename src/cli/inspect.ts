@@ -11,15 +11,7 @@ import {
   moduleTree,
   parametersOf,
 } from '../index.js';
-import {
-  type AllSteps,
-  addModelOptions,
-  collect,
-  type ModelOptions,
-  openLoss,
-  parseShape,
-  withProgress,
-} from './common.js';
+import { type AllSteps, addModelOptions, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
 
 interface Options extends ModelOptions {
   readonly input?: string;
@@ -31,7 +23,6 @@ export function addInspect(program: Command): void {
     .description('show the module tree, the hooks, their shapes (with --input) and weights')
     .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
     .option('--input <SHAPE>', 'shape of the images, e.g. 1,3,224,224')
-    .option('--hook <SELECTOR>', 'class name or /pattern/ on the path; repeatable', collect)
     .option('--json', 'print one JSON object')
     .action(run);
 }
@@ -67,7 +58,8 @@ type Shapes = ReadonlyMap<ModuleCall, readonly number[]> | undefined;
 
 /** Output shapes of every call, the containers' included. */
 async function shapesOf({ model, config }: GlobalPercLoss, shape: number[], step: AllSteps): Promise<Shapes> {
-  const everything = { modulesToHook: [/^.*$/], dynamicNormalization: false, printData: false };
+  const classes = new Set(model.calls.map((call) => call.class));
+  const everything = { modulesToHook: [...classes], dynamicNormalization: false, printData: false };
   await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ ...definedOnly(config), ...everything }));
   const described = await loss.hooksFor(shape, step);
   return new Map(loss.hooks.map((call, i) => [call, described[i]?.shape ?? []]));
@@ -91,6 +83,7 @@ function asJson({ model, preprocessing, hooks, shapes }: Inspected): string {
     })),
     parameters: parametersOf(model.calls),
     preprocessing,
+    warnings: model.warnings,
     modules: model.calls.map((call) => ({
       ...described(call),
       leaf: call.leaf,
@@ -109,6 +102,7 @@ function asText({ model, preprocessing, hooks, shapes }: Inspected): string {
   return [
     `${model.source}: input ${model.accepts}${further.join('')}, ${total} parameters`,
     ...(preprocessing.length > 0 ? [`transform: ${JSON.stringify(preprocessing)}`] : []),
+    ...model.warnings.map((warning) => `warning: ${warning}`),
     ...lines,
     `${hooks.length} hooks`,
     '',

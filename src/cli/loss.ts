@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { formatNpy, readImage, writeAtomically } from '../data/index.js';
 import { addModelOptions, formatTable, type ModelOptions, openLoss, withProgress } from './common.js';
+import { requireOutputFile } from './outputs.js';
 
 interface Options extends ModelOptions {
   readonly grad?: string;
@@ -20,15 +21,17 @@ export function addLoss(program: Command): void {
 }
 
 async function run(modelPath: string, predPath: string, targetPath: string, options: Options): Promise<void> {
+  const { grad: out } = options;
+  if (out !== undefined) await requireOutputFile(out, '--grad', ['.npy']);
   const [pred, target] = await Promise.all([readImage(predPath), readImage(targetPath)]);
+  const files = { reads: [predPath, targetPath], writes: out === undefined ? [] : [out] };
   const { value, hooks, grad } = await withProgress(async (step) => {
-    await using loss = await openLoss(modelPath, options, step);
-    if (options.grad === undefined) return { ...(await loss.valueAndHooks(pred, target, step)), grad: undefined };
-    return await loss.valueAndGrad(pred, target, step);
+    await using loss = await openLoss(modelPath, options, step, files);
+    if (out === undefined) return { ...(await loss.valueAndHooks(pred, target, step)), grad: undefined };
+    const result = await loss.valueAndGrad(pred, target, step);
+    return { ...result, grad: { dims: result.grad.dims, data: result.grad.data as Float32Array } };
   });
-  if (grad && options.grad) {
-    await writeAtomically(options.grad, formatNpy({ dims: grad.dims, data: grad.data as Float32Array }));
-  }
+  if (grad && out) await writeAtomically(out, formatNpy(grad));
   if (options.json) {
     process.stdout.write(`${JSON.stringify({ loss: value, hooks })}\n`);
     return;

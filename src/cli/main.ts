@@ -2,6 +2,7 @@
 /** The command `globalperc`. Exit code 2: the caller can put it right, one line on stderr; 1: a defect of ours. */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
+import { reasonOf } from '../files/index.js';
 import { GlobalPercError } from '../index.js';
 import { addCompile } from './compile.js';
 import { addCurve } from './curve.js';
@@ -19,6 +20,13 @@ const program = new Command('globalperc')
   .showHelpAfterError('(--help shows the options)');
 for (const add of [addDemo, addTrain, addInspect, addLoss, addCompile, addCurve]) add(program);
 for (const command of program.commands) command.exitOverride();
+
+// A reader that has seen enough, such as `head`, is no mistake.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return;
+  process.stderr.write(`globalperc: cannot write the result: ${reasonOf(error)}\n`);
+  process.exitCode = 2;
+});
 
 try {
   await program.parseAsync();

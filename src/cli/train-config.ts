@@ -25,6 +25,7 @@ import {
 } from '../index.js';
 import { readJson } from './common.js';
 import { Section } from './section.js';
+import { requireTrainConfig } from './train-module.js';
 
 /** Everything a run needs; what a `.ts` or `.js` configuration exports as its default. */
 export interface TrainConfig {
@@ -44,9 +45,6 @@ export interface RunOptions {
   readonly threads: number | undefined;
 }
 
-/** A function gets the command line's seed. */
-type Exported = TrainConfig | ((options: RunOptions) => TrainConfig | Promise<TrainConfig>);
-
 /** Reads `.json`, `.ts`, `.js` or `.mjs`. @throws GlobalPercError on a missing file or a bad value, naming it. */
 export async function readTrainConfig(path: string, options: RunOptions): Promise<TrainConfig> {
   nn.manualSeed(options.seed);
@@ -54,21 +52,32 @@ export async function readTrainConfig(path: string, options: RunOptions): Promis
   return fromJSON(await readJson(path), path, options);
 }
 
+/** What a module exports. */
+interface Exports {
+  readonly default?: unknown;
+}
+
 async function fromModule(path: string, options: RunOptions): Promise<TrainConfig> {
   const { createJiti } = await import('jiti');
   const url = pathToFileURL(resolve(path)).href;
-  const exported = await createJiti(import.meta.url)
-    .import<Exported | undefined>(url, { default: true })
-    .catch((error: Error) => {
-      throw new GlobalPercError(`${path} cannot be loaded: ${error.message}`);
-    });
-  const config = typeof exported === 'function' ? await exported(options) : exported;
-  const missing = ['student', 'loss', 'optimizer', 'data', 'steps'].find((key) => !(config && key in config));
-  if (missing || !config)
-    throw new GlobalPercError(
-      `${path} should export default { student, loss, optimizer, data, steps }; '${missing}' is missing`,
-    );
-  return config;
+  const failed = (what: string, error: unknown): never => {
+    if (error instanceof GlobalPercError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new GlobalPercError(`${path} ${what}: ${message}`, { code: 'invalid-file', cause: error });
+  };
+  // Its own way of finding the default export fails on null.
+  const { default: found } = await createJiti(import.meta.url, { interopDefault: false })
+    .import<Exports>(url)
+    .catch((error: unknown) => failed('cannot be loaded', error));
+  // A module that was compiled to CommonJS.
+  const isCompiled = typeof found === 'object' && found !== null && '__esModule' in found;
+  const exported = isCompiled ? (found as Exports).default : found;
+  // A function gets the command line's seed.
+  const make = async (): Promise<unknown> => (typeof exported === 'function' ? await exported(options) : exported);
+  return requireTrainConfig(
+    path,
+    await make().catch((error: unknown) => failed('exports a function that failed', error)),
+  );
 }
 
 /**

@@ -1,13 +1,15 @@
 /** `globalperc train`: a whole run from a configuration. */
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { Batch } from '../data/index.js';
-import { exportOnnx, GlobalPercError, Trainer } from '../index.js';
-import { parseInteger, withProgress } from './common.js';
+import { type Batch, ImageFolder, PairedImageFolder } from '../data/index.js';
+import { exportOnnx, GlobalPercError, GlobalPercLoss, TrainableModel, Trainer } from '../index.js';
+import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
+import { refuseOverwriting } from './outputs.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
+import { LOG, RESULTS, requireOutside, requireRunFolder } from './run-folder.js';
+import { RunningMean } from './running-mean.js';
 import { readTrainConfig, type TrainConfig } from './train-config.js';
-import { readLog, takeSteps } from './training-run.js';
+import { type LogEntry, readLog, takeSteps } from './training-run.js';
 
 interface Options {
   readonly out: string;
@@ -19,9 +21,6 @@ interface Options {
 
 /** Rows of `samples.png`. */
 const SAMPLES = 4;
-
-/** Exit code of a run that was interrupted and saved. */
-const INTERRUPTED = 130;
 
 export function addTrain(program: Command): void {
   program
@@ -40,9 +39,12 @@ export function addTrain(program: Command): void {
 
 async function run(path: string, options: Options): Promise<void> {
   const seed = parseInteger(options.seed, '--seed', 0);
-  const threads = options.threads === undefined ? undefined : parseInteger(options.threads, '--threads', 1);
+  const threads = parseThreads(options.threads);
+  const { out, resume = false } = options;
+  const anew = await requireRunFolder(out, resume);
   const config = await readTrainConfig(path, { seed, threads });
-  await requireFreshFolder(options);
+  await requireOtherFiles(path, config, out);
+  if (anew) process.stderr.write(`'${out}' holds a run that ended before its first checkpoint; it is begun anew\n`);
   const first = await firstBatch(config);
   await using trainer = await withProgress((step) =>
     Trainer.create(config.student, config.loss, config.optimizer, {
@@ -52,34 +54,52 @@ async function run(path: string, options: Options): Promise<void> {
       seed,
     }),
   );
-  if (options.resume) await trainer.load(options.out);
+  if (resume) await trainer.load(out);
   const complete = await takeSteps({
     trainer,
-    batches: config.data.stream({ from: trainer.steps }),
+    batches: batchesOf(config, trainer.steps),
     steps: config.steps,
-    out: options.out,
+    out,
     checkpointEvery: config.checkpointEvery ?? 100,
     label: 'train',
   });
   if (!complete) {
-    process.stderr.write(`stopped and saved at step ${trainer.steps}; go on with --resume --out ${options.out}\n`);
+    process.stderr.write(`stopped and saved at step ${trainer.steps}; go on with --resume --out ${out}\n`);
     process.exitCode = INTERRUPTED;
     return;
   }
   await report(trainer, first, options);
 }
 
-/** @throws GlobalPercError when a run is there already that would be overwritten. */
-async function requireFreshFolder({ out, resume }: Options): Promise<void> {
-  const entries = await readdir(out).catch(() => [] as string[]);
-  const started = entries.some((name) => name.startsWith('checkpoint-'));
-  if (started && !resume)
-    throw new GlobalPercError(`'${out}' holds a run already; go on with --resume, or take another --out`);
+/** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on. */
+async function requireOtherFiles(path: string, { student, loss, data }: TrainConfig, out: string): Promise<void> {
+  const models = [
+    ...(student instanceof TrainableModel ? student.model.files : []),
+    ...(loss instanceof GlobalPercLoss ? loss.model.files : []),
+  ];
+  await refuseOverwriting(
+    [LOG, ...RESULTS].map((name) => join(out, name)),
+    [path, ...models],
+  );
+  const { dataset } = data;
+  const isFolder = dataset instanceof ImageFolder || dataset instanceof PairedImageFolder;
+  await requireOutside(out, isFolder ? dataset.folders : []);
 }
 
-async function firstBatch({ data }: TrainConfig): Promise<Batch> {
-  for await (const batch of data.stream()) return batch;
+async function firstBatch(config: TrainConfig): Promise<Batch> {
+  for await (const batch of batchesOf(config, 0)) return batch;
   throw new GlobalPercError('the data give no batch');
+}
+
+/** The batches from a step on. A data set of the user's own may throw anything. */
+async function* batchesOf({ data }: TrainConfig, from: number): AsyncGenerator<Batch> {
+  try {
+    yield* data.stream({ from });
+  } catch (error) {
+    if (error instanceof GlobalPercError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new GlobalPercError(`the data set failed: ${message}`, { code: 'invalid-file', cause: error });
+  }
 }
 
 async function report(trainer: Trainer, batch: Batch, { out, json }: Options): Promise<void> {
@@ -89,11 +109,16 @@ async function report(trainer: Trainer, batch: Batch, { out, json }: Options): P
   await writeCurves(out, 'Training', 'loss', [{ label: 'loss', values }]);
   const output = await trainer.predict(batch.input);
   if (output.dims.length === 4) await samples(out, batch, output);
-  const last = entries.at(-1);
-  const summary = json
-    ? JSON.stringify({ out, steps: trainer.steps, loss: last?.loss })
-    : `${out}: ${trainer.steps} steps, loss ${last?.loss}`;
-  process.stdout.write(`${summary}\n`);
+  process.stdout.write(`${summaryOf(entries, trainer.steps, out, json)}\n`);
+}
+
+/** What the run has come to: the loss of one batch tells little, so the mean over the last ones stands beside it. */
+function summaryOf(entries: readonly LogEntry[], steps: number, out: string, json = false): string {
+  const losses = entries.map(({ loss }) => loss);
+  const loss = losses.at(-1);
+  const { mean, count } = new RunningMean(losses);
+  if (json) return JSON.stringify({ out, steps, loss, meanLoss: mean, meanOverSteps: count });
+  return `${out}: ${steps} steps, loss ${mean.toPrecision(6)} (mean of the last ${count} steps; last step ${loss?.toPrecision(6)})`;
 }
 
 async function samples(

@@ -1,9 +1,12 @@
 /** One training run in a folder: steps, log, checkpoints, and what is shown of them. */
-import { appendFile, mkdir, readFile } from 'node:fs/promises';
+import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SingleBar } from 'cli-progress';
 import { type Batch, writeAtomically } from '../data/index.js';
+import { makeFolder, reasonOf } from '../files/index.js';
 import { GlobalPercError, type StepResult, type Trainer } from '../index.js';
+import { LOG } from './run-folder.js';
+import { RunningMean } from './running-mean.js';
 
 /** A line of `log.jsonl`. */
 export interface LogEntry {
@@ -33,8 +36,6 @@ export interface TrainingRun {
   readonly afterStep?: (step: number) => Promise<void>;
 }
 
-const LOG = 'log.jsonl';
-
 /** Lines that are written to the log at once. */
 const LOG_EVERY_MS = 500;
 
@@ -63,14 +64,12 @@ class Interrupt {
  */
 export async function takeSteps(run: TrainingRun): Promise<boolean> {
   const { trainer, steps, out, checkpointEvery } = run;
+  await makeFolder(out);
   using interrupt = new Interrupt();
   interrupt.listen();
-  await mkdir(out, { recursive: true }).catch((error: Error) => {
-    throw new GlobalPercError(`cannot make the folder '${out}': ${error.message}`);
-  });
   const log = new Log(join(out, LOG));
-  await log.keepUntil(trainer.steps);
-  const progress = new Progress(run);
+  const former = await log.keepUntil(trainer.steps);
+  const progress = new Progress(run, former);
   try {
     if (trainer.steps < steps) {
       for await (const { input, target } of run.batches) {
@@ -107,8 +106,8 @@ const entryOf = ({ step, loss, gradNorm, lr, hooks }: StepResult, seconds: numbe
 /** The entries of a run's log. @throws GlobalPercError when there is none. */
 export async function readLog(out: string): Promise<LogEntry[]> {
   const path = join(out, LOG);
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new GlobalPercError(`'${path}' cannot be read`);
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
   });
   return text.split('\n').flatMap(parseLine);
 }
@@ -132,8 +131,8 @@ class Log {
     this.path = path;
   }
 
-  /** Drops what was logged after the checkpoint that the run goes on from. */
-  async keepUntil(step: number): Promise<void> {
+  /** Drops what was logged after the checkpoint that the run goes on from. @returns what is kept. */
+  async keepUntil(step: number): Promise<readonly LogEntry[]> {
     const text = await readFile(this.path, 'utf8').catch(() => '');
     const kept =
       step === 0
@@ -143,6 +142,7 @@ class Log {
             .flatMap(parseLine)
             .filter((entry) => entry.step <= step);
     await writeAtomically(this.path, kept.map((entry) => `${JSON.stringify(entry)}\n`).join(''));
+    return kept;
   }
 
   async add(entry: LogEntry): Promise<void> {
@@ -154,26 +154,28 @@ class Log {
     const lines = this.waiting.join('');
     this.waiting = [];
     this.written = performance.now();
-    await appendFile(this.path, lines).catch((error: Error) => {
-      throw new GlobalPercError(`cannot write '${this.path}': ${error.message}`);
+    await appendFile(this.path, lines).catch((error: unknown) => {
+      throw new GlobalPercError(`cannot write '${this.path}': ${reasonOf(error)}`, { code: 'io', cause: error });
     });
   }
 }
 
-/** A bar with loss, speed and time left on a terminal; elsewhere a line every ten seconds. */
+/** A bar with mean loss, speed and time left on a terminal; elsewhere a line every ten seconds. */
 class Progress {
   private readonly bar: SingleBar | undefined;
   private readonly run: TrainingRun;
   private readonly started = performance.now();
   private lastLine = performance.now();
   private readonly first: number;
+  private readonly losses: RunningMean;
 
-  constructor(run: TrainingRun) {
+  constructor(run: TrainingRun, former: readonly LogEntry[]) {
     this.run = run;
     this.first = run.trainer.steps;
+    this.losses = new RunningMean(former.map(({ loss }) => loss));
     if (!process.stderr.isTTY) return;
     this.bar = new SingleBar({
-      format: `${run.label} {bar} {value}/{total}  loss {loss}  {speed} images/s  {eta_formatted} left`,
+      format: `${run.label} {bar} {value}/{total}  mean loss {loss}  {speed} images/s  {eta_formatted} left`,
       stream: process.stderr,
       hideCursor: true,
       etaBuffer: 50,
@@ -183,13 +185,15 @@ class Progress {
 
   show({ step, loss }: StepResult, images: number): void {
     const seconds = (performance.now() - this.started) / 1000;
+    this.losses.add(loss);
+    const mean = this.losses.mean.toPrecision(4);
     const speed = (((step - this.first) * images) / seconds).toFixed(1);
-    this.bar?.update(step, { loss: loss.toPrecision(4), speed });
+    this.bar?.update(step, { loss: mean, speed });
     if (this.bar || performance.now() - this.lastLine < 10_000) return;
     this.lastLine = performance.now();
     const left = Math.round(((this.run.steps - step) * seconds) / (step - this.first));
     process.stderr.write(
-      `${this.run.label} ${step}/${this.run.steps}  loss ${loss.toPrecision(4)}  ${speed} images/s  ${left} s left\n`,
+      `${this.run.label} ${step}/${this.run.steps}  mean loss ${mean}  ${speed} images/s  ${left} s left\n`,
     );
   }
 

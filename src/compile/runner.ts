@@ -35,24 +35,22 @@ export class Runner<Details> {
   }
 
   /** Carries out a task after those that were asked for before. @throws GlobalPercError after `dispose`. */
-  take<T>(task: () => Promise<T>, { signal }: StepOptions = {}): Promise<T> {
+  take<T>(task: () => Promise<T>, options: StepOptions = {}): Promise<T> {
     return this.turns.take(() => {
       this.requireOpen();
-      signal?.throwIfAborted();
       return task();
-    });
+    }, options);
   }
 
   /** As `take`, for a computation in steps. */
   inTurn<T>(steps: () => Steps<T>, options: StepOptions = {}): Promise<T> {
-    return this.take(() => runSteps(steps()), options);
+    return this.take(() => runSteps(steps(), options), options);
   }
 
   /** Carries out a computation and blocks until it is done. @throws GlobalPercError while an asynchronous one runs. */
-  blocking<T>(steps: () => Steps<T>, { signal }: StepOptions = {}): T {
+  blocking<T>(steps: () => Steps<T>, options: StepOptions = {}): T {
     this.requireOpen();
-    signal?.throwIfAborted();
-    if (this.turns.idle) return runStepsSync(steps());
+    if (this.turns.idle) return runStepsSync(steps(), options);
     throw new GlobalPercError(
       `an asynchronous call of this ${this.owner} is not done yet: await it before a synchronous one`,
       { code: 'runtime' },

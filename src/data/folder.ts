@@ -13,7 +13,7 @@ import type { ImageTensor } from './tensor.js';
 export interface PairedImageFolderOptions {
   /** Crops, flips … of input and target together. */
   readonly transform?: PairedTransform;
-  /** Told of every damaged file. Default `console.warn`. */
+  /** Told of every damaged file, and once of files whose format is not read. Default `console.warn`. */
   readonly logger?: (message: string) => void;
 }
 
@@ -33,12 +33,20 @@ export interface ImageFolderOptions extends PairedImageFolderOptions {
  * const photos = await ImageFolder.open('photos', { transform: new RandomCrop(128), degradation: new Denoise() });
  */
 export class ImageFolder implements Dataset {
+  /** The folder it was opened with; none for a list of files. */
+  readonly folders: readonly string[];
   private readonly paths: readonly (readonly [string])[];
   private readonly store: ImageStore;
   private readonly transform: PairedTransform | undefined;
   private readonly degradation: Degradation;
 
-  private constructor(paths: readonly string[], store: ImageStore, options: ImageFolderOptions) {
+  private constructor(
+    paths: readonly string[],
+    folders: readonly string[],
+    store: ImageStore,
+    options: ImageFolderOptions,
+  ) {
+    this.folders = folders;
     this.paths = paths.map((path) => [path]);
     this.store = store;
     this.transform = options.transform;
@@ -52,13 +60,15 @@ export class ImageFolder implements Dataset {
    */
   static async open(source: string | readonly string[], options: ImageFolderOptions = {}): Promise<ImageFolder> {
     const size = options.size === undefined ? undefined : sizeOfSides(options.size, 'ImageFolder');
-    const store = new ImageStore(size, options.logger ?? console.warn);
+    const { logger = console.warn } = options;
+    const store = new ImageStore(size, logger);
     if (typeof source !== 'string') await requireFiles(source);
-    const paths = typeof source === 'string' ? await imagesIn(source) : source;
+    const paths = typeof source === 'string' ? await imagesIn(source, logger) : source;
     const sizes = await store.sizes(paths);
     if (sizes.size === 0) throw store.nothingLeft();
     return new ImageFolder(
       paths.filter((path) => sizes.has(path)),
+      typeof source === 'string' ? [source] : [],
       store,
       options,
     );
@@ -91,13 +101,22 @@ export class ImageFolder implements Dataset {
  * inputs, or an integer times it, the same for all pairs.
  */
 export class PairedImageFolder implements Dataset {
+  /** The folders of inputs and of targets. */
+  readonly folders: readonly string[];
   /** How many times larger the targets are. */
   readonly scale: number;
   private readonly pairs: readonly Pair[];
   private readonly store: ImageStore;
   private readonly transform: PairedTransform | undefined;
 
-  private constructor(pairs: readonly Pair[], scale: number, store: ImageStore, options: PairedImageFolderOptions) {
+  private constructor(
+    pairs: readonly Pair[],
+    folders: readonly string[],
+    scale: number,
+    store: ImageStore,
+    options: PairedImageFolderOptions,
+  ) {
+    this.folders = folders;
     this.pairs = pairs;
     this.scale = scale;
     this.store = store;
@@ -114,8 +133,9 @@ export class PairedImageFolder implements Dataset {
     targetFolder: string,
     options: PairedImageFolderOptions = {},
   ): Promise<PairedImageFolder> {
-    const found = await pairsOf(inputFolder, targetFolder);
-    const store = new ImageStore(undefined, options.logger ?? console.warn);
+    const { logger = console.warn } = options;
+    const found = await pairsOf(inputFolder, targetFolder, logger);
+    const store = new ImageStore(undefined, logger);
     const sizes = await store.sizes(found.flat());
     const pairs = found.filter((pair) => pair.every((path) => sizes.has(path)));
     const [first] = pairs;
@@ -124,7 +144,7 @@ export class PairedImageFolder implements Dataset {
       naming(`${input} and ${target}`, () => scaleBetween(sizes.get(input) ?? [0, 0], sizes.get(target) ?? [0, 0]));
     const scale = scaleOf(first);
     const other = pairs.find((pair) => scaleOf(pair) !== scale);
-    if (other === undefined) return new PairedImageFolder(pairs, scale, store, options);
+    if (other === undefined) return new PairedImageFolder(pairs, [inputFolder, targetFolder], scale, store, options);
     throw new GlobalPercError(
       `all targets should be larger than their inputs by the same factor, but it is ${scale} for ${first.join(' and ')}, ${scaleOf(other)} for ${other.join(' and ')}`,
     );
@@ -152,10 +172,11 @@ export class PairedImageFolder implements Dataset {
 }
 
 type Pair = readonly [input: string, target: string];
+type Logger = (message: string) => void;
 
 /** @throws GlobalPercError listing the files without partner, or two of the same name. */
-async function pairsOf(inputFolder: string, targetFolder: string): Promise<Pair[]> {
-  const [inputs, targets] = [await byStem(inputFolder), await byStem(targetFolder)];
+async function pairsOf(inputFolder: string, targetFolder: string, logger: Logger): Promise<Pair[]> {
+  const [inputs, targets] = [await byStem(inputFolder, logger), await byStem(targetFolder, logger)];
   const lonely = [
     ...Array.from(inputs).filter(([stem]) => !targets.has(stem)),
     ...Array.from(targets).filter(([stem]) => !inputs.has(stem)),
@@ -167,9 +188,9 @@ async function pairsOf(inputFolder: string, targetFolder: string): Promise<Pair[
   );
 }
 
-async function byStem(folder: string): Promise<Map<string, string>> {
+async function byStem(folder: string, logger: Logger): Promise<Map<string, string>> {
   const found = new Map<string, string>();
-  for (const path of await imagesIn(folder)) {
+  for (const path of await imagesIn(folder, logger)) {
     const stem = stemOf(path, folder);
     const other = found.get(stem);
     if (other !== undefined) {

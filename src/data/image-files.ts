@@ -1,28 +1,62 @@
 /** The image files of a folder. */
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, realpath, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 
 const EXTENSION = /\.(png|jpe?g|webp|tiff?|avif|gif)$/i;
+const FORMATS = 'PNG, JPEG, WebP, TIFF, AVIF and GIF';
+
+/** What lies beside images and is none: hidden files, notes, labels. */
+const NOTES = /^\.|^(thumbs\.db|desktop\.ini)$|\.(txt|md|json|jsonl|csv|tsv|xml|ya?ml|html?|log)$/i;
+
+/** What a walk through folders has found. */
+interface Found {
+  readonly images: string[];
+  /** Files of other formats by their extension. */
+  readonly others: Map<string, number>;
+}
 
 /**
- * PNG, JPEG, WebP, TIFF, AVIF and GIF files of a folder and the folders in it, sorted by path.
+ * PNG, JPEG, WebP, TIFF, AVIF and GIF files of a folder and the folders in it, linked ones too, sorted by path.
+ * @param logger told once how many files of other formats were passed over; notes and labels do not count.
  * @throws GlobalPercError when it is missing, unreadable, not a folder, or holds no image.
  */
-export async function imagesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((error) => {
-    throw new GlobalPercError(`cannot read the image folder '${folder}': ${reasonOf(error)}`, {
+export async function imagesIn(folder: string, logger: (message: string) => void): Promise<string[]> {
+  const found: Found = { images: [], others: new Map() };
+  await walk(folder, [], found).catch((error: unknown) => {
+    throw new GlobalPercError(`cannot read the image folder '${folder}': ${reasonOf(error as Error)}`, {
       code: 'io',
       cause: error,
     });
   });
-  const paths = entries
-    .filter((entry) => (entry.isFile() || entry.isSymbolicLink()) && EXTENSION.test(entry.name))
-    .map((entry) => join(entry.parentPath, entry.name));
-  if (paths.length > 0) return paths.sort();
-  throw new GlobalPercError(`the folder '${folder}' holds no images (PNG, JPEG, WebP, TIFF, AVIF or GIF)`, {
-    code: 'io',
-  });
+  const { images, others } = found;
+  const kinds = Array.from(others, ([extension, count]) => `${count} ${extension || 'without extension'}`);
+  const passedOver = kinds.length === 0 ? '' : `files of other formats were passed over: ${kinds.join(', ')}`;
+  if (images.length === 0) {
+    const why = passedOver && `; ${passedOver}`;
+    throw new GlobalPercError(`the folder '${folder}' holds no images (${FORMATS})${why}`, { code: 'io' });
+  }
+  if (passedOver) logger(`'${folder}': ${passedOver}; ${FORMATS} are read`);
+  return images.sort();
+}
+
+/** @param around the real paths of the folders around this one: a link to one of them is not followed. */
+async function walk(folder: string, around: readonly string[], found: Found): Promise<void> {
+  const real = await realpath(folder);
+  if (around.includes(real)) return;
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    // A link to nothing is taken for a file: reading it will say so.
+    const target = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
+    if (target.isDirectory()) await walk(path, [...around, real], found);
+    // Pipes and devices are no files: reading one may never end.
+    else if (!target.isFile() && !target.isSymbolicLink()) continue;
+    else if (EXTENSION.test(entry.name)) found.images.push(path);
+    else if (!NOTES.test(entry.name)) {
+      const extension = extname(entry.name).toLowerCase();
+      found.others.set(extension, (found.others.get(extension) ?? 0) + 1);
+    }
+  }
 }
 
 /** @throws GlobalPercError when the list is empty, or an entry is missing or a folder. */
@@ -37,9 +71,12 @@ export async function requireFiles(paths: readonly string[]): Promise<void> {
   }
 }
 
-/** A file's path without its extension, relative to its folder: what files that belong together share. */
+/**
+ * A file's path without its extension, relative to its folder: what files that belong together share. Some systems store
+ * é as one character, others as two: names are compared composed.
+ */
 export const stemOf = (path: string, folder: string): string =>
-  path.slice(join(folder, '/').length).replace(EXTENSION, '');
+  path.slice(join(folder, '/').length).replace(EXTENSION, '').normalize('NFC');
 
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'ENOENT') return 'there is no such file or folder';

@@ -115,6 +115,13 @@ async function writeToDisk(path: string, content: Content): Promise<void> {
   }
 }
 
+/** Makes a folder and those it lies in. @throws GlobalPercError when there is a file in its place, or it cannot be made. */
+export async function makeFolder(path: string): Promise<void> {
+  await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    throw new GlobalPercError(`cannot make the folder '${path}': ${folderReason(error)}`, { code: 'io', cause: error });
+  });
+}
+
 /** Makes the entries of a folder survive a loss of power. */
 async function syncFolder(path: string): Promise<void> {
   // Windows keeps them by itself and refuses to sync a folder.

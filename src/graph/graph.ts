@@ -60,6 +60,8 @@ export interface Node {
   metadata?: Readonly<Record<string, string>>;
   /** Dotted path of the module this node stands in, once recovered. */
   modulePath?: string;
+  /** The operator of the file that this node and others were written for, and the one of them that does its work. */
+  rewriting?: { readonly main: Node; readonly nodes: readonly Node[] };
 }
 
 /** What `emit` takes beyond op and inputs. */

@@ -34,7 +34,7 @@ export {
 export { type LossDetails, openInputsOn } from './draft.js';
 export { EncodedTarget } from './encoded-target.js';
 export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
-export { openFeeds } from './open-inputs.js';
+export { openFeeds, snapshotOptions } from './open-inputs.js';
 export { GlobalPercLoss } from './perceptual.js';
 export {
   HuberLoss,

@@ -2,12 +2,13 @@
 import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
-import type { TensorLike } from '../model/index.js';
+import { snapshot, type TensorLike } from '../model/index.js';
 import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type LossDetails } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
+import { snapshotOptions } from './open-inputs.js';
 import { compute, encode, type Runnable } from './run.js';
 
 /** What `valueAndGrad` returns. */
@@ -53,8 +54,13 @@ export abstract class Loss implements Objective, AsyncDisposable {
   }
 
   /** The loss, its gradient with respect to `pred`, and the losses of the single hooks. Throws as `evaluate` does. */
-  valueAndGrad(pred: TensorLike, target: TensorLike | EncodedTarget, options: CallOptions = {}): Promise<ValueAndGrad> {
-    return this.runner.inTurn(() => this.differentiated(pred, target, options), options);
+  async valueAndGrad(
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    options: CallOptions = {},
+  ): Promise<ValueAndGrad> {
+    const given = [snapshot(pred), snapshot(target), snapshotOptions(options)] as const;
+    return this.runner.inTurn(() => this.differentiated(...given), options);
   }
 
   /** The loss and the losses of the single hooks, without the gradient. Throws as `evaluate` does. */
@@ -63,7 +69,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: CallOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
-    const steps = () => compute(this.runnable, pred, target, false, options);
+    const given = [snapshot(pred), snapshot(target), false, snapshotOptions(options)] as const;
+    const steps = () => compute(this.runnable, ...given);
     const { value, hooks } = await this.runner.inTurn(steps, options);
     return { value, hooks };
   }
@@ -85,7 +92,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * @throws GlobalPercError as `evaluate` does, and for a loss whose target cannot be read by itself: one with RandomCrop.
    */
   async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
-    const [shape, features] = await this.runner.inTurn(() => encode(this.runnable, target, options), options);
+    const given = [snapshot(target), snapshotOptions(options)] as const;
+    const [shape, features] = await this.runner.inTurn(() => encode(this.runnable, ...given), options);
     return new EncodedTarget(this, shape, features, () => runSteps(release(Object.values(features))));
   }
 

@@ -1,5 +1,6 @@
 /** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
 import { GlobalPercError, listed, type TensorType } from '../graph/index.js';
+import { snapshot } from '../model/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import type { CallOptions, OpenInput } from './description.js';
 import { openInputName } from './names.js';
@@ -29,6 +30,16 @@ export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string,
       return [input.name, type];
     }),
   );
+}
+
+/** A call's options as they are now, with the tensors in them. */
+export function snapshotOptions(options: CallOptions): CallOptions {
+  const { inputs } = options;
+  if (inputs === undefined) return options;
+  return {
+    ...options,
+    inputs: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, snapshot(value)])),
+  };
 }
 
 const needed = (open: Open): OpenInput[] => (open ?? []).filter((input) => input.needed);

@@ -63,27 +63,42 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     if (image.rank < 2) {
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
     }
-    const input = this.transform?.apply(image, scene.draws) ?? image;
+    const input = this.transformed(image, scene);
     const open = this.openInputs.filter(({ needed }) => needed);
     const tensors = new Map<Value, Tensor>([
       [this.model.input, input],
       ...open.map(({ name }) => [this.model.openInput(name), scene.openInput(name)] as const),
     ]);
-    const body = yield* this.specialize(tensors, scene);
+    const body = yield* this.specialize(tensors, image.shape, scene);
     const bindings = Array.from(tensors, ([value, tensor]) => [body.valueOf(value), tensor] as const);
     const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
     return transcribe(body.graph, image.graph, new Map(bindings), wanted);
   }
 
+  /** The image as the model sees it. @throws GlobalPercError of the transform, with the remedy for another layout. */
+  private transformed(image: Tensor, { draws }: Scene): Tensor {
+    try {
+      return this.transform?.apply(image, draws) ?? image;
+    } catch (error) {
+      const remedy = this.model.layoutRemedy(image.shape);
+      if (!(error instanceof GlobalPercError) || remedy === undefined) throw error;
+      throw new GlobalPercError(`${error.message}; ${remedy}`, { code: error.code, cause: error });
+    }
+  }
+
   /** The model's graph for inputs of some types; kept, since prediction and target share it. */
-  private *specialize(inputs: ReadonlyMap<Value, Tensor>, { session, options }: RunContext): Steps<Specialized> {
+  private *specialize(
+    inputs: ReadonlyMap<Value, Tensor>,
+    image: Shape,
+    { session, options }: RunContext,
+  ): Steps<Specialized> {
     const key = Array.from(inputs.values(), ({ shape }) => shape.join('x')).join(' ');
     const known = this.specialized.get(key);
     if (known) return known;
     const types = new Map<Value, TensorType>(
       Array.from(inputs, ([value, { dtype, shape }]) => [value, { dtype, shape }]),
     );
-    this.model.checkInputShape((types.get(this.model.input) as TensorType).shape);
+    this.model.checkInputShape((types.get(this.model.input) as TensorType).shape, image);
     begin('specialize', options);
     try {
       const outputs = this.hooks.map((hook) => hook.output);

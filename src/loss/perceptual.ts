@@ -65,6 +65,7 @@ export class GlobalPercLoss extends Loss {
 
   private print(): void {
     const { logger } = this.config;
+    for (const warning of this.model.warnings) logger(`~ Warning: ${warning}`);
     for (const { path, class: className } of this.hooks) logger(`~ Hook in module: ${path} (${className})`);
     logger(`~ Total hooks: ${this.hooks.length}`);
     logger(`~ Weight of each hook: ${this.weights.map((weight) => Number(weight.toFixed(4))).join(', ')}`);

@@ -37,7 +37,7 @@ export function imageInput(source: string, { inputs }: Graph, name?: string): Va
   const [image, ...others] = images;
   if (image && others.length === 0) return image;
   throw new GlobalPercError(
-    `${source}: the model has the inputs ${all}; say which receives the image: loadModel(source, { input: '…' })`,
+    `${source}: the model has the inputs ${all}; say which receives the image: loadModel(source, { input: '…' }); on the command line, --image`,
   );
 }
 
@@ -77,7 +77,7 @@ export function namedInput(source: string, { inputs }: Graph, image: Value, name
   const known = others.length > 0 ? listed(others.map(describeInput)) : 'none';
   throw new GlobalPercError(
     name === image.name
-      ? `${source}: input '${name}' receives the image; give the others (${known}) in inputs`
+      ? `${source}: input '${name}' receives the image; give the others (${known}) in inputs; on the command line, --set`
       : `${source}: there is no input '${name}' besides the image; the model has ${known}`,
   );
 }

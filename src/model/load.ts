@@ -4,6 +4,7 @@ import { fetchHubModel, type HubModel, type HubProgress, parseHubId } from '../h
 import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import { platform } from '../runtime/index.js';
+import { requireFiniteWeights } from './finite-weights.js';
 import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
 import { TrainableModel } from './trainable.js';
@@ -42,7 +43,7 @@ type Source = string | URL | Uint8Array | ArrayBuffer;
  * `HF_ENDPOINT`, `HF_TOKEN` and `HF_HOME` are honoured.
  * @param source Path or URL of an `.onnx` file (external data is looked for beside it), a repository, or a file's bytes.
  * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, when its
- * external data is missing, or when it cannot be downloaded.
+ * external data is missing, when it cannot be downloaded, or when its weights hold NaN or infinity.
  */
 export function loadModel(source: Source, options: LoadOptions & { readonly trainable: true }): Promise<TrainableModel>;
 export function loadModel(source: Source, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
@@ -57,13 +58,17 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
+  const files = inMemory ? [] : [name];
   const external: ExternalReader = async (location) => {
     await located.fetchBeside?.(location);
-    return platform.openBeside(name, location).catch((error: Error) => {
+    const file = await platform.openBeside(name, location).catch((error: Error) => {
       throw new GlobalPercError(
         `${name} keeps its weights in '${location}', which should lie beside it: ${error.message}`,
+        { code: 'io', cause: error },
       );
     });
+    if (file.place) files.push(`${file.place.folder}/${file.place.location}`);
+    return file;
   };
   await readOnnx(graph, bytes, { source: name, ...(inMemory ? {} : { external }) }).catch((error: unknown) => {
     signal?.throwIfAborted();
@@ -71,7 +76,8 @@ export async function loadModel(source: Source, options: LoadOptions = {}): Prom
   });
   signal?.throwIfAborted();
   const { preprocessor = {} } = located;
-  const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor });
+  const model = new Model(inMemory ? name : String(source), graph, { ...options, preprocessor, files });
+  requireFiniteWeights(model);
   return options.trainable ? new TrainableModel(model) : model;
 }
 

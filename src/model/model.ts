@@ -1,9 +1,18 @@
 /** A pretrained model as it was read: its graph, its modules, and the input an image goes into. */
-import { attributesOf, GlobalPercError, type Graph, neededNodes, type Shape, type Value } from '../graph/index.js';
-import { type ModuleCall, recoverModules } from '../modules/index.js';
+import {
+  attributesOf,
+  GlobalPercError,
+  type Graph,
+  type Node,
+  neededNodes,
+  type Shape,
+  type Value,
+} from '../graph/index.js';
+import { type ModuleCall, metadataProblem, recoverModules } from '../modules/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { fromJSON, type Transform, type TransformJSON, transformsOfPreprocessor } from '../transforms/index.js';
 import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
+import { layoutRemedy } from './layout.js';
 
 /** Options of `Model`: see `LoadOptions`. */
 interface ModelOptions {
@@ -11,25 +20,33 @@ interface ModelOptions {
   readonly inputs?: Readonly<Record<string, InputValue>>;
   /** The parsed `preprocessor_config.json` that came with the file. */
   readonly preprocessor?: Readonly<Record<string, unknown>>;
+  readonly files?: readonly string[];
 }
 
 export class Model {
   /** Path, URL or given name it was read from. */
   readonly source: string;
+  /** Files it was read from: the ONNX file, or its URL, and those with its weights; none for a model from memory. */
+  readonly files: readonly string[];
   /** As imported: dimensions may still be unknown. */
   readonly graph: Graph;
   /** Every module call that can be hooked, in execution order. */
   readonly calls: readonly ModuleCall[];
   /** The input that receives the image. */
   readonly input: Value;
+  /** What of the file could not be understood and was passed over, one sentence each: `inspect` and losses print them. */
+  readonly warnings: readonly string[];
   private readonly preprocessor: Readonly<Record<string, unknown>>;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
-  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessor = {} }: ModelOptions = {}) {
+  constructor(source: string, graph: Graph, { input, inputs = {}, preprocessor = {}, files = [] }: ModelOptions = {}) {
     this.source = source;
+    this.files = files;
     this.graph = graph;
     this.preprocessor = preprocessor;
     this.input = imageInput(source, graph, input);
+    const problem = metadataProblem(graph);
+    this.warnings = problem === undefined ? [] : [`${source}: ${problem}`];
     // Before other inputs become constants: a module that sees them alone was still called.
     this.calls = recoverModules(graph);
     bindInputs(source, graph, this.input, inputs);
@@ -77,15 +94,19 @@ export class Model {
   }
 
   /**
-   * Checks a static shape against the one declared in the file, and against the patches the model cuts its input into:
-   * PyTorch's vision transformers refuse sides that are no multiple of the patch, where ONNX would crop silently.
-   * @throws GlobalPercError naming what the model accepts.
+   * Checks a static shape against the one declared in the file, against the channels its first convolution takes, and
+   * against the patches the model cuts its input into: PyTorch's vision transformers refuse sides that are no multiple of
+   * the patch, where ONNX would crop silently.
+   * @param image shape of the image before transformNormalization.
+   * @throws GlobalPercError naming what the model accepts, and what to do where the image has another layout.
    */
-  checkInputShape(shape: Shape): void {
-    if (!fitsDeclared(this.input, shape)) {
+  checkInputShape(shape: Shape, image: Shape = shape): void {
+    if (!fitsDeclared(this.input, shape) || !this.fitsConvolution(shape)) {
+      const remedy =
+        this.layoutRemedy(image) ??
+        'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes';
       throw new GlobalPercError(
-        `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ` +
-          'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes',
+        `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ${remedy}`,
       );
     }
     const patch = this.patchSize();
@@ -98,13 +119,43 @@ export class Model {
     );
   }
 
+  /** What to do about the shape of an image that looks like another layout than the model's [B, C, H, W], if it does. */
+  layoutRemedy(image: Shape): string | undefined {
+    const { declaredShape } = this.input;
+    const kernel = this.firstKernel();
+    if ((declaredShape?.length ?? kernel?.length) !== 4) return undefined;
+    const declared = declaredShape?.[1];
+    return layoutRemedy(image, typeof declared === 'number' ? declared : this.channels());
+  }
+
+  private fitsConvolution(shape: Shape): boolean {
+    const kernel = this.firstKernel();
+    return kernel === undefined || (shape.length === kernel.length && shape[1] === this.channels());
+  }
+
+  /** The convolution that reads the input. */
+  private firstConvolution(): Node | undefined {
+    return this.graph.nodes.find((node) => node.op === 'Conv' && node.inputs[0] === this.input);
+  }
+
+  /** Shape of its weight, `[outputs, inputs per group, …]`. */
+  private firstKernel(): Shape | undefined {
+    return this.firstConvolution()?.inputs[1]?.constant?.shape;
+  }
+
+  /** Channels that it takes. */
+  private channels(): number | undefined {
+    const conv = this.firstConvolution();
+    const perGroup = this.firstKernel()?.[1];
+    return conv && perGroup && perGroup * attributesOf(conv).int('group', 1);
+  }
+
   /** Kernel size of a convolution that reads the input in non-overlapping patches. */
   private patchSize(): number | undefined {
-    const conv = this.graph.nodes.find((node) => node.op === 'Conv' && node.inputs[0] === this.input);
+    const conv = this.firstConvolution();
     if (conv === undefined) return undefined;
     const attributes = attributesOf(conv);
-    const weight = conv.inputs[1]?.constant;
-    const kernel = attributes.ints('kernel_shape')?.[0] ?? weight?.shape[2];
+    const kernel = attributes.ints('kernel_shape')?.[0] ?? this.firstKernel()?.[2];
     const stride = attributes.ints('strides')?.[0] ?? 1;
     return kernel !== undefined && kernel === stride && kernel >= 8 ? kernel : undefined;
   }

@@ -9,12 +9,26 @@ export interface TensorLike {
 }
 
 /**
- * Checks a tensor and converts it to float32.
+ * A tensor as it is now: for a call that computes later, when the caller may have put the next picture into the same
+ * buffer. What is no tensor comes back as it is.
+ */
+export function snapshot<T>(given: T): T {
+  const { data, dims } = (given ?? {}) as Partial<TensorLike>;
+  if (typeof data !== 'object' || data === null || !Array.isArray(dims)) return given;
+  return { data: copied(data), dims: [...dims] } as T;
+}
+
+/** Of every typed array as such: the `slice` of a Buffer shares its memory. */
+const copied = (data: TensorLike['data']): TensorLike['data'] =>
+  ArrayBuffer.isView(data) ? Uint8Array.prototype.slice.call(data) : Array.from<never>(data as never);
+
+/**
+ * Checks a tensor and converts it to float32; data that is float32 already is not copied.
  * @throws GlobalPercError when dimensions and data do not agree, or a value is NaN or infinite.
  */
 export function toFloat32(tensor: TensorLike, name: string): HostTensor & { readonly data: Float32Array } {
   const { data, dims } = tensor ?? {};
-  if (data === undefined || !Array.isArray(dims)) {
+  if (data === undefined || data === null || !Array.isArray(dims)) {
     throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${described(tensor)}`);
   }
   if (!dims.every((dim) => Number.isInteger(dim) && dim > 0)) {

@@ -1,20 +1,36 @@
 /** An imported ONNX model as a module: its weights train, its graph stays as it is. */
-import { GlobalPercError, type Shape, type Tensor, type Value } from '../graph/index.js';
-import { weightsOf } from '../modules/index.js';
+import { GlobalPercError, Graph, type Shape, type Tensor, type Value } from '../graph/index.js';
+import { hasBody, type Weight, weightsOf } from '../modules/index.js';
 import { constantOfHeld, Module, Parameter, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
-import { type Specialized, specialize, transcribe } from '../passes/index.js';
+import { neededNodes, type Specialized, specialize, transcribe } from '../passes/index.js';
 import { runSteps } from '../runtime/index.js';
 import type { Model } from './model.js';
 
 /**
  * A model read with `loadModel(source, { trainable: true })`. Its parameters are the file's float32 weights of one
- * dimension or more, under the names they have there; normalisation by running statistics stays as it was exported.
+ * dimension or more; normalisation by running statistics stays as it was exported, and so do the ones and zeros of a
+ * normalisation that has no weights.
+ *
+ * A parameter has the name it has in PyTorch where the file gives it or the path of its module tells it: `conv.weight`;
+ * the weight of a product that is stored transposed is `fc.weight.T`. Each module has parameters of its own, also where the
+ * exporter stored equal ones once; `shared` lists those that several modules hold in common.
+ *
+ * The loaded `model` is never changed: others made of it, and teachers, keep its weights.
  */
 export class TrainableModel extends Module<Tensor[]> {
   readonly model: Model;
-  private readonly weights: ReadonlyMap<Value, Parameter>;
+  /**
+   * Parameters that modules of different paths read as one, with those paths: tied weights. A copy of a layer that has not
+   * been trained since looks the same, unless the paths differ in their numbers alone or all elements are equal.
+   */
+  readonly shared: Readonly<Record<string, readonly string[]>>;
+  private readonly weights: readonly Weight[];
+  private readonly held: ReadonlyMap<Weight, Parameter>;
+  /** What reads a weight in this module's own graph reads it from here. */
+  private readonly values: ReadonlyMap<Weight, Value>;
+  private readonly graph: Graph;
   /** The graph for each input shape seen by `prepare`. */
   private readonly bodies = new Map<string, Specialized>();
 
@@ -25,26 +41,34 @@ export class TrainableModel extends Module<Tensor[]> {
     if (open) {
       throw new GlobalPercError(
         `${model.source}: input '${open.name}' needs a value to train the model: loadModel(source, { trainable: true, inputs: { … } })`,
+        { code: 'invalid-option' },
       );
     }
     this.model = model;
-    this.weights = new Map(Array.from(weightsOf(model.graph.nodes), (value) => [value, parameterOf(value)]));
-    if (this.weights.size === 0) throw new GlobalPercError(`${model.source}: the model has no weights to train`);
+    this.weights = weightsOf(model.graph.nodes);
+    if (this.weights.length === 0) {
+      throw new GlobalPercError(`${model.source}: the model has no weights to train`, { code: 'invalid-model' });
+    }
+    this.held = new Map(this.weights.map((weight) => [weight, parameterOf(weight)]));
+    this.values = separateValues(this.weights);
+    this.graph = withValues(model, this.values);
+    const tied = this.weights.filter(({ paths }) => paths.length > 1);
+    this.shared = Object.fromEntries(tied.map(({ name, paths }) => [name, paths]));
   }
 
   override *namedState(prefix = ''): Generator<[string, Parameter]> {
-    for (const [{ name }, parameter] of this.weights) yield [prefix === '' ? name : `${prefix}.${name}`, parameter];
+    for (const [{ name }, parameter] of this.held) yield [prefix === '' ? name : `${prefix}.${name}`, parameter];
   }
 
   /** Runs the model once to learn its shapes. @throws GlobalPercError when it does not accept inputs of this shape. */
   override async prepare(shape: Shape): Promise<void> {
     const key = shape.join('x');
     if (this.bodies.has(key)) return;
-    const { graph, input, calls } = this.model;
+    const { input, calls } = this.model;
     this.model.checkInputShape(shape);
-    const wanted = [...graph.outputs, ...calls.map((call) => call.output)];
+    const wanted = [...this.graph.outputs, ...calls.map((call) => call.output)];
     const type = { dtype: 'float32', shape } as const;
-    const body = specialize(graph, new Map([[input, type]]), wanted, {}, [...this.weights.keys()]);
+    const body = specialize(this.graph, new Map([[input, type]]), wanted, {}, [...this.values.values()]);
     this.bodies.set(key, await runSteps(body));
   }
 
@@ -56,13 +80,13 @@ export class TrainableModel extends Module<Tensor[]> {
         `${this.model.source}: call await model.prepare([${x.shape}]) before it is used inside another module`,
       );
     }
-    const { graph, input } = this.model;
-    const { outputs } = graph;
+    const { input, calls } = this.model;
+    const { outputs } = this.graph;
     const weights = Array.from(
-      this.weights,
-      ([value, parameter]) => [body.valueOf(value), this.read(parameter, x)] as const,
+      this.values,
+      ([weight, value]) => [body.valueOf(value), this.read(this.held.get(weight) as Parameter, x)] as const,
     );
-    const wanted = [...outputs, ...this.model.calls.map((call) => call.output)].map((value) => body.valueOf(value));
+    const wanted = [...outputs, ...calls.map((call) => call.output)].map((value) => body.valueOf(value));
     const tensors = transcribe(body.graph, x.graph, new Map([[body.valueOf(input), x], ...weights]), wanted);
     this.recordCalls(x, tensors.slice(outputs.length));
     return tensors.slice(0, outputs.length);
@@ -87,13 +111,53 @@ export class TrainableModel extends Module<Tensor[]> {
 
   /** The file with the present weights: same inputs, outputs and open dimensions. */
   toOnnx(): Uint8Array {
-    for (const [value, parameter] of this.weights) value.constant = constantOfHeld(parameter);
-    const { graph } = this.model;
+    const present = new Map(
+      this.weights.map((weight) => {
+        const { constant: _, ...value } = this.values.get(weight) as Value;
+        return [weight, { ...value, constant: constantOfHeld(this.held.get(weight) as Parameter) }] as const;
+      }),
+    );
+    const graph = withValues(this.model, present);
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
   }
 }
 
-function parameterOf({ constant, shape }: Value): Parameter {
+function parameterOf({ value: { constant } }: Weight): Parameter {
   const bytes = Uint8Array.from(constant?.bytes ?? []);
-  return new Parameter(shape ?? [], new Float32Array(bytes.buffer));
+  return new Parameter(constant?.shape ?? [], new Float32Array(bytes.buffer));
+}
+
+/** A value for each weight; of those that the file keeps as one, each but the first under the name its module has for it. */
+function separateValues(weights: readonly Weight[]): Map<Weight, Value> {
+  const taken = new Set<string>();
+  return new Map(
+    weights.map((weight) => {
+      const { value, alias, name, readers } = weight;
+      if (readers.some(hasBody)) return [weight, value] as const;
+      const free = [value.name, alias, name].find((candidate) => !taken.has(candidate)) ?? name;
+      taken.add(free);
+      return [weight, { ...value, name: free }] as const;
+    }),
+  );
+}
+
+/** A copy of a model's graph whose nodes read other values where they read weights; what they compute is the same values. */
+function withValues({ graph, calls }: Model, values: ReadonlyMap<Weight, Value>): Graph {
+  const places = new Map<unknown, Map<number, Value>>();
+  for (const [{ readers }, value] of values) {
+    for (const { node, input } of readers) {
+      const inputs = places.get(node) ?? new Map<number, Value>();
+      places.set(node, inputs.set(input, value));
+    }
+  }
+  const copy = new Graph(() => []);
+  copy.inputs = graph.inputs;
+  copy.outputs = graph.outputs;
+  const nodes = graph.nodes.map((node) => ({
+    ...node,
+    inputs: node.inputs.map((input, i) => places.get(node)?.get(i) ?? input),
+  }));
+  // What gave a weight another name is read no more.
+  copy.nodes = neededNodes({ nodes }, [...graph.outputs, ...calls.map(({ output }) => output)], new Map());
+  return copy;
 }

@@ -6,7 +6,7 @@ import type { CallNodes, NodeScopes, Scope, ScopeMap } from './types.js';
 
 /** A module with all nodes inside it, over all of its calls. */
 interface Member {
-  readonly scope: Scope;
+  scope: Scope;
   readonly nodes: Node[];
   hasChildren: boolean;
 }
@@ -25,6 +25,7 @@ function membersOf(scopes: ScopeMap, flow: DataFlow): Map<string, Member> {
     for (const [i, scope] of scopes.get(node)?.scopes.entries() ?? []) {
       const member = members.get(scope.path) ?? { scope, nodes: [], hasChildren: false };
       members.set(scope.path, member);
+      if (member.scope.qualifiedClass === undefined) member.scope = scope;
       member.nodes.push(node);
       if (i < (scopes.get(node)?.scopes.length ?? 0) - 1) member.hasChildren = true;
     }

@@ -1,10 +1,16 @@
 /** Which module calls are hooked. */
 import { GlobalPercError } from '../graph/index.js';
+import { isOwnClass } from './subclasses.js';
 import type { ModuleCall } from './types.js';
 
 /**
- * What names modules to hook: a class (`nn.Linear`), its name (`'Linear'`, also of a model's own classes), a pattern on
- * the path (a RegExp, or a string `'/blocks\\.[0-5]\\./'`), or a predicate.
+ * What names modules to hook:
+ * - a class (`nn.Linear`), as `isinstance` takes it: subclasses count, as far as the file tells them, and a model's own
+ *   class that merely has the same name does not;
+ * - its name (`'Linear'`): the same, and a model's own classes too;
+ * - a pattern on the path (a RegExp, or a string `'/blocks\\.[0-5]\\./'`). It hooks leaf modules; a container only where
+ *   it fits the container's whole path and would fit no longer one: `/^blocks\.0$/` is the block, `/^blocks\.0/` what is in it;
+ * - a predicate, which sees leaf modules.
  */
 export type HookSelector =
   | { readonly className: string }
@@ -12,7 +18,7 @@ export type HookSelector =
   | RegExp
   | ((path: string, call: ModuleCall) => boolean);
 
-/** Subclasses that PyTorch's `isinstance` counts as their base; the last are those of ConvNeXt and DINOv2. */
+/** Subclasses within PyTorch and torchvision that its `isinstance` counts as their base. */
 const BASE_CLASS: Readonly<Record<string, string>> = {
   NonDynamicallyQuantizableLinear: 'Linear',
   ReLU6: 'Hardtanh',
@@ -22,13 +28,13 @@ const BASE_CLASS: Readonly<Record<string, string>> = {
   UpsamplingNearest2d: 'Upsample',
   UpsamplingBilinear2d: 'Upsample',
   LayerNorm2d: 'LayerNorm',
-  MemEffAttention: 'Attention',
-  NestedTensorBlock: 'Block',
 };
 
+/** Classes of DINOv2, which says nothing of their bases. */
+const OWN_BASE_CLASS: Readonly<Record<string, string>> = { MemEffAttention: 'Attention', NestedTensorBlock: 'Block' };
+
 /**
- * The calls that match any selector, in execution order; no selector means every leaf module. Patterns and predicates
- * see leaf modules, and a container only where a pattern covers its whole path.
+ * The calls that match any selector, in execution order; no selector means every leaf module.
  * @throws GlobalPercError when nothing matches, naming the classes that exist, if any do.
  */
 export function selectHooks(calls: readonly ModuleCall[], selectors: readonly HookSelector[]): ModuleCall[] {
@@ -39,12 +45,14 @@ export function selectHooks(calls: readonly ModuleCall[], selectors: readonly Ho
   if (classes === '') {
     throw new GlobalPercError(
       'the model has no module that can be hooked: none of its nodes computes a known layer or carries the name of a module',
+      { code: 'invalid-model' },
     );
   }
   const wanted = selectors.map((selector) => classNameOf(selector) ?? String(selector));
   throw new GlobalPercError(
     `no module matched ${wanted.join(', ') || 'at all'}; the model has ${classes}. ` +
       'Name one of these classes in modulesToHook, or a pattern on the module path',
+    { code: 'invalid-option' },
   );
 }
 
@@ -59,29 +67,49 @@ function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   if (selector instanceof RegExp) return matchesPath(selector);
   if (name === undefined && typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
   if (name === undefined)
-    throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`);
+    throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`, {
+      code: 'invalid-option',
+    });
   const pattern = /^\/(.*)\/([a-z]*)$/.exec(name);
   if (pattern) {
     return matchesPath(parsePattern(pattern[1] as string, pattern[2] as string, name));
   }
-  return (call) => [call.class, BASE_CLASS[call.class], call.folded?.class].includes(name);
+  const byClass = typeof selector !== 'string';
+  return (call) => classesOf(call, byClass).includes(name);
+}
+
+/** The classes that a module counts as; with `isinstance`, a class of the model's own does not count by its name. */
+function classesOf(
+  { class: className, qualifiedClass, baseClass, folded }: ModuleCall,
+  isInstance: boolean,
+): (string | undefined)[] {
+  const own = isOwnClass(qualifiedClass);
+  const ofPyTorch = own ? baseClass : className;
+  return [
+    ...(own && isInstance ? [] : [className, OWN_BASE_CLASS[className]]),
+    ofPyTorch,
+    BASE_CLASS[ofPyTorch ?? ''],
+    folded?.class,
+  ];
 }
 
 function parsePattern(source: string, flags: string, text: string): RegExp {
   try {
     return new RegExp(source, flags);
   } catch (error) {
-    throw new GlobalPercError(`modulesToHook: ${text} is not a valid regular expression: ${(error as Error).message}`);
+    throw new GlobalPercError(`modulesToHook: ${text} is not a valid regular expression: ${(error as Error).message}`, {
+      code: 'invalid-option',
+      cause: error,
+    });
   }
 }
 
 /** Without the flags g and y, which make a RegExp remember where it stopped. */
 function matchesPath(pattern: RegExp): (call: ModuleCall) => boolean {
   const stateless = new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, ''));
-  return (call) => {
-    const found = stateless.exec(call.path);
-    return found !== null && (call.leaf || found[0] === call.path);
-  };
+  const fitsExactly = (path: string): boolean =>
+    stateless.exec(path)?.[0] === path && !stateless.test(`${path}.0`) && !stateless.test(`0.${path}`);
+  return ({ leaf, path }) => (leaf ? stateless.test(path) : fitsExactly(path));
 }
 
 /** `Conv2d (12), ReLU (11)`, leaf modules only. */

@@ -1,5 +1,6 @@
+export { metadataProblem } from './dynamo.js';
 export { type HookSelector, selectHooks } from './hooks.js';
 export { recoverModules } from './module-calls.js';
 export { formatTree, type ModuleTree, moduleTree, parametersOf } from './tree.js';
 export type { ModuleCall } from './types.js';
-export { weightsOf } from './weights.js';
+export { hasBody, type Weight, weightsOf } from './weights.js';

@@ -1,6 +1,8 @@
 /** Which PyTorch class a group of nodes comes from, by the operators it is made of. */
 import { attributesOf, type Node, numbersOf, type Value } from '../graph/index.js';
+import { matchComposite } from './composites.js';
 import type { DataFlow } from './data-flow.js';
+import { operatorsOf } from './operators.js';
 import { spatialRank } from './rank.js';
 
 /** Class of a module whose operators fit no pattern. */
@@ -18,11 +20,12 @@ const perDimension =
   (nodes, flow) =>
     `${prefix}${spatialRank(find(nodes, ...ops), flow)}d`;
 
-/** TorchScript's exporter writes the padding of every pooling but those whose kernel it has computed from the sizes. */
+/** TorchScript's exporter writes these attributes of every pooling but those whose kernel it has computed from the sizes. */
 const pool =
-  (kind: string, op: string): Classify =>
+  (kind: string, op: string, ...written: readonly ('pads' | 'dilations')[]): Classify =>
   (nodes, flow) => {
-    const adaptive = attributesOf(find(nodes, op)).ints('pads') === undefined ? 'Adaptive' : '';
+    const attributes = attributesOf(find(nodes, op));
+    const adaptive = written.some((name) => attributes.ints(name) === undefined) ? 'Adaptive' : '';
     return perDimension(`${adaptive}${kind}Pool`, op)(nodes, flow);
   };
 
@@ -39,6 +42,12 @@ const scalar = (value: Value | undefined): number | undefined => value?.constant
 const clip: Classify = (nodes) => {
   const [, low, high] = find(nodes, 'Clip').inputs;
   return scalar(low) === 0 && scalar(high) === 6 ? 'ReLU6' : 'Hardtanh';
+};
+
+/** log(1 + exp(β·x))/β */
+const scaledSoftplus: Classify = (nodes) => {
+  const [times, , by] = nodes.map(({ inputs }) => inputs.map(scalar).find((value) => value !== undefined));
+  return times !== undefined && times === by ? 'Softplus' : undefined;
 };
 
 const PADDING: Readonly<Record<string, string>> = {
@@ -112,7 +121,11 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   Sigmoid: 'Sigmoid',
   'Sigmoid Log': 'LogSigmoid',
   Tanh: 'Tanh',
-  'Tanh Sub': 'Tanhshrink',
+  'Tanh Sub': selfGated('Tanhshrink'),
+  'Abs Add Div': selfGated('Softsign'),
+  'Greater Less Or Where': selfGated('Hardshrink'),
+  'Greater Less Cast Cast Or Where': selfGated('Hardshrink'),
+  'Greater Sub Where Less Add Where Add': 'Softshrink',
   LeakyRelu: 'LeakyReLU',
   ThresholdedRelu: 'Threshold',
   Shrink: 'Hardshrink',
@@ -121,6 +134,7 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   Selu: 'SELU',
   Celu: 'CELU',
   Softplus: 'Softplus',
+  'Mul Softplus Div': scaledSoftplus,
   Softsign: 'Softsign',
   Softmax: 'Softmax',
   LogSoftmax: 'LogSoftmax',
@@ -141,6 +155,15 @@ const PATTERNS: Readonly<Record<string, Classify>> = {
   'Pow ReduceMean Add Sqrt Div Mul': 'RMSNorm',
   'Pow ReduceMean Add Sqrt Div Mul Mul': 'RMSNorm',
   LRN: 'LocalResponseNorm',
+  'Mul Unsqueeze Pad AveragePool If Mul Add Pow Div': 'LocalResponseNorm',
+  'Mul Unsqueeze Pad AveragePool Squeeze Mul Add Pow Div': 'LocalResponseNorm',
+  'Mul Reshape Pad AveragePool If Reshape Mul Add Pow Div': 'LocalResponseNorm',
+  'Mul Reshape Pad Pad AveragePool Squeeze Reshape Mul Add Pow Div': 'LocalResponseNorm',
+  'Mul Unsqueeze Pad Pad AveragePool Squeeze Mul Add Pow Div': 'LocalResponseNorm',
+  'Mul Reshape Pad AveragePool Squeeze Reshape Mul Add Pow Div': 'LocalResponseNorm',
+  LpPool: perDimension('LPPool', 'LpPool'),
+  'Pow Pad AveragePool Sign Abs Relu Mul Mul Pow': perDimension('LPPool', 'AveragePool'),
+  'Pow AveragePool Sign Abs Relu Mul Mul Pow': perDimension('LPPool', 'AveragePool'),
   MaxPool: perDimension('MaxPool', 'MaxPool'),
   AveragePool: perDimension('AvgPool', 'AveragePool'),
   'Pad AveragePool': perDimension('AvgPool', 'AveragePool'),
@@ -163,11 +186,22 @@ const bias: Classify = ([node]) =>
 
 /** Patterns that are believed in a scope of their own only. */
 const SCOPED_PATTERNS: Readonly<Record<string, Classify>> = {
-  Reshape: 'Flatten',
   Add: bias,
   Identity: 'Identity',
-  AveragePool: pool('Avg', 'AveragePool'),
-  MaxPool: pool('Max', 'MaxPool'),
+  'Gather Gather Transpose Reshape': 'Unfold',
+  'Pad Gather Gather Transpose Reshape': 'Unfold',
+  'Reshape BatchNormalization Reshape': perDimension('InstanceNorm', 'Reshape'),
+  'Reshape Transpose ReduceMean ReduceMean Sub Mul ReduceMean BatchNormalization': perDimension(
+    'BatchNorm',
+    'BatchNormalization',
+  ),
+  'Mul ReduceSum Mul ReduceSum Mul ReduceSum Mul Sqrt Max Div': 'CosineSimilarity',
+  'Sub Pow ReduceSum Pow': 'PairwiseDistance',
+  'Gemm Gemm Add Tanh': 'RNNCell',
+  'Gemm Gemm Add Split Sigmoid Sigmoid Tanh Sigmoid Mul Mul Add Tanh Mul': 'LSTMCell',
+  'Gemm Split Gemm Split Add Sigmoid Add Sigmoid Mul Add Tanh Sub Mul Add': 'GRUCell',
+  AveragePool: pool('Avg', 'AveragePool', 'pads'),
+  MaxPool: pool('Max', 'MaxPool', 'pads', 'dilations'),
 };
 
 /** Most operators any pattern has. */
@@ -190,8 +224,10 @@ function match(nodes: readonly Node[], flow: DataFlow, patterns: Map<string, Cla
 
 /** Class of the leaf module whose nodes these are; `'Module'` when no pattern fits. */
 export function classOfScope(nodes: readonly Node[], flow: DataFlow): string {
-  const essential = nodes.filter(({ op }) => op !== 'Cast' && (op !== 'Identity' || nodes.length === 1));
+  const essential = operatorsOf(nodes).filter(({ op }) => op !== 'Cast' && (op !== 'Identity' || nodes.length === 1));
   // Layers that work on the last dimension are often wrapped in transpositions.
   const inPlace = essential.filter(({ op }) => op !== 'Transpose');
-  return match(essential, flow, SCOPED) ?? match(inPlace, flow, ANYWHERE) ?? UNKNOWN_CLASS;
+  return (
+    match(essential, flow, SCOPED) ?? match(inPlace, flow, ANYWHERE) ?? matchComposite(essential, flow) ?? UNKNOWN_CLASS
+  );
 }

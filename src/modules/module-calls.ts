@@ -11,6 +11,7 @@ import { ownersOf } from './owners.js';
 import { renameMadeNodes } from './rename.js';
 import { restoreOutputs } from './restore.js';
 import { restoreViews } from './restore-views.js';
+import { baseClassOf } from './subclasses.js';
 import { torchScriptScopes } from './torchscript.js';
 import type { CallNodes, ModuleCall, ScopeMap } from './types.js';
 import { matchLayers } from './unscoped.js';
@@ -57,7 +58,7 @@ function scopedCalls(graph: Graph, scopes: ScopeMap, flow: DataFlow): Uncounted[
   const owners = new Set(graph.nodes.flatMap((node) => ownersOf(node, flow)));
   const [constant, rest] = constantCalls(graph, scopes, flow);
   const calls = callsOf(scopes, flow).flatMap((found) => describe(found, scopes, owners, flow));
-  const weighted = calls.filter(({ class: className }) => ALWAYS_LEAF.test(className));
+  const weighted = calls.filter(({ class: className, baseClass }) => ALWAYS_LEAF.test(baseClass ?? className));
   const others = constant
     .filter(({ scope }) => !weighted.some(({ path }) => isInside(scope.path, path)))
     .flatMap((found) => describe(found, scopes, owners, rest));
@@ -74,7 +75,9 @@ function describe(found: CallNodes, scopes: ScopeMap, owners: ReadonlySet<string
   const output = flow.outputOf(nodes);
   if (output === undefined) return [];
   const className = scope.qualifiedClass?.split('.').at(-1) ?? classByNodes(found, scopes, owners, flow);
-  const absorbed = absorbedConvolution(found, className, scopes, flow);
+  const baseClass = baseClassOf(found, scopes, flow);
+  const layer = baseClass ?? className;
+  const absorbed = absorbedConvolution(found, layer, scopes, flow);
   const alone = nodes.length === 1;
   return [
     ...(absorbed && !alone ? [callOf(absorbed)] : []),
@@ -82,7 +85,8 @@ function describe(found: CallNodes, scopes: ScopeMap, owners: ReadonlySet<string
       path: scope.path,
       class: className,
       ...(scope.qualifiedClass !== undefined && { qualifiedClass: scope.qualifiedClass }),
-      leaf: !hasChildren && !hasIdleChildren(scope.path, className, owners),
+      ...(baseClass !== undefined && { baseClass }),
+      leaf: !hasChildren && !hasIdleChildren(scope.path, layer, owners),
       output,
       nodes,
       ...(absorbed && alone && { folded: { path: absorbed.path, class: absorbed.class } }),

@@ -28,12 +28,16 @@ function rankOf(value: Value | undefined, flow: DataFlow): number | undefined {
   let at = value;
   while (at) {
     if (at.declaredShape) return clamp(at.declaredShape.length - 2);
-    const node: Node | undefined = at.producer;
-    if (node === undefined || OPAQUE.has(node.op)) return undefined;
+    if (at.producer === undefined) return undefined;
+    const { main: node, nodes }: NonNullable<Node['rewriting']> = at.producer.rewriting ?? {
+      main: at.producer,
+      nodes: [at.producer],
+    };
+    if (OPAQUE.has(node.op)) return undefined;
     if (FLAT.has(node.op)) return 1;
     const own = ownRank(node) ?? permuted(node);
     if (own !== undefined) return own;
-    at = node.inputs.find((input) => flow.depends(input));
+    at = nodes.flatMap(({ inputs }) => inputs).find((input) => flow.depends(input));
   }
   return undefined;
 }

@@ -60,9 +60,9 @@ function elementsOf({ producer }: Value): number | undefined {
 }
 
 function insertView(graph: Graph, view: Value, dims: readonly number[]): Value {
-  const producer = view.producer as Node;
+  const { rewriting: _, ...producer } = view.producer as Node;
   const shape: Value = {
-    name: `${view.name}.shape`,
+    name: `${view.name}:shape`,
     constant: constantOf('int64', [dims.length], dims),
     literal: true,
   };
@@ -76,6 +76,6 @@ function insertView(graph: Graph, view: Value, dims: readonly number[]): Value {
     attributes: {},
   };
   output.producer = node;
-  graph.nodes.splice(graph.nodes.indexOf(producer) + 1, 0, node);
+  graph.nodes.splice(graph.nodes.indexOf(view.producer as Node) + 1, 0, node);
   return output;
 }

@@ -1,5 +1,5 @@
 /** The module tree of an imported model, as Python's `print(model)` shows it. */
-import { sizeOf, type Value } from '../graph/index.js';
+import { sizeOf } from '../graph/index.js';
 import type { ModuleCall } from './types.js';
 import { BATCH_NORM, mergedIntoWeights, weightsOf } from './weights.js';
 
@@ -42,8 +42,8 @@ export function moduleTree(calls: readonly ModuleCall[], path = ''): ModuleTree[
 
 /** Number of elements of the weights that some calls read, each counted once. */
 export function parametersOf(calls: readonly ModuleCall[]): number {
-  const weights = new Set<Value>(calls.flatMap(({ nodes }) => [...weightsOf(nodes)]));
-  return Array.from(weights).reduce((sum, { constant }) => sum + sizeOf(constant?.shape ?? []), 0);
+  const weights = weightsOf([...new Set(calls.flatMap(({ nodes }) => nodes))]);
+  return weights.reduce((sum, { value }) => sum + sizeOf(value.constant?.shape ?? []), 0);
 }
 
 function mergedInto({ folded, leaf, nodes }: ModuleCall): string | undefined {

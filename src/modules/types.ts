@@ -9,6 +9,8 @@ export interface ModuleCall {
   readonly class: string;
   /** Class with its Python module, e.g. `torch.nn.modules.conv.Conv2d`, where the file tells. */
   readonly qualifiedClass?: string;
+  /** The layer of torch.nn that the class is a subclass of, as far as the file tells: `Conv2d` for `ScaledStdConv2d`. */
+  readonly baseClass?: string;
   /** 0 for the first call of this path, 1 for the second, … */
   readonly call: number;
   /** True when the module has no children. */
@@ -33,6 +35,8 @@ export interface NodeScopes {
   readonly scopes: readonly Scope[];
   /** Equal for the nodes of one call of the innermost module; absent where the file does not number calls. */
   readonly instance?: string;
+  /** The call of a PyTorch operator that the node was written for, and that operator: `conv2d_1`, `aten.conv2d.default`. */
+  readonly operator?: { readonly name: string; readonly kind: string };
 }
 
 /** The scopes of all nodes of a file; a node without entry stands in no known module. */

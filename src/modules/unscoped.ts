@@ -2,6 +2,7 @@
 import type { Node } from '../graph/index.js';
 import type { DataFlow } from './data-flow.js';
 import { LONGEST_PATTERN, matchClass } from './layers.js';
+import { areWhole, operatorsOf } from './operators.js';
 import { ownersOf } from './owners.js';
 
 /** A layer recognised by its operators. */
@@ -24,22 +25,28 @@ export function matchLayers(flow: DataFlow): Match[] {
   return matches;
 }
 
+/** Nodes that reading puts before and behind an operator at most. */
+const MOST_HELPERS = 2;
+
 function matchAt(start: number, flow: DataFlow): Match | undefined {
-  for (let length = LONGEST_PATTERN; length > 0; length -= 1) {
+  for (let length = LONGEST_PATTERN + MOST_HELPERS; length > 0; length -= 1) {
     const nodes = flow.nodes.slice(start, start + length);
-    const found = nodes.length === length && isUnit(nodes, flow) ? matchClass(nodes, flow) : undefined;
+    const found = nodes.length === length && isUnit(nodes, flow) ? matchClass(operatorsOf(nodes), flow) : undefined;
     if (found !== undefined) return { path: pathOf(nodes, flow), class: found, nodes };
   }
   return undefined;
 }
 
-/** True when each node but the last feeds only the others. */
+/** True when no operator of the file is cut, and each node but the last feeds only the others. */
 function isUnit(nodes: readonly Node[], flow: DataFlow): boolean {
   const inside = new Set(nodes);
+  if (!areWhole(nodes, flow)) return false;
   return nodes
     .slice(0, -1)
     .every(({ outputs }) => outputs.every((value) => value === undefined || !flow.leaves(value, inside)));
 }
 
-const pathOf = (nodes: readonly Node[], flow: DataFlow): string =>
-  nodes.flatMap((node) => ownersOf(node, flow))[0] ?? (nodes[0]?.name ?? '').replace(/^\//, '');
+function pathOf(nodes: readonly Node[], flow: DataFlow): string {
+  const operators = operatorsOf(nodes);
+  return operators.flatMap((node) => ownersOf(node, flow))[0] ?? (operators[0]?.name ?? '').replace(/^\//, '');
+}

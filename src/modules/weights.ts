@@ -1,7 +1,72 @@
-/** Which constants of a model are weights. */
-import type { Node, Value } from '../graph/index.js';
+/**
+ * The weights of a model, one for each module that holds it.
+ *
+ * Exporters store equal tensors once, whoever holds them: the zeros of two new biases, the ones of two norms. What modules
+ * of different paths read is taken apart where every element is the same, or where the paths differ in their numbers alone,
+ * as those of copied blocks do. Any other tensor that several modules read cannot be equal by chance: it is tied, as an
+ * embedding and the head behind it are, and stays one weight.
+ *
+ * A file does not tell a tied weight from one that was copied and has not been trained since; nor a parameter from a
+ * buffer: tensors of PyTorch's buffers (a mask, a mean to subtract) are among the weights.
+ */
+import { attributesOf, byteLengthOf, type Node, sizeOf, type Value } from '../graph/index.js';
+import { groupBy } from './group.js';
 
-/** Inputs that hold float constants which are no weights: statistics, scales, limits. */
+/** A weight as the modules that hold it read it. */
+export interface Weight {
+  /** `conv.weight`: the name in the file where that names a parameter of the module, else made from the module's path. */
+  readonly name: string;
+  /** The constant of the file. */
+  readonly value: Value;
+  /** Name of the value that is read, which can be another name of the constant. */
+  readonly alias: string;
+  /** Paths of the modules that read it; several where it is tied. */
+  readonly paths: readonly string[];
+  readonly readers: readonly Reader[];
+}
+
+/** One input of a node. */
+interface Reader {
+  readonly node: Node;
+  readonly input: number;
+  readonly value: Value;
+  readonly alias: string;
+  readonly path: string;
+}
+
+/** The float32 weights of one dimension or more that some nodes read, in the order in which they are first read. */
+export function weightsOf(nodes: readonly Node[]): Weight[] {
+  const readers = nodes.flatMap(readersOf);
+  const places = new Map(readers.map((reader, i) => [reader, i]));
+  const place = ([first]: readonly Reader[]): number => places.get(first as Reader) as number;
+  const constants = groupBy(readers, ({ value }) => value);
+  const parts = Array.from(constants.values(), holders).flat();
+  const taken = new Set<string>();
+  return parts
+    .toSorted((a, b) => place(a) - place(b))
+    .map((own) => {
+      const { value, alias } = own[0] as Reader;
+      const name = nameOf(own, own.length === constants.get(value)?.length);
+      const unique = taken.has(name) ? `${name}#${value.name}` : name;
+      taken.add(unique);
+      return { name: unique, value, alias, paths: outermost(own), readers: own };
+    });
+}
+
+/** The inputs of a node that are weights; an Identity gives one another name. */
+function readersOf(node: Node): Reader[] {
+  if (node.op === 'Identity') return [];
+  return node.inputs.flatMap((read, input) => {
+    const value = behindIdentities(read);
+    const isWeight = read && value && isLearnt(node, input, value, read.name);
+    return isWeight ? [{ node, input, value, alias: read.name, path: node.modulePath ?? '' }] : [];
+  });
+}
+
+const behindIdentities = (value: Value | undefined): Value | undefined =>
+  value?.producer?.op === 'Identity' ? behindIdentities(value.producer.inputs[0]) : value;
+
+/** Inputs that hold float constants which are no weights: statistics, scales, limits, states, positions. */
 const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [3, 4],
   Resize: [1, 2],
@@ -9,18 +74,97 @@ const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
   Clip: [1, 2],
   Range: [0, 1, 2],
   OneHot: [2],
+  Where: [0, 1, 2],
+  GridSample: [1],
+  RoiAlign: [1],
+  LSTM: [5, 6],
+  GRU: [5],
+  RNN: [5],
 };
 
-/** The float32 weights of one dimension or more that some nodes read. */
-export function weightsOf(nodes: readonly Node[]): Set<Value> {
-  const found = new Set<Value>();
-  for (const node of nodes) {
-    for (const [i, input] of node.inputs.entries()) {
-      const isFloat = input?.constant?.dtype === 'float32' && !input.literal && input.constant.shape.length > 0;
-      if (input && isFloat && !FIXED_INPUTS[node.op]?.includes(i)) found.add(input);
-    }
-  }
-  return found;
+/** Operators without derivative. */
+const COMPARING = /^(Equal|(Less|Greater)(OrEqual)?|Not|And|Or|Xor|Mod)$/;
+
+const NORMALIZING = /^(Batch|Instance|Layer|Group)Normalization$/;
+
+/** Names that exporters give to what they have made themselves. */
+const MADE_UP = /^(val_\d+|\d+|onnx::\w+|\/.*)$/;
+
+/** True for an input that holds a weight: neither a setting of the operator nor a number that the code gives. */
+function isLearnt({ op }: Node, input: number, { constant, literal }: Value, name: string): boolean {
+  if (constant?.dtype !== 'float32' || constant.shape.length === 0) return false;
+  if (FIXED_INPUTS[op]?.includes(input) || COMPARING.test(op)) return false;
+  // A normalisation without weights of its own, such as that inside a GroupNorm, is written with ones and zeros.
+  if (NORMALIZING.test(op) && MADE_UP.test(name) && isUniform(constant)) return false;
+  return !literal || sizeOf(constant.shape) > 1 || op === 'PRelu';
+}
+
+/** True when all elements are the same. */
+function isUniform(constant: NonNullable<Value['constant']>): boolean {
+  const { bytes } = constant;
+  return byteLengthOf(constant) > 0 && bytes.every((byte, i) => byte === bytes[i % 4]);
+}
+
+/** Divides what reads a constant by who holds it. */
+function holders(readers: readonly Reader[]): Reader[][] {
+  const paths = outermost(readers);
+  if (paths.length === 1 || readers.some(hasBody)) return [[...readers]];
+  const kinds = new Set(
+    readers.map(({ node, path }) => (path === madeUpPath(node) ? path : path.replaceAll(/\d+/g, '#'))),
+  );
+  const areCopies = kinds.size === 1 && !paths.includes('');
+  const { constant } = (readers[0] as Reader).value;
+  if (!areCopies && !(constant && isUniform(constant))) return [[...readers]];
+  return paths.map((path) => readers.filter((reader) => reader.path === path || isInside(reader.path, path)));
+}
+
+/** The modules that some inputs stand in, without their children: a child reads what its module holds. */
+function outermost(readers: readonly Reader[]): string[] {
+  const paths = new Set(readers.map(({ path }) => path));
+  return Array.from(paths).filter((path) => !Array.from(paths).some((outer) => isInside(path, outer)));
+}
+
+const isInside = (path: string, outer: string): boolean => outer !== '' && path.startsWith(`${outer}.`);
+
+/** True where branches or loops read a constant, which know it as it is in the file. */
+export const hasBody = ({ node }: Reader): boolean =>
+  Object.values(node.attributes).some(({ kind }) => kind === 'graph');
+
+/** The path of a module in a file that names none: the name of its first node. */
+const madeUpPath = ({ name }: Node): string => name.replace(/^\//, '');
+
+/** What torch.nn calls the inputs of operators. */
+const ROLES: Readonly<Record<string, readonly (string | undefined)[]>> = {
+  Conv: [undefined, 'weight', 'bias'],
+  ConvTranspose: [undefined, 'weight', 'bias'],
+  Gemm: [undefined, 'weight', 'bias'],
+  MatMul: [undefined, 'weight.T'],
+  BatchNormalization: [undefined, 'weight', 'bias'],
+  InstanceNormalization: [undefined, 'weight', 'bias'],
+  LayerNormalization: [undefined, 'weight', 'bias'],
+  GroupNormalization: [undefined, 'weight', 'bias'],
+  PRelu: [undefined, 'weight'],
+  Gather: ['weight'],
+  Mul: ['weight', 'weight'],
+  Add: ['bias', 'bias'],
+};
+
+/** The name of the weight that some inputs read, all of a constant's or only those in one module. */
+function nameOf(readers: readonly Reader[], isWhole: boolean): string {
+  const [first] = readers as readonly [Reader];
+  const { name } = first.value;
+  const isOwn = (given: string): boolean => isInside(given, first.path);
+  const own = [name, ...readers.map(({ alias }) => alias)].find(isOwn);
+  if (own !== undefined) return own;
+  const isNamed = isWhole && /^[\w.-]+\.\w+$/.test(name);
+  if (isNamed || first.path === '' || first.path === madeUpPath(first.node)) return first.alias;
+  return `${first.path}.${roleOf(first) ?? first.alias}`;
+}
+
+/** A product with the transposed weight of a Linear reads `weight.T`: its rows are PyTorch's columns. */
+function roleOf({ node, input }: Reader): string | undefined {
+  const isTransposed = node.op === 'Gemm' && input === 1 && attributesOf(node).int('transB', 0) === 0;
+  return isTransposed ? 'weight.T' : ROLES[node.op]?.[input];
 }
 
 /** What a convolution's weights hold besides where an exporter has merged the next module into them. */

@@ -119,7 +119,11 @@ export class Draft {
   }
 
   /** Puts a node behind the first output and lets it compute the value that others read. */
-  append(op: string, inputsAfterFirst: readonly Value[], attributes: Record<string, Attribute> = {}): void {
+  append(
+    op: string,
+    inputsAfterFirst: readonly (Value | undefined)[],
+    attributes: Record<string, Attribute> = {},
+  ): void {
     const final = this.outputs[0];
     if (final === undefined) return;
     const raw: Value = { name: this.nameOf('raw') };
@@ -146,18 +150,26 @@ export class Draft {
   /** The finished nodes, in order. */
   finish(): Node[] {
     const { original, op, inputs, outputs, attributes } = this;
-    const nodes = [...this.before, { ...original, op, inputs, outputs, attributes }, ...this.after];
+    const main: Node = { ...original, op, inputs, outputs, attributes };
+    const nodes = [...this.before, main, ...this.after];
+    if (nodes.length > 1) for (const node of nodes) node.rewriting = { main, nodes };
     for (const node of nodes) for (const output of node.outputs) if (output) output.producer = node;
     return nodes;
   }
 
-  private helper(op: string, inputs: readonly Value[], output: Value, attributes: Record<string, Attribute>): Node {
+  private helper(
+    op: string,
+    inputs: readonly (Value | undefined)[],
+    output: Value,
+    attributes: Record<string, Attribute>,
+  ): Node {
     const { metadata } = this.original;
     const name = `${this.original.name}.${op}_${this.before.length}`;
     return makeNode({ op, name, inputs, outputs: [output], attributes, metadata });
   }
 
+  /** With a colon: what stands behind a dot is the name of a module's weight. */
   private nameOf(what: string): string {
-    return `${this.original.outputs.find((output) => output)?.name ?? this.original.name}.${what}`;
+    return `${this.original.outputs.find((output) => output)?.name ?? this.original.name}:${what}`;
   }
 }

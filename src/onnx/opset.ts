@@ -8,6 +8,7 @@ import {
   constantOf,
   GlobalPercError,
   int,
+  ints,
   numbersOf,
   string,
   type Value,
@@ -25,6 +26,11 @@ interface Rule {
 
 const until = (before: number, rewrite: Rule['rewrite']): Rule => ({ before, rewrite });
 
+/** What is wrong with a file that an error is about. */
+const INVALID = { code: 'invalid-model' } as const;
+
+const ONE = constantOf('float32', [1], [1]);
+
 /** For spellings that newer operator sets allow as well. */
 const ALWAYS = Number.POSITIVE_INFINITY;
 
@@ -41,6 +47,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
     GroupNormalization: [until(21, groupNormalization)],
     Hardmax: [until(13, flattened)],
     LogSoftmax: [until(13, flattened)],
+    MaxPool: [until(10, undilated)],
     Pad: [until(11, pad)],
     ReduceL1: reduction,
     ReduceL2: reduction,
@@ -72,6 +79,7 @@ export function normalizeOpset(graph: Body, opset: number, source = 'the model')
   if (opset < OLDEST) {
     throw new GlobalPercError(
       `${source}: opset ${opset} is too old, ${OLDEST} or later is needed; export it again or use onnx.version_converter`,
+      INVALID,
     );
   }
   graph.nodes = graph.nodes.flatMap((node) => {
@@ -88,7 +96,10 @@ export function normalizeOpset(graph: Body, opset: number, source = 'the model')
 /** Before 14, further outputs meant training; they are dropped, as in evaluation. `spatial` left with opset 9. */
 function batchNormalization(draft: Draft): void {
   if (draft.read.int('spatial', 1) === 0) {
-    throw new GlobalPercError(`${draft.where}: spatial=0 has no counterpart in newer opsets; export the model again`);
+    throw new GlobalPercError(
+      `${draft.where}: spatial=0 has no counterpart in newer opsets; export the model again`,
+      INVALID,
+    );
   }
   delete draft.attributes.spatial;
   draft.outputs = draft.outputs.slice(0, 1);
@@ -122,7 +133,8 @@ function castPlaces(draft: Draft): void {
 function groupNormalization(draft: Draft): void {
   const groups = draft.ints('groups', [draft.read.int('num_groups', 1)]);
   const [x, scale, bias] = draft.inputs;
-  if (!x || !scale || !bias) throw new GlobalPercError(`${draft.where}: expected the inputs X, scale and bias`);
+  if (!x || !scale || !bias)
+    throw new GlobalPercError(`${draft.where}: expected the inputs X, scale and bias`, INVALID);
   const channels = draft.prepend('Shape', [x], { start: int(1), end: int(2) });
   const repeats = draft.prepend('Div', [channels, groups]);
   const target = draft.prepend('Concat', [groups, repeats], { axis: int(0) });
@@ -145,19 +157,46 @@ function flattened(draft: Draft): void {
   draft.append('Reshape', [shape]);
 }
 
+/** Before 10 there were no dilations. */
+function undilated(draft: Draft): void {
+  draft.attributes.dilations = ints((draft.read.ints('kernel_shape') ?? []).map(() => 1));
+}
+
 function pad(draft: Draft): void {
   draft.moveInts('pads', 1);
   draft.moveFloat('value', 2);
 }
 
-/** Before 11, positions were scaled without offset and rounded down; ONNX Runtime rounds up where it shrinks. */
+/**
+ * Before 11, positions were scaled without offset; ONNX Runtime rounds them down along axes that grow and up along axes
+ * that shrink. A newer operator rounds along all axes alike, so that nearest neighbours take one for each.
+ */
 function asResize(draft: Draft): void {
   const [x, scales] = draft.inputs;
-  const shrinks = scales?.constant && numbersOf(scales.constant).some((scale) => scale < 1);
+  if (!x || !scales) throw new GlobalPercError(`${draft.where}: expected the inputs X and scales`, INVALID);
+  const known = scales.constant && numbersOf(scales.constant);
+  const grows = known?.some((scale) => scale > 1) ?? true;
+  const shrinks = known?.some((scale) => scale < 1) ?? true;
   draft.op = 'Resize';
   draft.inputs = [x, undefined, scales];
   draft.attributes.coordinate_transformation_mode = string('asymmetric');
-  draft.attributes.nearest_mode = string(shrinks ? 'ceil' : 'floor');
+  draft.attributes.nearest_mode = string(shrinks && !grows ? 'ceil' : 'floor');
+  if (grows && shrinks && draft.read.string('mode', 'nearest') === 'nearest') {
+    draft.setInput(2, limited(draft, 'Max', scales));
+    draft.append('Resize', [undefined, limited(draft, 'Min', scales)], {
+      ...draft.attributes,
+      nearest_mode: string('ceil'),
+    });
+  }
+}
+
+/** Scales that only grow (the larger of each and 1) or only shrink (the smaller). */
+function limited(draft: Draft, op: 'Max' | 'Min', scales: Value): Value {
+  const { constant } = scales;
+  if (constant === undefined) return draft.prepend(op, [scales, draft.constant(`${op}.one`, ONE)]);
+  const limit = op === 'Max' ? Math.max : Math.min;
+  const values = numbersOf(constant).map((scale) => limit(scale, 1));
+  return draft.constant(op, constantOf('float32', [values.length], values));
 }
 
 function upsample(draft: Draft): void {
@@ -184,6 +223,7 @@ function tensorFlowNearest(draft: Draft): void {
   if (counterpart === undefined || draft.read.string('mode', 'nearest') !== 'nearest') {
     throw new GlobalPercError(
       `${draft.where}: tf_half_pixel_for_nn with '${rounding}' has no counterpart in newer opsets`,
+      { code: 'unsupported-operator' },
     );
   }
   draft.attributes.coordinate_transformation_mode = string('half_pixel');

@@ -137,8 +137,10 @@ function* runModel(
   try {
     return yield* evaluate(nodes, values, { opset, feeds, options });
   } catch (error) {
+    // Not the model's fault: an aborted signal, or session options.
+    if (!(error instanceof GlobalPercError && error.code === 'runtime')) throw error;
     const shapes = Array.from(inputs.values(), ({ shape }) => `[${shape}]`).join(', ');
-    const reason = (error as Error).message.replace(/\s+/g, ' ').trim();
+    const reason = error.message.replace(/\s+/g, ' ').trim();
     throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, { cause: error });
   }
 }

@@ -2,6 +2,6 @@ export { platform } from '#platform';
 export { download, release, Session, upload } from './session.js';
 export type { SessionOptions } from './session-options.js';
 export { startSync } from './start-sync.js';
-export { runSteps, runStepsSync, type Steps } from './steps.js';
+export { type Abortable, runSteps, runStepsSync, type Steps } from './steps.js';
 export { Turns } from './turns.js';
 export type { HostTensor } from './types.js';

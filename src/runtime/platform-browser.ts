@@ -1,6 +1,7 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
 import { SessionHost } from './session-host.mjs';
+import { Turns } from './turns.js';
 import type { Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
@@ -24,7 +25,7 @@ async function workerEngine(): Promise<Engine> {
       failed(new Error(`its worker (globalperc/dist/runtime/web-worker.mjs) did not start: ${message || 'not found'}`));
   });
   const engine = new WorkerEngine(
-    { post: (request) => worker.postMessage(request), keepAlive: () => {} },
+    { post: (request) => worker.postMessage(request), keepAlive: () => {}, runs: () => true },
     typeof document !== 'undefined' ? NEEDS_WEB_WORKER : globalThis.crossOriginIsolated ? undefined : NEEDS_ISOLATION,
   );
   worker.onmessage = ({ data }) => engine.receive(data);
@@ -33,17 +34,23 @@ async function workerEngine(): Promise<Engine> {
 }
 
 async function ownEngine(cannotBlock: string): Promise<Engine> {
-  const ort = await import('onnxruntime-web').catch(() => {
-    throw new GlobalPercError("globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web");
+  const ort = await import('onnxruntime-web').catch((cause) => {
+    const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
+    throw new GlobalPercError(message, { code: 'runtime', cause });
   });
   const host = new SessionHost(ort, { writesInto: false });
-  return { cannotBlock, ask: async ({ method, argument }) => host[method](argument as never) };
+  const turns = new Turns();
+  return {
+    cannotBlock,
+    ask: ({ method, argument }) => turns.take<unknown>(async () => host[method](argument as never)),
+  };
 }
 
 /** A page has no folders; it keeps the bytes itself. */
 async function noFiles(): Promise<never> {
   throw new GlobalPercError(
     'a browser has no files: take the bytes from trainer.checkpoint() or toOnnx() and store them',
+    { code: 'io' },
   );
 }
 

@@ -7,27 +7,51 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { openForReading, readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
+import { closeGate, openGate } from './native-gate.mjs';
 import type { Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
 
-/** The worker keeps the process alive only while an answer is awaited. */
-async function startEngine(): Promise<Engine> {
-  const worker = new Worker(new URL('./node-worker.mjs', import.meta.url));
+/**
+ * The engine in a worker thread, which keeps the process alive only while an answer is awaited.
+ * @param start starts the thread with the gate that it must be inside of while it runs native code
+ * @throws GlobalPercError when the thread ends before it has said that it is ready
+ */
+export async function engineOf(start: (gate: Int32Array) => Worker): Promise<Engine> {
+  const gate = openGate();
+  const worker = start(gate);
+  const engine = new WorkerEngine({
+    post: (request) => worker.postMessage(request),
+    keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
+    runs: () => runs(worker),
+  });
+  // Hears of process.exit, uncaught errors and natural ends. Nobody hears of it when this thread is itself a worker and is
+  // terminated from outside: then what computes takes the process with it.
+  process.once('exit', () => {
+    engine.fail(new Error('the process is ending'));
+    closeGate(gate, () => runs(worker));
+  });
   // A process that ends while the worker is still loading the runtime would wait for it for ever.
   await new Promise((loaded, failed) => {
     worker.once('message', loaded);
     worker.once('error', failed);
-  });
-  const engine = new WorkerEngine({
-    post: (request) => worker.postMessage(request),
-    keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
+    worker.once('exit', (code) => failed(new Error(`exit code ${code}`)));
+  }).catch((cause: Error) => {
+    const message = `ONNX Runtime could not be loaded: ${cause.message}; install onnxruntime-node again`;
+    throw new GlobalPercError(message, { code: 'runtime', cause });
   });
   worker.on('message', (answer) => engine.receive(answer));
   worker.on('error', (error) => engine.fail(error));
+  worker.on('exit', (code) => engine.fail(new Error(`exit code ${code}`)));
   // After the listeners, since adding one keeps the process alive.
   worker.unref();
   return engine;
+}
+
+/** Read from the worker's event loop, since a thread that is blocked gets no events: one that has ended idled for −1 ms. */
+function runs(worker: Worker): boolean {
+  const { active, idle } = worker.performance.eventLoopUtilization();
+  return active > 0 && idle >= 0;
 }
 
 const isRemote = (source: string): boolean => /^https?:\/\//i.test(source);
@@ -38,12 +62,16 @@ function pathOf(source: string): string {
   try {
     return fileURLToPath(source);
   } catch (error) {
-    throw new GlobalPercError(`cannot read '${source}': ${(error as Error).message}`);
+    throw new GlobalPercError(`cannot read '${source}': ${(error as Error).message}`, { code: 'io', cause: error });
   }
 }
 
 export const platform: Platform = {
-  startEngine,
+  startEngine: () => {
+    // On Linux ONNX Runtime writes a device id and looks up a host unless this stands in the process' own environment.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
+    return engineOf((workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData }));
+  },
   exists: async (source) => existsSync(pathOf(source)),
   readBytes: async (source) => (isRemote(source) ? readUrl(source) : readBytes(pathOf(source))),
   openBeside: async (source, location) => {

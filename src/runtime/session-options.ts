@@ -2,9 +2,65 @@
 import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
 import type { OnnxModel } from '../onnx/index.js';
+import { boolean, type Checks, checkOptions, integer, matching, oneOf, refused, string } from '../options/index.js';
 
 /** Options of ONNX Runtime: threads, execution providers, optimisation level, … */
-export type SessionOptions = InferenceSession.SessionOptions;
+export type SessionOptions = Omit<InferenceSession.SessionOptions, 'externalData'>;
+
+type ExecutionProviders = NonNullable<SessionOptions['executionProviders']>;
+
+const PROVIDERS = [
+  'coreml',
+  'cpu',
+  'cuda',
+  'dml',
+  'nnapi',
+  'qnn',
+  'tensorrt',
+  'wasm',
+  'webgl',
+  'webgpu',
+  'webnn',
+  'xnnpack',
+] satisfies InferenceSession.ExecutionProviderName[];
+
+type Named = Readonly<Record<string, never>>;
+
+const isObject = (value: unknown): value is Named => typeof value === 'object' && value !== null;
+
+const isExtra = (value: unknown): value is Named =>
+  isObject(value) && Object.values(value).every((entry) => typeof entry === 'string' || isObject(entry));
+
+/** Of what ONNX Runtime does not know it ignores some and refuses some, in words of several kinds. */
+const CHECKS: Checks<SessionOptions> = {
+  executionProviders,
+  intraOpNumThreads: integer(0),
+  interOpNumThreads: integer(0),
+  freeDimensionOverrides: matching(isObject, 'an object'),
+  graphOptimizationLevel: oneOf('disabled', 'basic', 'extended', 'layout', 'all'),
+  enableCpuMemArena: boolean,
+  enableMemPattern: boolean,
+  executionMode: oneOf('sequential', 'parallel'),
+  optimizedModelFilePath: string,
+  enableProfiling: boolean,
+  profileFilePrefix: string,
+  logId: string,
+  logSeverityLevel: matching(
+    (value): value is 0 | 1 | 2 | 3 | 4 => [0, 1, 2, 3, 4].includes(value as number),
+    '0 to 4',
+  ),
+  logVerbosityLevel: integer(0),
+  preferredOutputLocation: matching((value): value is 'cpu' => value === 'cpu', "'cpu', where the results are read"),
+  enableGraphCapture: boolean,
+  extra: matching(isExtra, "an object of sections, e.g. { session: { disable_prepacking: '1' } }"),
+};
+
+/** Names, or objects with a name. ONNX Runtime drops those that it does not know as long as one is left. */
+function executionProviders(value: unknown, where: string): ExecutionProviders {
+  if (!Array.isArray(value)) throw refused(where, "a list, e.g. ['webgpu', 'cpu']", value);
+  for (const [i, provider] of value.entries()) oneOf(...PROVIDERS)(provider?.name ?? provider, `${where}[${i}]`);
+  return value;
+}
 
 /** From this size on, weights are used where the system maps them: copies in the kernels' layout would double the memory. */
 const REPACKED_UP_TO = 2 ** 30;
@@ -22,6 +78,7 @@ type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
 /**
  * The options of a session.
+ * @throws GlobalPercError naming an option that ONNX Runtime does not know, or whose value it does not take.
  * @param inPlace The weights that the runtime reads from their own files.
  * @param once The session runs once: no time is spent on optimisation.
  */
@@ -40,7 +97,7 @@ export function sessionOptions(given: SessionOptions, inPlace: OnnxModel['inPlac
     intraOpNumThreads: platform.threads,
     // Errors are thrown as well; what the runtime logs is not for its user.
     logSeverityLevel: 4,
-    ...given,
+    ...checkOptions(given, CHECKS, 'session'),
     ...(once && { graphOptimizationLevel: 'disabled' }),
     extra: { ...given.extra, ...merged(entries, given.extra) },
   };

@@ -6,6 +6,8 @@
  * from the next multiple of eight on the typed arrays that it mentions.
  */
 
+import { LOOK_EVERY_MS } from './native-gate.mjs';
+
 const STATE = 0;
 const LENGTH = 1;
 const HEADER_BYTES = 8;
@@ -75,11 +77,13 @@ export function deliver(buffer, bytes) {
 /**
  * Blocks until `deliver` was called on the buffer, which can be offered again afterwards.
  * @param {SharedArrayBuffer} buffer
- * @returns {{ bytes: ArrayBuffer } | { needed: number }} the answer, or how many bytes it has when the buffer is too small
+ * @param {() => boolean} runs whether the answering thread still runs: a thread that is blocked hears no events
+ * @returns {{ bytes: ArrayBuffer } | { needed: number } | undefined} the answer, or how many bytes it has when the buffer
+ * is too small; undefined when the other thread has ended
  */
-export function waitFor(buffer) {
+export function waitFor(buffer, runs) {
   const header = new Int32Array(buffer, 0, 2);
-  Atomics.wait(header, STATE, WAITING);
+  while (Atomics.wait(header, STATE, WAITING, LOOK_EVERY_MS) === 'timed-out') if (!runs()) return undefined;
   const fits = Atomics.exchange(header, STATE, WAITING) === ANSWERED;
   const length = /** @type {number} */ (header[LENGTH]);
   if (!fits) return { needed: length };

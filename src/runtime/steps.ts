@@ -9,13 +9,36 @@ import type { Engine, EngineMethods, EngineRequest } from './types.js';
 /** A computation in steps; `runSteps` or `runStepsSync` carries it out, `yield*` makes it part of another. */
 export type Steps<T> = Generator<EngineRequest, T, unknown>;
 
-/** Asks the engine. */
+/** Asks the engine. @throws GlobalPercError of code `runtime` for whatever ONNX Runtime throws. */
 export function* ask<M extends keyof EngineMethods>(
   method: M,
   argument: Parameters<EngineMethods[M]>[0],
 ): Steps<Awaited<ReturnType<EngineMethods[M]>>> {
   return (yield { method, argument }) as Awaited<ReturnType<EngineMethods[M]>>;
 }
+
+/** What stops a computation: between two of its requests, and before the first. */
+export interface Abortable {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What failed, for messages. */
+const DOING: Readonly<Record<keyof EngineMethods, string>> = {
+  create: 'open a session',
+  run: 'run a session',
+  upload: 'keep tensors beside its sessions',
+  download: 'give kept tensors back',
+  release: 'free kept tensors',
+  dispose: 'close a session',
+};
+
+const failure = ({ method }: EngineRequest, cause: unknown): GlobalPercError =>
+  cause instanceof GlobalPercError
+    ? cause
+    : new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${(cause as Error).message.trim()}`, {
+        code: 'runtime',
+        cause,
+      });
 
 let starting: Promise<Engine> | undefined;
 let started: Engine | undefined;
@@ -26,16 +49,26 @@ async function startedEngine(): Promise<Engine> {
   return started;
 }
 
-/** Carries out a computation without blocking. */
-export async function runSteps<T>(steps: Steps<T>): Promise<T> {
+/**
+ * Carries out a computation without blocking. An aborted signal stops it before its next request: the reason is thrown
+ * into it once, and what it asks while it tidies up is still carried out.
+ */
+export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): Promise<T> {
+  signal?.throwIfAborted();
+  let stopped = false;
   let step = steps.next();
   while (!step.done) {
+    if (signal?.aborted && !stopped) {
+      stopped = true;
+      step = steps.throw(signal.reason);
+      continue;
+    }
     const { value: request } = step;
     const resume = await startedEngine()
       .then((engine) => engine.ask(request))
       .then(
         (answer) => () => steps.next(answer),
-        (error) => () => steps.throw(error),
+        (error) => () => steps.throw(failure(request, error)),
       );
     step = resume();
   }
@@ -43,10 +76,13 @@ export async function runSteps<T>(steps: Steps<T>): Promise<T> {
 }
 
 /** Carries out a computation and blocks until it is done. @throws GlobalPercError where that is not possible. */
-export function runStepsSync<T>(steps: Steps<T>): T {
+export function runStepsSync<T>(steps: Steps<T>, { signal }: Abortable = {}): T {
+  signal?.throwIfAborted();
   if (started === undefined) throw new Error('runStepsSync before the engine was started');
   const engine = started;
-  if (engine.cannotBlock) throw new GlobalPercError(`synchronous calls are not possible here: ${engine.cannotBlock}`);
+  const { cannotBlock } = engine;
+  if (cannotBlock)
+    throw new GlobalPercError(`synchronous calls are not possible here: ${cannotBlock}`, { code: 'runtime' });
   let step = steps.next();
   while (!step.done) step = resumed(steps, step.value, engine);
   return step.value;
@@ -57,7 +93,7 @@ function resumed<T>(steps: Steps<T>, request: EngineRequest, engine: Engine): It
   try {
     answer = engine.askSync?.(request);
   } catch (error) {
-    return steps.throw(error);
+    return steps.throw(failure(request, error));
   }
   return steps.next(answer);
 }

@@ -4,11 +4,12 @@ import { type ExternalFile, fileInMemory } from '../onnx/index.js';
 
 /** The bytes of a URL. @throws GlobalPercError when it cannot be fetched. */
 export async function readUrl(source: string): Promise<Uint8Array> {
-  const failed = ({ message, cause }: Error): never => {
-    throw new GlobalPercError(`cannot fetch '${source}': ${(cause as Error | undefined)?.message ?? message}`);
+  const failed = (error: Error): never => {
+    const reason = (error.cause as Error | undefined)?.message ?? error.message;
+    throw new GlobalPercError(`cannot fetch '${source}': ${reason}`, { code: 'io', cause: error });
   };
   const response = await fetch(source).catch(failed);
-  if (!response.ok) throw new GlobalPercError(`cannot fetch '${source}': HTTP ${response.status}`);
+  if (!response.ok) throw new GlobalPercError(`cannot fetch '${source}': HTTP ${response.status}`, { code: 'io' });
   return new Uint8Array(await response.arrayBuffer().catch(failed));
 }
 

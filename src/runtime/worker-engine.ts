@@ -1,4 +1,5 @@
 /** An engine in a worker, for callers that wait for promises and for callers that block. */
+import { GlobalPercError } from '../graph/index.js';
 import { decode, sharedBuffer, waitFor } from './shared-answer.mjs';
 import type { Engine, EngineRequest, WorkerRequest } from './types.js';
 
@@ -10,6 +11,8 @@ export interface WorkerPort {
   post(request: WorkerRequest): void;
   /** Called when answers are awaited, and when there are none any more. */
   keepAlive(awaited: boolean): void;
+  /** Whether the worker has not ended, for a caller that is blocked and hears no events. */
+  runs(): boolean;
 }
 
 /** What the worker answers. */
@@ -30,6 +33,8 @@ export class WorkerEngine implements Engine {
   private readonly pending = new Map<number, Pending>();
   private next = 0;
   private buffer: SharedArrayBuffer | undefined;
+  /** What every call is told once the worker has ended. */
+  private ended: GlobalPercError | undefined;
 
   /** @param cannotBlock why this thread cannot wait for an answer, if so */
   constructor(port: WorkerPort, cannotBlock?: string) {
@@ -37,13 +42,12 @@ export class WorkerEngine implements Engine {
     this.cannotBlock = cannotBlock;
   }
 
-  ask({ method, argument }: EngineRequest): Promise<unknown> {
-    return new Promise((resolve, reject) => {
-      this.next += 1;
-      this.pending.set(this.next, { resolve, reject });
-      this.port.keepAlive(true);
-      this.port.post({ id: this.next, method, argument });
-    });
+  async ask({ method, argument }: EngineRequest): Promise<unknown> {
+    if (this.ended) throw this.ended;
+    this.next += 1;
+    this.port.post({ id: this.next, method, argument });
+    this.port.keepAlive(true);
+    return new Promise((resolve, reject) => this.pending.set(this.next, { resolve, reject }));
   }
 
   /** Called with every message of the worker. */
@@ -52,25 +56,37 @@ export class WorkerEngine implements Engine {
     else this.settled(id)?.reject(new Error(error));
   }
 
-  /** The worker has ended: nothing will be answered. */
-  fail(error: Error): void {
-    for (const id of this.pending.keys()) this.settled(id)?.reject(error);
+  /**
+   * The worker has ended: calls that wait and all later ones fail. There is no second worker, since the sessions and
+   * the tensors kept beside them went with the first.
+   */
+  fail(cause: Error): void {
+    this.ended ??= new GlobalPercError(
+      `the worker that runs ONNX Runtime has ended (${cause.message}), and every session with it: start the process again`,
+      { code: 'runtime', cause },
+    );
+    for (const id of this.pending.keys()) this.settled(id)?.reject(this.ended);
   }
 
   askSync({ method, argument }: EngineRequest): unknown {
+    if (this.ended) throw this.ended;
     this.buffer ??= sharedBuffer(FIRST_BUFFER_BYTES);
     this.port.post({ id: 0, method, argument, buffer: this.buffer });
-    const { result, error } = decode(this.collected()) as Omit<WorkerAnswer, 'id'>;
+    const { result, error } = decode(this.collected(this.buffer)) as Omit<WorkerAnswer, 'id'>;
     if (error !== undefined) throw new Error(error);
     return result;
   }
 
-  private collected(): ArrayBuffer {
-    const answer = waitFor(this.buffer as SharedArrayBuffer);
+  private collected(buffer: SharedArrayBuffer): ArrayBuffer {
+    const answer = waitFor(buffer, () => this.port.runs());
+    if (answer === undefined) {
+      this.fail(new Error('while a call was blocked'));
+      throw this.ended;
+    }
     if ('bytes' in answer) return answer.bytes;
     this.buffer = sharedBuffer(answer.needed);
     this.port.post({ id: 0, method: 'collect', argument: undefined, buffer: this.buffer });
-    return this.collected();
+    return this.collected(this.buffer);
   }
 
   private settled(id: number): Pending | undefined {

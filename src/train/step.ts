@@ -16,6 +16,7 @@ import {
   type Comparison,
   descriptionOf,
   type Hook,
+  type LossDescription,
   lossIn,
   type Objective,
   openInputsOn,
@@ -57,6 +58,8 @@ export interface Recipe {
 export interface StepDetails {
   readonly hooks: readonly Hook[];
   readonly target: TensorType;
+  /** Shape of the student's output. */
+  readonly output: Shape;
   readonly draws: ReturnType<typeof feedRandomness>;
   /** Names of the carried tensors it reads. */
   readonly reads: readonly string[];
@@ -93,16 +96,16 @@ function stage(student: AnyModule, { dtype, shape }: TensorType, training: boole
 
 /** The student alone, in evaluation mode. Output: `output`. */
 export function draftPrediction(student: AnyModule, input: TensorType): Draft<StepDetails> {
-  const { graph, carried, output } = stage(student, input, false);
-  graph.output('output', output);
-  return drafted(graph, carried, { hooks: [] }, typeOf(output));
+  const staged = stage(student, input, false);
+  staged.graph.output('output', staged.output);
+  return drafted(staged, { hooks: [] }, typeOf(staged.output));
 }
 
 /** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`. */
 export function* draftEvaluation(recipe: Recipe, options: StepOptions): Steps<Draft<StepDetails>> {
   const staged = stage(recipe.student, inputOf(recipe), false);
   const { target, comparison } = yield* addLoss(staged, recipe, options);
-  return drafted(staged.graph, staged.carried, comparison, target);
+  return drafted(staged, comparison, target);
 }
 
 /** The whole step, and what the carried tensors start with. */
@@ -116,18 +119,17 @@ export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraf
   const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
   begin('differentiate', options);
   addUpdate(staged, loss, recipe);
-  return { ...drafted(staged.graph, staged.carried, comparison, target), initial: staged.carried.initial() };
+  return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
 }
 
 function drafted(
-  graph: Graph,
-  carried: Carried,
+  { graph, carried, output: { shape: output } }: Stage,
   { hooks }: Pick<Comparison, 'hooks'>,
   target: TensorType,
 ): Draft<StepDetails> {
   const replaces = carried.finish();
   const draws = feedRandomness(graph);
-  return { graph, details: { hooks, target, draws, reads: [...carried.initial().keys()], replaces } };
+  return { graph, details: { hooks, target, output, draws, reads: [...carried.initial().keys()], replaces } };
 }
 
 const inputOf = ({ dtype, batch }: Recipe): TensorType => ({ dtype, shape: batch });
@@ -158,12 +160,26 @@ function* addLoss(
     student: { module: student, input, calls: trace.calls },
     draws: new Draws(),
   };
-  const comparison = yield* lossIn(description, scene);
+  const comparison = yield* judged(description, scene, input);
   const scalar = comparison.loss.reshape([]);
   graph.output('loss', scalar);
   if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
   return { target: type, comparison, loss: scalar };
 }
+
+/** The loss of the student's output. @throws GlobalPercError of the loss, with that output: it may be what is wrong. */
+function* judged(description: LossDescription, scene: Scene, input: Tensor): Steps<Comparison> {
+  try {
+    return yield* lossIn(description, scene);
+  } catch (error) {
+    if (!(error instanceof GlobalPercError)) throw error;
+    const message = `${madeOf(input.shape, scene.output.shape)}; ${error.message}`;
+    throw new GlobalPercError(message, { code: error.code, cause: error });
+  }
+}
+
+/** How messages say what a student does to shapes. */
+export const madeOf = (input: Shape, output: Shape): string => `the student makes [${output}] of an input [${input}]`;
 
 /** Gradient, clipping, optimiser, averages; and what all carried tensors become. */
 function addUpdate({ graph, carried, trace, weights }: Stage, loss: Tensor, recipe: Recipe): void {

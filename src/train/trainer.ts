@@ -1,8 +1,15 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
 import { type Draft, type Program, Runner, type StepOptions } from '../compile/index.js';
 import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
-import { type CallOptions, computed, descriptionOf, type Objective, openFeeds } from '../loss/index.js';
-import { type TensorLike, toFloat32 } from '../model/index.js';
+import {
+  type CallOptions,
+  computed,
+  descriptionOf,
+  type Objective,
+  openFeeds,
+  snapshotOptions,
+} from '../loss/index.js';
+import { snapshot, type TensorLike, toFloat32 } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
@@ -11,7 +18,7 @@ import { recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
-import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails } from './step.js';
+import { draftEvaluation, draftPrediction, draftStep, madeOf, type Recipe, type StepDetails } from './step.js';
 
 type StepProgram = Program<StepDetails>;
 
@@ -87,11 +94,12 @@ export class Trainer implements AsyncDisposable {
    * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
    * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
    */
-  step(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<StepResult> {
+  async step(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<StepResult> {
+    const given = [snapshot(input), snapshot(target), snapshotOptions(options)] as const;
     return this.next(async () => {
       const { session, details } = this.program;
       const feeds = {
-        ...this.feeds(details, input, target, options),
+        ...this.feeds(details, ...given),
         ...drawAll(details.draws, this.seed, this.taken),
       };
       const replace = Object.fromEntries(
@@ -108,23 +116,25 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Loss of one batch, with the student in evaluation mode; nothing changes. Throws as `step` does. */
-  evaluate(
+  async evaluate(
     input: TensorLike,
     target: TensorLike,
     options: CallOptions = {},
   ): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+    const given = [snapshot(input), snapshot(target), snapshotOptions(options)] as const;
     return this.next(async () => {
-      const { session, details } = await this.opened('evaluate', () => draftEvaluation(this.recipe, options), options);
-      const feeds = { ...this.feeds(details, input, target, options), ...drawAll(details.draws, this.seed, 0) };
+      const { session, details } = await this.opened('evaluate', () => draftEvaluation(this.recipe, given[2]), options);
+      const feeds = { ...this.feeds(details, ...given), ...drawAll(details.draws, this.seed, 0) };
       const { value: loss, hooks } = computed(details, await runSteps(session.run(feeds)));
       return { loss, hooks };
     }, options);
   }
 
   /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
-  predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+  async predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+    const given = snapshot(input);
     return this.next(async () => {
-      const feed = this.checked('input', input, this.recipe.dtype);
+      const feed = this.checked('input', given, this.recipe.dtype);
       const type = { dtype: feed.dtype, shape: feed.dims };
       await this.student.prepare(type.shape);
       const program = await this.opened(`predict ${feed.dims}`, () => draftPrediction(this.student, type), {});
@@ -249,7 +259,7 @@ export class Trainer implements AsyncDisposable {
     const description = descriptionOf(loss);
     const images = {
       input: this.checked('input', input, dtype, batch),
-      target: this.checked('target', target, details.target.dtype, details.target.shape),
+      target: this.checked('target', target, details.target.dtype, details.target.shape, madeOf(batch, details.output)),
     };
     // What goes from image to image is given the mistake of its target.
     const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
@@ -257,10 +267,12 @@ export class Trainer implements AsyncDisposable {
     return { ...images, ...openFeeds(description.openInputs, options), ...this.weights(details) };
   }
 
-  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape): HostTensor {
+  /** @param why what a shape that differs is about. */
+  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape, why?: string): HostTensor {
     const converted = toFloat32(tensor, name);
     if (shape && !sameShape(converted.dims, shape)) {
-      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]`);
+      const reason = why ? `: ${why}; change the student or the data` : '';
+      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`);
     }
     if (dtype !== 'int64') return converted;
     return { ...converted, dtype, data: BigInt64Array.from(converted.data, (value) => BigInt(Math.round(value))) };

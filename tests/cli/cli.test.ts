@@ -1,15 +1,16 @@
 /** The command as a user calls it: results, exit codes, one line per mistake, no partial files. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { formatNpy, parseNpy } from '../../src/data/index.js';
 import { constantOf } from '../../src/graph/index.js';
+import { loadModel } from '../../src/model/index.js';
 import { writeOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
-import { input, modelBytes } from '../onnx/build.js';
+import { floatTensor, input, modelBytes } from '../onnx/build.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const models = fileURLToPath(new URL('../../fixtures/data/models/', import.meta.url));
@@ -47,6 +48,29 @@ const severalInputs = file(
       ['Add', ['scaled', 'offset'], ['sum']],
       ['Relu', ['sum'], ['y']],
     ],
+  }),
+);
+
+/** relu(image · factor) with one weight of three channels. */
+const scaling = (name: string, factor: number): string =>
+  file(
+    name,
+    modelBytes({
+      inputs: [input('image', [1, 3, 32, 32])],
+      nodes: [
+        ['Mul', ['image', 'factor'], ['h']],
+        ['Relu', ['h'], ['y']],
+      ],
+      initializers: [floatTensor('factor', [3, 1, 1], [1, factor, 1])],
+    }),
+  );
+
+/** a + b, of which either could be the image. */
+const ambiguous = file(
+  'ambiguous.onnx',
+  modelBytes({
+    inputs: [input('a', [1, 3, 8, 8]), input('b', [1, 3, 8, 8])],
+    nodes: [['Add', ['a', 'b'], ['y']]],
   }),
 );
 
@@ -93,6 +117,36 @@ describe('results', () => {
     expect(stdout).toMatch(/3 hooks\n$/);
   });
 
+  it('loss and compile take --hook in place of the hooks of the configuration', async () => {
+    const config = file('hooks.json', JSON.stringify({ modulesToHook: ['ReLU'] }));
+    const chosen = ['--config', config, '--hook', 'Linear', '--hook', '/features\\.0$/'];
+    const { stdout } = run('loss', vgg, pred, target, '--json', ...chosen);
+    const classes = JSON.parse(stdout).hooks.map((hook: { class: string }) => hook.class);
+    expect(classes).toEqual(['Conv2d', 'Linear', 'Linear']);
+    const out = join(folder, 'hooked.onnx');
+    const compiled = run('compile', vgg, '--input', '1,3,32,32', '--out', out, ...chosen);
+    expect([compiled.status, compiled.stderr]).toEqual([0, '']);
+    const { outputs } = (await loadModel(out, { input: 'pred' })).graph;
+    expect(outputs.find(({ name }) => name === 'hook_losses')?.declaredShape).toEqual([3]);
+  });
+
+  it('may be cut short by their reader, but not by a full disk', () => {
+    const shell = (line: string) => spawnSync('sh', ['-c', line, process.execPath, command, vgg], { encoding: 'utf8' });
+    expect(shell('"$0" "$1" inspect "$2" --json | true').stderr).toBe('');
+    const { status, stderr } = shell('"$0" "$1" inspect "$2" > /dev/full');
+    expect([status, stderr]).toEqual([
+      2,
+      'globalperc: cannot write the result: the disk is full; free some space and try again\n',
+    ]);
+  });
+
+  it('a loss without Normalize tells of 8-bit values on stderr', () => {
+    const data = Float32Array.from({ length: 3072 }, (_, i) => i % 256);
+    const { status, stderr } = run('loss', vgg, file('bytes.npy', formatNpy({ dims: [1, 3, 32, 32], data })), target);
+    expect(status).toBe(0);
+    expect(stderr).toMatch(/^warning: pred holds values from 0\.00 to 255\.00; .*divide them by 255/);
+  });
+
   it('compile and curve write their files', () => {
     const [onnx, svg, png] = ['loss.onnx', 'curve.svg', 'curve.png'].map((name) => join(folder, name)) as [
       string,
@@ -115,6 +169,12 @@ describe('mistakes', () => {
   const config = (name: string, content: object | string) =>
     file(name, typeof content === 'string' ? content : JSON.stringify(content));
   const small = file('small.npy', image(16, 0.5));
+  const weights = scaling('nan-weights.onnx', Number.NaN);
+  const overflowing = scaling('overflowing.onnx', 3e38);
+  const one = { dims: [1, 3, 32, 32], data: new Float32Array(3072).fill(1.5) };
+  const [bright, hwc] = [file('bright.npy', formatNpy(one)), file('hwc.npy', formatNpy({ ...one, dims: [32, 32, 3] }))];
+  const plain = config('plain.json', { lossFunc: 'l1' });
+  mkdirSync(join(folder, 'folder.npy'));
 
   it.each([
     ['a missing model', ['loss', 'nowhere.onnx', pred, target], /nowhere\.onnx': there is no such file/],
@@ -150,6 +210,62 @@ describe('mistakes', () => {
     ],
     ['a bad shape', ['inspect', vgg, '--input', '1,3,x'], /--input should be positive dimensions/],
     ['a missing option', ['compile', vgg, '--out', join(folder, 'no.onnx')], /--input/],
+    [
+      'weights that are NaN',
+      ['loss', weights, pred, target],
+      /nan-weights\.onnx: the weight 'factor' .*holds NaN \(1 of its 3/,
+    ],
+    [
+      'a loss that is not finite',
+      ['loss', overflowing, bright, target, '--config', plain, '--grad', join(folder, 'no.npy')],
+      /the loss is Infinity, first at hook 0 \(.*ReLU\)/,
+    ],
+    [
+      'height, width, channels',
+      ['loss', vgg, hwc, hwc],
+      /\[32, 32, 3\] looks like height, width, channels: transpose to \[1, 3, 32, 32\]/,
+    ],
+    ['an empty hook', ['loss', vgg, pred, target, '--hook', ''], /--hook should be a class name or \/pattern\//],
+    ['several inputs', ['loss', severalInputs, pred, target, '--image', 'factors'], /there is no input 'factors'/],
+    [
+      'inputs that may all be the image',
+      ['inspect', ambiguous],
+      /say which receives the image: .*on the command line, --image/,
+    ],
+    [
+      'a value for the image',
+      ['inspect', severalInputs, '--set', 'image=1'],
+      /receives the image; give the others .*on the command line, --set/,
+    ],
+    [
+      'a gradient as a picture',
+      ['loss', vgg, pred, target, '--grad', join(folder, 'g.png')],
+      /--grad should end in \.npy, got/,
+    ],
+    [
+      'a gradient over a folder',
+      ['loss', vgg, pred, target, '--grad', join(folder, 'folder.npy')],
+      /it is a folder; name a file/,
+    ],
+    ['a gradient nowhere', ['loss', vgg, pred, target, '--grad', join(pred, 'g.npy')], /pred\.npy' is not a folder/],
+    ['a model as a picture', ['compile', vgg, '--input', '1,3,32,32', '--out', 'x.png'], /--out should end in \.onnx/],
+    [
+      'a negative force',
+      ['curve', '--force', '-1', '--out', join(folder, 'no.png')],
+      /curveForce must not be negative/,
+    ],
+    [
+      'a curve of too many hooks',
+      ['curve', '--hooks', '1e9', '--out', join(folder, 'no.png')],
+      /from 1 to 10000, got '1e9'/,
+    ],
+    [
+      'a configuration that is a folder',
+      ['loss', vgg, pred, target, '--config', folder],
+      /it is a folder; name a file/,
+    ],
+    ['an unknown command', ['los'], /unknown command 'los'/],
+    ['an unknown option', ['loss', vgg, pred, target, '--graf', 'x'], /unknown option '--graf'/],
     ['a picture of no known kind', ['curve', '--out', join(folder, 'curve.gif')], /should end in \.png or \.svg/],
   ])('%s: one line, exit code 2', (_label, args, message) => {
     const { status, stdout, stderr } = run(...args);
@@ -166,5 +282,57 @@ describe('mistakes', () => {
     const blocked = join(folder, 'no-such-folder', 'loss.onnx');
     const { status, stderr } = run('compile', vgg, '--input', '1,3,32,32', '--out', blocked);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/cannot write/)]);
+  });
+});
+
+describe('nothing that is read is written over', () => {
+  const model = file('own.onnx', readFileSync(vgg));
+  const config = file('own.json', '{}');
+  const asModel = file('config.onnx', '{}');
+  const set = file('set.npy', formatNpy({ dims: [3, 1, 1], data: Float32Array.of(1, 2, 3) }));
+  const [linked, hard] = [join(folder, 'linked.onnx'), join(folder, 'hard.onnx')];
+  symlinkSync(model, linked);
+  linkSync(model, hard);
+  const [input, several] = [
+    ['--input', '1,3,32,32'],
+    ['--image', 'image', '--set', 'factor=1', '--set', `offset=${set}`],
+  ];
+
+  /** A model whose weights lie where those of a compiled `weights.onnx` would. */
+  function large(): string {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [1, 3, 8, 8]);
+    graph.output('y', x.mul(graph.constant(constantOf('float32', [3, 1, 1], [1, 2, 3]), 'w')).relu());
+    const path = 'weights.onnx.data';
+    const written = writeOnnx(graph, { opset: 20, externalFrom: 1, externalPath: path });
+    file(path, Buffer.concat(written.external.map(({ constant }) => constant.bytes)));
+    return file('large.onnx', written.model);
+  }
+
+  it.each<[string, string, string[]]>([
+    ['the model', model, ['compile', model, ...input, '--out', model]],
+    ['the model by a link', model, ['compile', model, ...input, '--out', linked]],
+    ['the model by a hard link', model, ['compile', linked, ...input, '--out', hard]],
+    ['the configuration', asModel, ['compile', model, ...input, '--config', asModel, '--out', asModel]],
+    [
+      'weights beside the model',
+      join(folder, 'weights.onnx.data'),
+      ['compile', large(), '--input', '1,3,8,8', '--out', join(folder, 'weights.onnx')],
+    ],
+    ['the prediction', pred, ['loss', model, pred, target, '--config', config, '--grad', pred]],
+    [
+      'the target by another path',
+      target,
+      ['loss', model, pred, target, '--grad', join(folder, 'folder.npy/../target.npy')],
+    ],
+    ['an array', set, ['loss', severalInputs, pred, target, ...several, '--grad', set]],
+  ])('%s', (_label, path, args) => {
+    const before = readFileSync(path);
+    const { status, stdout, stderr } = run(...args);
+    expect(stderr).toMatch(
+      /^globalperc: '.*',? is read by this command and would be overwritten: name another file\n$/,
+    );
+    expect([status, stdout]).toEqual([2, '']);
+    expect(readFileSync(path).equals(before)).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 /** `globalperc demo`, with few steps: everything it writes and says. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -32,6 +32,22 @@ describe('demo', () => {
     ]);
     const { width = 0, height = 0 } = await sharp(join(folder, out, 'samples.png')).metadata();
     expect(Math.min(width, height)).toBeGreaterThan(500);
+  });
+
+  it('refuses the folder of somebody else, and a file', () => {
+    mkdirSync(join(folder, 'mine'));
+    writeFileSync(join(folder, 'mine', 'samples.png'), 'mine');
+    expect(run('--out', 'mine').stderr).toBe(
+      "globalperc: 'mine' is not empty and holds something else (samples.png); take a new folder for --out\n",
+    );
+    const { status, stderr } = run('--out', 'mine/samples.png');
+    expect([status, stderr]).toEqual([2, "globalperc: --out 'mine/samples.png' is a file; name a folder\n"]);
+    expect(readFileSync(join(folder, 'mine', 'samples.png'), 'utf8')).toBe('mine');
+  });
+
+  it('refuses more threads than a machine can start', () => {
+    const { status, stderr } = run('--threads', '1e9');
+    expect([status, stderr]).toEqual([2, "globalperc: --threads should be an integer from 1 to 1024, got '1e9'\n"]);
   });
 
   it('refuses a number of steps that is none', () => {

@@ -82,6 +82,13 @@ beforeAll(async () => {
   }
   await writeFile(join(at('photos'), 'broken.png'), 'no image');
   await copyFile(teacher, at('vgg.onnx'));
+  await mkdir(at('own'));
+  await copyFile(teacher, at('own/student.onnx'));
+  await mkdir(at('foreign'));
+  await writeFile(at('foreign/log.jsonl'), '{"event":"login"}\n');
+  await writeFile(at('number.ts'), 'export default 1;');
+  await writeFile(at('failing.ts'), "export default () => { throw new TypeError('no data today'); };");
+  await writeFile(at('broken.ts'), 'export default {');
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -96,6 +103,35 @@ describe('a run', () => {
     );
     const model = await loadModel(join(at('whole'), 'student.onnx'));
     expect(model.input.declaredShape).toEqual(['batch', 3, 'height', 'width']);
+  });
+
+  it('says the mean of its last losses, and the last', async () => {
+    const path = await config('mean.json', { steps: 60 });
+    const { code, stdout } = await start(['train', path, '--out', 'mean', '--json']);
+    expect(code).toBe(0);
+    const all = await losses('mean');
+    const mean = all.slice(-50).reduce((sum, loss) => sum + loss, 0) / 50;
+    const said = JSON.parse(stdout);
+    expect(said).toEqual({
+      out: 'mean',
+      steps: 60,
+      loss: all.at(-1),
+      meanLoss: expect.closeTo(mean, 6),
+      meanOverSteps: 50,
+    });
+    const again = await start(['train', path, '--out', 'mean', '--resume']);
+    expect(again.stdout).toBe(
+      `mean: 60 steps, loss ${mean.toPrecision(6)} (mean of the last 50 steps; last step ${all.at(-1)?.toPrecision(6)})\n`,
+    );
+  });
+
+  it('that ended before its first checkpoint is begun anew, and says so', async () => {
+    const path = await config('exploding.json', { optimizer: { sgd: { lr: 1e30 } } });
+    expect((await start(['train', path, '--out', 'anew'])).code).toBe(2);
+    const { code, stderr } = await start(['train', await config('sound.json'), '--out', 'anew']);
+    expect(stderr).toContain("'anew' holds a run that ended before its first checkpoint; it is begun anew");
+    expect(code).toBe(0);
+    expect(await losses('anew')).toHaveLength(6);
   });
 
   it('that is interrupted saves, ends with 130, and goes on exactly with --resume', async () => {
@@ -151,7 +187,7 @@ describe('mistakes end with one line and exit code 2', () => {
     [
       'an output that does not fit',
       { student: { unet: { outChannels: 4, width: 4, depth: 1 } } },
-      /target has shape \[2,3,16,16\].*\[2,4,16,16\]/,
+      /target has shape \[2,3,16,16\].*: the student makes \[2,4,16,16\] of an input \[2,3,16,16\]/,
     ],
     ['a second run in one folder', {}, /holds a run already; go on with --resume/, ['--out', 'whole']],
     ['nothing to resume', {}, /there is no such folder/, ['--out', 'fresh', '--resume']],
@@ -161,6 +197,29 @@ describe('mistakes end with one line and exit code 2', () => {
       /another model.*of another shape/,
       ['--out', 'whole', '--resume'],
     ],
+    ['a folder that is a file', {}, /--out 'vgg\.onnx' is a file; name a folder/, ['--out', 'vgg.onnx']],
+    ['a folder in a file', {}, /its path leads through a file/, ['--out', 'vgg.onnx/run']],
+    ["somebody else's folder", {}, /'foreign' is not empty and holds no run.*log\.jsonl/, ['--out', 'foreign']],
+    [
+      'a folder among the photographs',
+      {},
+      /lies in '.*photos', whose pictures are trained on/,
+      ['--out', 'photos/run'],
+    ],
+    [
+      'a student that would be overwritten',
+      { student: 'own/student.onnx' },
+      /own\/student\.onnx'.* is read by this command/,
+      ['--out', 'own', '--resume'],
+    ],
+    [
+      'a student of two channels',
+      { student: { unet: { outChannels: 2, width: 4, depth: 1 } }, loss: { perceptual: { teacher: 'vgg.onnx' } } },
+      /the student makes \[2,2,16,16\] of an input \[2,3,16,16\].*it has 2 channels, 3 are needed/,
+    ],
+    ['a number for a configuration', 'number.ts', /number\.ts should export default \{ student, .*got 1/],
+    ['a function that fails', 'failing.ts', /failing\.ts exports a function that failed: no data today/],
+    ['a module that cannot be read', 'broken.ts', /broken\.ts cannot be loaded/],
     ['a seed that is none', {}, /--seed/, ['--seed', 'x']],
     ['a loss that explodes', { optimizer: { sgd: { lr: 1e30 } } }, /step \d+: the (loss|gradient)/],
   ];

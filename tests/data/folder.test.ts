@@ -1,5 +1,5 @@
 /** Folders of images: sound, unusual and damaged ones. */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
@@ -70,6 +70,38 @@ describe('ImageFolder', () => {
     expect(Array.from(target.data, Number).filter((_, i) => i % 24 === 0)).toEqual([Math.fround(10 / 255), 0, 1]);
     expect(input).toEqual(target);
     expect([dataset.skipped, messages]).toEqual([[], []]);
+  });
+
+  it('follows links to folders and files, in a circle no further than once', async () => {
+    await paint('photos/a.png', 10);
+    await paint('elsewhere/deep/b.png', 20);
+    await paint('c.png', 30);
+    await symlink(join(folder, 'elsewhere'), join(folder, 'photos/linked'));
+    await symlink(join(folder, 'c.png'), join(folder, 'photos/z.png'));
+    await symlink(join(folder, 'photos'), join(folder, 'elsewhere/deep/circle'));
+    const dataset = await ImageFolder.open(join(folder, 'photos'), { logger });
+    expect(await redsOf(dataset)).toEqual([10, 20, 30]);
+    expect([dataset.folders, messages]).toEqual([[join(folder, 'photos')], []]);
+  });
+
+  it('names a link to nothing', async () => {
+    await paint('a.png', 10);
+    await symlink(join(folder, 'gone.png'), join(folder, 'b.png'));
+    expect((await ImageFolder.open(folder, { logger })).length).toBe(1);
+    expect(messages).toEqual([expect.stringContaining(join(folder, 'b.png'))]);
+  });
+
+  it('says once how many files of other formats it passes over', async () => {
+    await paint('a.png', 10);
+    for (const name of ['b.heic', 'deep/c.HEIC', 'd.bmp', 'hashed']) await write(name, 'x');
+    for (const name of ['labels.json', '.hidden', 'Thumbs.db', 'a.txt']) await write(name, 'x');
+    const dataset = await ImageFolder.open(folder, { logger });
+    expect(dataset.length).toBe(1);
+    expect(messages).toHaveLength(1);
+    const [message = ''] = messages;
+    expect(message.slice(0, folder.length + 2)).toBe(`'${folder}'`);
+    for (const kind of ['2 .heic', '1 .bmp', '1 without extension']) expect(message).toContain(kind);
+    expect(message).not.toMatch(/json|hidden|db|txt/);
   });
 
   it('takes the files of a list in its order', async () => {
@@ -195,6 +227,8 @@ describe('damaged images', () => {
 it('refuses what is no folder of images', async () => {
   await expect(ImageFolder.open(join(folder, 'missing'))).rejects.toThrow(/missing.*there is no such/);
   await expect(ImageFolder.open(folder)).rejects.toThrow(`'${folder}' holds no images`);
+  await write('only.heic', 'x');
+  await expect(ImageFolder.open(folder)).rejects.toThrow(/holds no images .*passed over: 1 \.heic/);
   await expect(ImageFolder.open([])).rejects.toThrow(GlobalPercError);
   await expect(ImageFolder.open([join(folder, 'missing.png')])).rejects.toThrow(/missing\.png.*there is no such/);
   await expect(ImageFolder.open(await paint('a.png', 0))).rejects.toThrow(/a\.png.*is a file, not a folder/);
@@ -222,6 +256,14 @@ describe('PairedImageFolder', () => {
       [3, 4 * scale, 6 * scale],
     ]);
     expect([input, target].map(({ data }) => Math.round(255 * Number(data[0])))).toEqual([10, 11]);
+  });
+
+  it('pairs names that are composed in one folder and decomposed in the other', async () => {
+    await paint(`input/${'é'.normalize('NFC')}.png`, 10);
+    await paint(`target/${'é'.normalize('NFD')}.png`, 11);
+    const dataset = await open();
+    expect(redOf(await dataset.get(0, draw()))).toBe(11);
+    expect(dataset.folders).toEqual([join(folder, 'input'), join(folder, 'target')]);
   });
 
   it('gives both to the transform', async () => {

@@ -2,8 +2,14 @@
 import { constantOf, type Graph, type Node, type Value } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
 
-/** Operator, name in the file, inputs (`x` is the graph's; unknown names are weights), dynamo scopes as `path:class`. */
-export type NodeSpec = readonly [op: string, name: string, inputs: readonly string[], scopes?: readonly string[]];
+/** Operator, name in the file, inputs (`x` is the graph's; unknown names are weights), dynamo scopes as `path:class`, call of a PyTorch operator. */
+export type NodeSpec = readonly [
+  op: string,
+  name: string,
+  inputs: readonly string[],
+  scopes?: readonly string[],
+  operator?: string,
+];
 
 /** A graph whose nodes compute values of their own names; the last one is the output. */
 export function graphOf(specs: readonly NodeSpec[]): Graph {
@@ -15,7 +21,7 @@ export function graphOf(specs: readonly NodeSpec[]): Graph {
     values.set(name, value);
     return value;
   };
-  for (const [op, name, inputs, scopes] of specs) {
+  for (const [op, name, inputs, scopes, operator] of specs) {
     const output: Value = { name };
     const node: Node = {
       op,
@@ -24,7 +30,7 @@ export function graphOf(specs: readonly NodeSpec[]): Graph {
       inputs: inputs.map(named),
       outputs: [output],
       attributes: {},
-      ...(scopes && { metadata: metadataOf(scopes) }),
+      ...(scopes && { metadata: metadataOf(scopes, operator) }),
     };
     output.producer = node;
     values.set(name, output);
@@ -34,11 +40,15 @@ export function graphOf(specs: readonly NodeSpec[]): Graph {
   return graph;
 }
 
-function metadataOf(scopes: readonly string[]): Record<string, string> {
+function metadataOf(scopes: readonly string[], operator = 'call'): Record<string, string> {
   const parts = scopes.map((scope) => scope.split(':') as [string, string]);
   const list = (items: readonly string[]): string => `[${items.map((item) => `'${item}'`).join(', ')}]`;
   return {
-    'pkg.torch.onnx.name_scopes': list(['', ...parts.map(([path]) => path), 'call']),
-    'pkg.torch.onnx.class_hierarchy': list(['Net', ...parts.map(([, name]) => name), 'aten.call.default']),
+    'pkg.torch.onnx.name_scopes': list(['', ...parts.map(([path]) => path), operator]),
+    'pkg.torch.onnx.class_hierarchy': list([
+      'Net',
+      ...parts.map(([, name]) => name),
+      `aten.${operator.replace(/_\d+$/, '')}.default`,
+    ]),
   };
 }

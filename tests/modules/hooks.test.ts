@@ -38,12 +38,38 @@ describe('selectHooks', () => {
     expect(paths('Block')).toEqual(['blocks.0', 'blocks.1']);
   });
 
-  it('matches patterns on leaf paths, and a container that a pattern covers', () => {
-    expect(paths(/^blocks\.0\./g)).toEqual(['blocks.0.fc', 'blocks.0.act']);
-    expect(paths(/^blocks\.0/)).toEqual(['blocks.0.fc', 'blocks.0.act', 'blocks.0']);
-    expect(paths(/^blocks\.1$/)).toEqual(['blocks.1']);
+  it.each([
+    [/^blocks\.0\./g, ['blocks.0.fc', 'blocks.0.act']],
+    [/^blocks\.0/, ['blocks.0.fc', 'blocks.0.act']],
+    [/blocks/, ['blocks.0.fc', 'blocks.0.act', 'blocks.1.fc']],
+    [/^.*$/, ['blocks.0.fc', 'blocks.0.act', 'blocks.1.fc']],
+    [/.*[01]/, ['blocks.0.fc', 'blocks.0.act', 'blocks.1.fc']],
+    [/^blocks\.1$/, ['blocks.1']],
+    [/^blocks\.\d+$/gy, ['blocks.0', 'blocks.1']],
+    [/^(blocks\.0|.*fc)$/, ['blocks.0.fc', 'blocks.0', 'blocks.1.fc']],
+  ])('the pattern %s hooks leaves, and a container only where it fits no longer path', (pattern, expected) => {
+    expect(paths(pattern)).toEqual(expected);
+    expect(paths(String(pattern))).toEqual(expected);
+  });
+
+  it('hooks no container whose end alone a pattern fits', () => {
+    expect(() => paths(/\.1$/)).toThrow(/no module matched/);
+  });
+
+  it('matches patterns with flags, and predicates', () => {
     expect(paths('/FC$/i')).toEqual(['blocks.0.fc', 'blocks.1.fc']);
     expect(paths((path) => path.endsWith('act'))).toEqual(['blocks.0.act']);
+  });
+
+  it('tells an instance of a class from one that has its name, as isinstance does', () => {
+    const own = recoverModules(
+      graphOf([
+        ['Sqrt', 'a', ['x'], ['mine:my.Linear']],
+        ['MatMul', 'b', ['a', 'w'], [`theirs:${LINEAR}`]],
+      ]),
+    );
+    expect(selectHooks(own, [nn.Linear]).map(({ path }) => path)).toEqual(['theirs']);
+    expect(selectHooks(own, ['Linear']).map(({ path }) => path)).toEqual(['mine', 'theirs']);
   });
 
   it('names what the model has when nothing matches', () => {

@@ -1,4 +1,5 @@
 /** Every rewriting rule: the file as it is and the normalised graph give the same numbers in ONNX Runtime. */
+import { readFileSync } from 'node:fs';
 import { TensorProto_DataType as ElementType, type TensorProto } from 'onnx-buf';
 import * as ort from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +14,7 @@ type Case = Omit<ModelSpec, 'nodes'> & {
   opset: number;
   shape: number[];
   node: NodeSpec;
-  after?: NodeSpec[];
+  before?: NodeSpec[];
 };
 
 const node = (op: string, attributes: NodeSpec[3] = {}, more: string[] = [], outputs = ['y']): NodeSpec => [
@@ -115,6 +116,27 @@ const cases: Case[] = [
     node: node('Resize', {}, ['s']),
     initializers: [floatTensor('s', [4], [1, 1, 0.6, 0.5])],
   },
+  ...[
+    [1, 1, 2, 0.5],
+    [1, 1, 0.4, 1.7],
+    [2, 0.5, 1, 1.5],
+  ].flatMap((scales) =>
+    ['nearest', 'linear'].map((mode) => ({
+      name: `Resize at 10, ${mode}, by ${scales}`,
+      opset: 10,
+      shape: mode === 'linear' ? [1, 1, 5, 7] : [1, 4, 5, 7],
+      node: node('Resize', { mode }, ['s']),
+      initializers: [floatTensor('s', [4], mode === 'linear' ? [1, 1, ...scales.slice(2)] : scales)],
+    })),
+  ),
+  {
+    name: 'Resize at 10 by scales that are computed',
+    opset: 10,
+    shape: [1, 1, 5, 6],
+    before: [['Mul', ['a', 'b'], ['s']]],
+    node: node('Resize', {}, ['s']),
+    initializers: [floatTensor('a', [4], [1, 1, 2, 2]), floatTensor('b', [4], [1, 1, 0.3, 0.9])],
+  },
   {
     name: 'Resize at 10 linear',
     opset: 10,
@@ -176,8 +198,8 @@ const cases: Case[] = [
 ];
 
 describe('normalizeOpset keeps what the file computes', () => {
-  it.each(cases)('$name', async ({ node: tested, shape, ...spec }) => {
-    const bytes = modelBytes({ ...spec, nodes: [tested], inputs: [input('x', shape)] });
+  it.each(cases)('$name', async ({ before = [], node: tested, shape, ...spec }) => {
+    const bytes = modelBytes({ ...spec, nodes: [...before, tested], inputs: [input('x', shape)] });
     const size = shape.reduce((product, dim) => product * dim, 1);
     const data = Float32Array.from({ length: size }, (_, i) => Math.sin(3 * i + 1) * 2);
 
@@ -195,6 +217,19 @@ describe('normalizeOpset keeps what the file computes', () => {
       Array.from(tensor.data as Float32Array).forEach((value, i) => void expect(values[i]).toBeCloseTo(value, 5));
     }
   });
+});
+
+it('a network with a Resize of opset 10 that grows one axis and shrinks the other computes what its file does', async () => {
+  const bytes = new Uint8Array(readFileSync(new URL('../../fixtures/data/cases/resize10-mixed.onnx', import.meta.url)));
+  const shape = [1, 3, 8, 8];
+  const data = Float32Array.from({ length: 192 }, (_, i) => Math.sin(i));
+  const original = await ort.InferenceSession.create(bytes, { logSeverityLevel: 4 });
+  const { y: expected } = await original.run({ x: new ort.Tensor('float32', data, shape) });
+  const session = await runSteps(Session.open(await readOnnx(createGraph(), bytes, { source: 'test' }), 20));
+  const { y } = await runSteps(session.run({ x: { dtype: 'float32', dims: shape, data } }));
+  await runSteps(session.dispose());
+  expect(y?.dims).toEqual(expected?.dims);
+  expect(y?.data).toEqual(expected?.data);
 });
 
 describe('normalizeOpset', () => {
@@ -255,7 +290,7 @@ describe('normalizeOpset', () => {
     expect(nodes[0]?.op).toBe('Resize');
     expect(nodes[0]?.attributes.nearest_mode).toEqual({ kind: 'string', value: 'ceil' });
     const scales = nodes[0]?.inputs[2];
-    expect(scales?.name).toBe('y.scales');
+    expect(scales?.name).toBe('y:scales');
     expect(scales?.constant && numbersOf(scales.constant)).toEqual([0.5, 1]);
   });
 

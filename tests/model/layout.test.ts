@@ -1,0 +1,81 @@
+/** Images in another layout than the model's: what the message says to do. */
+import { afterAll, describe, expect, it } from 'vitest';
+import { GlobalPercConfig, GlobalPercLoss } from '../../src/loss/index.js';
+import { loadModel } from '../../src/model/index.js';
+import { CenterCrop, Normalize, type Transform } from '../../src/transforms/index.js';
+import { floatTensor, input, modelBytes } from '../onnx/build.js';
+
+/** relu(conv(x)) with three channels in, for an input as it is declared. */
+const modelOf = (declared: readonly (number | string)[], channels = 3, group = 1) =>
+  loadModel(
+    modelBytes({
+      inputs: [input('x', declared)],
+      nodes: [
+        ['Conv', ['x', 'w'], ['h'], { group }],
+        ['Relu', ['h'], ['y']],
+      ],
+      initializers: [
+        floatTensor(
+          'w',
+          [group, channels / group, 1, 1],
+          Array.from({ length: channels }, (_, i) => i + 1),
+        ),
+      ],
+    }),
+  );
+const FIXED = [1, 3, 8, 10];
+const OPEN = ['batch', 'channels', 'height', 'width'];
+
+const losses: GlobalPercLoss[] = [];
+afterAll(() => Promise.all(losses.map((loss) => loss.dispose())));
+
+async function lossOf(declared: readonly (number | string)[], transform?: Transform) {
+  const transformNormalization = transform && { transformNormalization: transform };
+  const config = new GlobalPercConfig({ printData: false, ...transformNormalization });
+  const loss = new GlobalPercLoss(await modelOf(declared), config);
+  losses.push(loss);
+  return loss;
+}
+
+const image = (dims: number[]) => ({
+  dims,
+  data: new Float32Array(dims.reduce((product, dim) => product * dim, 1)).fill(0.5),
+});
+
+describe.each([
+  ['fixed', FIXED],
+  ['open', OPEN],
+])('%s dimensions', (_label, declared) => {
+  it.each<[number[], string]>([
+    [[8, 10, 3], '[8, 10, 3] looks like height, width, channels: transpose to [1, 3, 8, 10]'],
+    [[3, 8, 10], '[3, 8, 10] looks like channels, height, width: add the batch dimension, reshape to [1, 3, 8, 10]'],
+    [[2, 8, 10, 3], '[2, 8, 10, 3] looks like batch, height, width, channels: transpose to [2, 3, 8, 10]'],
+    [[8, 10], '[8, 10] looks like height, width: reshape to [1, 1, 8, 10], and repeat its channel 3 times'],
+    [[1, 1, 8, 10], '[1, 1, 8, 10] looks like a grey image: repeat its channel 3 times'],
+    [[1, 4, 8, 10], '[1, 4, 8, 10] looks like a picture with alpha: leave out the fourth channel'],
+    [[1, 2, 8, 10], 'it has 2 channels, 3 are needed'],
+  ])('%j', async (dims, remedy) => {
+    const loss = await lossOf(declared);
+    await expect(loss.evaluate(image(dims), image(dims))).rejects.toThrow(remedy);
+  });
+});
+
+it.each<[string, Transform]>([
+  ['that refuses it', new Normalize({ mean: [0.5, 0.5, 0.5], std: [1, 1, 1] })],
+  ['that takes it for another', new CenterCrop([8, 10])],
+])('is told behind a transform %s', async (_label, transform) => {
+  const loss = await lossOf(FIXED, transform);
+  const given = image([1, 8, 10, 3]);
+  await expect(loss.evaluate(given, given)).rejects.toThrow('transpose to [1, 3, 8, 10]');
+});
+
+it('leaves another size of the right layout to cropping', async () => {
+  const loss = await lossOf(FIXED);
+  await expect(loss.evaluate(image([1, 3, 9, 9]), image([1, 3, 9, 9]))).rejects.toThrow('crop or resize');
+});
+
+it('knows the channels of a grouped convolution', async () => {
+  const model = await modelOf(OPEN, 4, 2);
+  expect(() => model.checkInputShape([1, 8, 8, 4])).toThrow('transpose to [1, 4, 8, 8]');
+  model.checkInputShape([1, 4, 8, 8]);
+});

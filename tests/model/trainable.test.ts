@@ -1,0 +1,134 @@
+/** An imported model that trains: which constants are weights, whose they are, and that the loaded model stays as it is. */
+import { describe, expect, it } from 'vitest';
+import { L1Loss } from '../../src/loss/index.js';
+import { loadModel, TrainableModel } from '../../src/model/index.js';
+import { SGD } from '../../src/optim/index.js';
+import { Trainer } from '../../src/train/index.js';
+import { floatTensor, input, type ModelSpec, modelBytes } from '../onnx/build.js';
+
+const cases = new URL('../../fixtures/data/cases/', import.meta.url);
+const shapesOf = (model: TrainableModel): Record<string, string> =>
+  Object.fromEntries(Array.from(model.namedState(), ([name, { shape }]) => [name, shape.join('×')]));
+
+const build = (spec: Omit<ModelSpec, 'inputs'>): Promise<TrainableModel> =>
+  loadModel(modelBytes({ ...spec, inputs: [input('x', [1, 4, 6, 6])] }), { trainable: true });
+
+const constant = (name: string, dims: readonly number[], values: number[]): ModelSpec['nodes'][number] => [
+  'Constant',
+  [],
+  [name],
+  { value: floatTensor(name, dims, values) },
+];
+
+const image = (shape: readonly number[], seed: number) => ({
+  dims: [...shape],
+  data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(seed * (i + 1))),
+});
+
+describe('tensors that the exporter stored once because they were equal', () => {
+  it('are weights of each module (TorchScript)', async () => {
+    const model = await loadModel(new URL('tied-ts.onnx', cases), { trainable: true });
+    expect(shapesOf(model)).toEqual({
+      'c1.weight': '6×3×3×3',
+      'c1.bias': '6',
+      'n1.weight': '6×1×1',
+      'n1.bias': '6×1×1',
+      'c2.weight': '6×6×3×3',
+      'c2.bias': '6',
+      'n2.weight': '6×1×1',
+      'n2.bias': '6×1×1',
+      'c3.weight': '3×6×1×1',
+      'c3.bias': '3',
+    });
+    expect(model.shared).toEqual({});
+  });
+
+  it('are weights of each module, and the ones and zeros inside a GroupNorm are none (dynamo)', async () => {
+    const model = await loadModel(new URL('tied-dynamo.onnx', cases), { trainable: true });
+    expect(shapesOf(model)).toEqual({
+      'c1.weight': '6×3×3×3',
+      'n1.weight': '6×1×1',
+      'n1.bias': '6×1×1',
+      'c2.weight': '6×6×3×3',
+      'n2.weight': '6×1×1',
+      'n2.bias': '6×1×1',
+      'c3.weight': '3×6×1×1',
+    });
+  });
+
+  it.each(['tied-ts.onnx', 'tied-dynamo.onnx'])('train apart and are written apart: %s', async (file) => {
+    const student = await loadModel(new URL(file, cases), { trainable: true });
+    const batch = [2, 3, 8, 8];
+    await student.prepare(batch);
+    await using trainer = await Trainer.create(student, new L1Loss(), new SGD({ lr: 0.1 }), { batch });
+    await trainer.step(image(batch, 1), image(batch, 2));
+    await student.synchronize();
+    const state = student.stateDict();
+    expect(state['n1.bias']?.data).not.toEqual(state['n2.bias']?.data);
+    const again = await loadModel(student.toOnnx(), { trainable: true });
+    expect(again.stateDict()).toEqual(state);
+    await again.prepare(batch);
+    await using check = await Trainer.create(again, new L1Loss(), new SGD({ lr: 0.1 }), { batch });
+    expect((await check.predict(image(batch, 3))).data).toEqual((await trainer.predict(image(batch, 3))).data);
+  });
+});
+
+describe('constants', () => {
+  it('in Constant nodes are weights, settings are not', async () => {
+    const ones = Array.from({ length: 4 }, () => 1);
+    const model = await build({
+      nodes: [
+        constant(
+          'kernel',
+          [4, 4, 1, 1],
+          Array.from({ length: 16 }, (_, i) => i),
+        ),
+        constant('shift', [4, 1, 1], [1, 2, 3, 4]),
+        constant('half', [1], [0.5]),
+        constant('slope', [1], [0.2]),
+        constant('scales', [4], [1, 1, 2, 2]),
+        constant('limits', [4, 1, 1], [1, 2, 3, 4]),
+        ['Conv', ['x', 'kernel'], ['a']],
+        ['Add', ['a', 'shift'], ['b']],
+        ['Mul', ['b', 'half'], ['c']],
+        ['PRelu', ['c', 'slope'], ['d']],
+        ['InstanceNormalization', ['d', 'val_1', 'val_2'], ['e']],
+        ['Resize', ['e', '', 'scales'], ['f']],
+        ['Greater', ['f', 'limits'], ['g']],
+        ['Where', ['g', 'f', 'limits'], ['y']],
+      ],
+      initializers: [floatTensor('val_1', [4], ones), floatTensor('val_2', [4], [0, 0, 0, 0])],
+    });
+    expect(Object.keys(shapesOf(model))).toEqual(['kernel', 'shift', 'slope']);
+  });
+
+  it('of a normalisation are weights where they have a name or values of their own', async () => {
+    const model = await build({
+      nodes: [
+        ['InstanceNormalization', ['x', 'norm.weight', 'norm.bias'], ['a']],
+        ['InstanceNormalization', ['a', 'val_1', 'val_2'], ['y']],
+      ],
+      initializers: [
+        floatTensor('norm.weight', [4], [1, 1, 1, 1]),
+        floatTensor('norm.bias', [4], [0, 0, 0, 0]),
+        floatTensor('val_1', [4], [1, 2, 1, 1]),
+        floatTensor('val_2', [4], [0, 0, 0, 0]),
+      ],
+    });
+    expect(Object.keys(shapesOf(model))).toEqual(['norm.weight', 'norm.bias', 'val_1']);
+  });
+});
+
+describe('the loaded model', () => {
+  it('is not changed by one that trains, nor is another that trains', async () => {
+    const { model } = await loadModel(new URL('tied-ts.onnx', cases), { trainable: true });
+    const [first, second] = [new TrainableModel(model), new TrainableModel(model)];
+    const before = second.toOnnx();
+    for (const parameter of first.parameters()) parameter.data.fill(7);
+    const changed = first.toOnnx();
+    expect(changed).not.toEqual(before);
+    expect(second.toOnnx()).toEqual(before);
+    expect(new TrainableModel(model).toOnnx()).toEqual(before);
+    expect((await loadModel(changed, { trainable: true })).parameters().every(({ data }) => data[0] === 7)).toBe(true);
+  });
+});
