@@ -13,4 +13,4 @@ export {
   type SmoothL1LossOptions,
   WeightedLoss,
 } from './loss/index.js';
-export * from './nn/index.js';
+export * from './nn/public.js';

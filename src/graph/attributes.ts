@@ -50,6 +50,10 @@ export class AttributeReader {
     return this.read(name, 'floats')?.value;
   }
 
+  strings(name: string): readonly string[] | undefined {
+    return this.read(name, 'strings')?.value;
+  }
+
   tensor(name: string): ConstantData | undefined {
     return this.read(name, 'tensor')?.value;
   }

@@ -1,5 +1,5 @@
 /** Making and changing nodes: whoever does so goes through here, so that `producer` is true everywhere. */
-import type { Attributes, Body, Node, Value } from './graph.js';
+import type { Attribute, Attributes, Body, Node, Value } from './graph.js';
 import type { ConstantData } from './types.js';
 
 /** What a node is made of; what is left out is empty. */
@@ -59,7 +59,7 @@ export const makeConstant = (name: string, constant: ConstantData): Value => ({
 });
 
 /**
- * Copies of some nodes, with values of their own.
+ * Copies of some nodes, with values of their own; so are branches and loop bodies in them, but for the inputs of those.
  * @param copies The counterparts of values that others compute; those of the nodes' outputs are added.
  * @param renamed Names of the copies, by those of the originals.
  */
@@ -77,8 +77,26 @@ export function copyNodes(
       copies.set(value, copy);
       return copy;
     });
-    return makeNode({ ...node, name: renamed(node.name), inputs, outputs });
+    return makeNode({
+      ...node,
+      name: renamed(node.name),
+      inputs,
+      outputs,
+      attributes: copyBodies(node, copies, renamed),
+    });
   });
+}
+
+function copyBodies({ attributes }: Node, copies: Map<Value, Value>, renamed: (name: string) => string): Attributes {
+  if (Object.values(attributes).every(({ kind }) => kind !== 'graph')) return attributes;
+  const copied = Object.entries(attributes).map(([name, attribute]): [string, Attribute] => {
+    if (attribute.kind !== 'graph') return [name, attribute];
+    const { inputs, outputs } = attribute.value;
+    const nodes = copyNodes(attribute.value.nodes, copies, renamed);
+    const results = outputs.map((value) => copies.get(value) ?? value);
+    return [name, { kind: 'graph', value: { inputs: [...inputs], outputs: results, nodes } }];
+  });
+  return Object.fromEntries(copied);
 }
 
 /** Puts nodes behind another one. */

@@ -118,16 +118,17 @@ export class Draft {
     return outputs;
   }
 
-  /** Puts a node behind the first output and lets it compute the value that others read. */
+  /** Puts a node behind an output, the first by default, and lets it compute the value that others read. */
   append(
     op: string,
     inputsAfterFirst: readonly (Value | undefined)[],
     attributes: Record<string, Attribute> = {},
+    position = 0,
   ): void {
-    const final = this.outputs[0];
+    const final = this.outputs[position];
     if (final === undefined) return;
-    const raw: Value = { name: this.nameOf('raw') };
-    this.outputs[0] = raw;
+    const raw: Value = { name: this.nameOf(position === 0 ? 'raw' : `raw_${position}`) };
+    this.outputs[position] = raw;
     this.after.push(this.helper(op, [raw, ...inputsAfterFirst], final, attributes));
   }
 
@@ -164,7 +165,7 @@ export class Draft {
     attributes: Record<string, Attribute>,
   ): Node {
     const { metadata } = this.original;
-    const name = `${this.original.name}.${op}_${this.before.length}`;
+    const name = `${this.original.name}.${op}_${this.before.length + this.after.length}`;
     return makeNode({ op, name, inputs, outputs: [output], attributes, metadata });
   }
 

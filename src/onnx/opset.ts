@@ -45,8 +45,10 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
     Dropout: [until(12, (draft) => draft.moveFloat('ratio', 1))],
     GridSample: [until(20, gridSample), until(ALWAYS, castPlaces)],
     GroupNormalization: [until(21, groupNormalization)],
+    GRU: [until(ALWAYS, batchFirst)],
     Hardmax: [until(13, flattened)],
     LogSoftmax: [until(13, flattened)],
+    LSTM: [until(ALWAYS, batchFirst)],
     MaxPool: [until(10, undilated)],
     Pad: [until(11, pad)],
     ReduceL1: reduction,
@@ -60,6 +62,8 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
     ReduceSum: [until(13, axesToInput)],
     ReduceSumSquare: reduction,
     Resize: [until(11, asResize), until(ALWAYS, dropEmptyInputs), until(ALWAYS, tensorFlowNearest)],
+    RNN: [until(ALWAYS, batchFirst)],
+    RoiAlign: [until(16, roiAlign)],
     Scatter: [until(11, scatter)],
     Slice: [until(10, slice)],
     Softmax: [until(13, flattened)],
@@ -160,6 +164,24 @@ function flattened(draft: Draft): void {
 /** Before 10 there were no dilations. */
 function undilated(draft: Draft): void {
   draft.attributes.dilations = ints((draft.read.ints('kernel_shape') ?? []).map(() => 1));
+}
+
+/** ONNX Runtime knows no layout 1, [batch, steps, …] with states [batch, directions, …]: transposed on both sides. */
+function batchFirst(draft: Draft): void {
+  const layout = draft.read.int('layout', 0);
+  delete draft.attributes.layout;
+  if (layout === 0) return;
+  const swapped = { perm: ints([1, 0, 2]) };
+  draft.inputs = draft.inputs.map((value, i) =>
+    value && [0, 5, 6].includes(i) ? draft.prepend('Transpose', [value], swapped) : value,
+  );
+  draft.append('Transpose', [], { perm: ints([2, 0, 1, 3]) });
+  for (const position of [1, 2]) draft.append('Transpose', [], swapped, position);
+}
+
+/** Before 16, places were not moved by half a pixel. */
+function roiAlign(draft: Draft): void {
+  draft.attributes.coordinate_transformation_mode = string('output_half_pixel');
 }
 
 function pad(draft: Draft): void {

@@ -114,6 +114,11 @@ export const ThresholdedRelu = activation(({ x, dy, attributes }) =>
   x.greater(attributes.float('alpha', 1)).where(dy, 0),
 );
 
+/** y = x − b where x > λ, x + b where x < −λ, else 0: Hardshrink (b = 0), Softshrink (b = λ).  ∂x = dy where |x| > λ, else 0 */
+export const Shrink = activation(({ x, dy, attributes }) =>
+  x.abs().greater(attributes.float('lambd', 0.5)).where(dy, 0),
+);
+
 /** y = x·s, with s = σ(α·x).  ∂x = dy·(s + α·y·(1 − s)) */
 export const Swish: OpDefinition = {
   ...activation(({ x, y, dy, attributes }) => {

@@ -8,7 +8,7 @@ import {
   largeGradient,
   transposedConvolutionOf,
   weightGradient,
-} from './helpers/convolution.js';
+} from './helpers/convolution-gradients.js';
 import { matrixOf } from './helpers/separable.js';
 
 /** y[n, m, o] = b[m] + Σ w[m, c, k]·x[n, c, o·s + k·d − p].  ∂x = w ⋆ᵀ dy, ∂w[m, c, k] = Σ dy[n, m, o]·x[n, c, o·s + k·d − p], ∂b = Σ dy */

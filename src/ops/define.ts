@@ -50,6 +50,7 @@ export function constantInts({ node }: InferContext, input: Tensor | undefined, 
   if (values === undefined) {
     throw new GlobalPercError(
       `${node.op} '${node.name}': ${what} must be known at compile time, but depend on the data`,
+      { code: 'unsupported-operator' },
     );
   }
   return values;

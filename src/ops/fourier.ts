@@ -1,6 +1,7 @@
 /** The discrete Fourier transform of an axis; the last axis holds real and imaginary parts, or real numbers alone. */
-import { constantOf, int, normalizeAxis, type Tensor } from '../graph/index.js';
+import { constantOf, GlobalPercError, int, normalizeAxis, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
+import { gatherGradient } from './helpers/scatter.js';
 
 /** How an axis is transformed. */
 interface Transform {
@@ -73,3 +74,64 @@ const resized = (x: Tensor, axis: number, size: number): Tensor =>
     x.shape.map(() => 0),
     x.shape.map((dim, i) => (i === axis ? size - dim : 0)),
   );
+
+/**
+ * The Fourier transform of each window of `frame_length` elements, `frame_step` apart, times `window`: y = DFT(w·x[f·step + n])
+ * (https://onnx.ai/onnx/operators/onnx__STFT.html; torch.stft pads the signal before it).
+ * With g the gradient of w·x: ∂x[i] = Σ w[n]·g[f, n] over the frames with f·step + n = i, ∂w[n] = Σ g[f, n]·x[f·step + n]
+ */
+export const STFT = defineOp({
+  infer: (context, signal, step, window?: Tensor, length?: Tensor) => {
+    const frames = framesOf(context, signal, step, window, length);
+    const bins = frames.onesided ? halfOf(frames.length) : frames.length;
+    return { dtype: signal.dtype, shape: [signal.dim(0), frames.count, bins, 2] };
+  },
+  vjp: (context, signal, step, window?: Tensor, length?: Tensor) => {
+    const frames = framesOf(context, signal, step, window, length);
+    const transform = { axis: 2, length: frames.length, inverse: false, onesided: frames.onesided };
+    const places = Array.from({ length: frames.count * frames.length }, (_, i) => placeInSignal(i, frames));
+    const indices = signal.graph.ints(places);
+    const cut = [signal.dim(0), frames.count, frames.length, signal.dim(2)];
+    const received = resized(adjointOfForward(context.dy, transform), 3, signal.dim(2));
+    const column = window?.reshape([frames.length, 1]);
+    const ofSignal = (): Tensor => {
+      const windowed = column ? received.mul(column) : received;
+      return gatherGradient(windowed.reshape([signal.dim(0), places.length, signal.dim(2)]), indices, 1, signal.dim(1));
+    };
+    const ofWindow = (): Tensor => signal.gather(indices, 1).reshape(cut).mul(received).sum([0, 1, 3]);
+    return [ofSignal, null, window ? ofWindow : null, null];
+  },
+});
+
+interface Frames {
+  readonly count: number;
+  readonly length: number;
+  readonly step: number;
+  readonly onesided: boolean;
+}
+
+/** The windows of a signal [B, L, 1 or 2]. */
+function framesOf(
+  context: InferContext,
+  signal: Tensor,
+  step: Tensor | undefined,
+  window?: Tensor,
+  length?: Tensor,
+): Frames {
+  const [size, apart] = [
+    constantInts(context, length, 'the length of a frame')?.[0] ?? window?.dim(0),
+    constantInts(context, step, 'the step between frames')?.[0],
+  ];
+  if (size === undefined || apart === undefined)
+    throw new GlobalPercError('STFT needs a step, and a window or the length of a frame');
+  if (window && signal.dim(2) === 2) {
+    const message =
+      'ONNX Runtime 1.30 computes windows of complex signals wrongly; multiply after cutting frames, and use DFT';
+    throw new GlobalPercError(message, { code: 'unsupported-operator' });
+  }
+  const count = Math.floor((signal.dim(1) - size) / apart) + 1;
+  return { count, length: size, step: apart, onesided: context.attributes.int('onesided', 1) === 1 };
+}
+
+/** Which element of the signal the i-th of all frames' elements is. */
+const placeInSignal = (i: number, { length, step }: Frames): number => Math.floor(i / length) * step + (i % length);

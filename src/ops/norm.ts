@@ -3,8 +3,8 @@ import { type AttributeReader, GlobalPercError, normalizeAxis, type Tensor } fro
 import { defineOp } from './define.js';
 import { perChannel, sumPerChannel } from './helpers/channels.js';
 import { sameAsInput } from './helpers/infer.js';
-import { groupGradients, inverseRoot, standardize, standardizeGradient } from './helpers/normalization.js';
 import { contractAxis, matrixOf } from './helpers/separable.js';
+import { groupGradients, inverseRoot, standardize, standardizeGradient } from './helpers/standardization.js';
 
 const epsilonOf = (attributes: AttributeReader): number => attributes.float('epsilon', 1e-5);
 

@@ -1,7 +1,8 @@
 /** Padding (https://onnx.ai/onnx/operators/onnx__Pad.html). */
-import { GlobalPercError, normalizeAxis, type Tensor } from '../graph/index.js';
+import { GlobalPercError, normalizeAxis, type Shape, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
 import { gatherGradient } from './helpers/scatter.js';
+import { TooSmallError } from './helpers/windows.js';
 
 /** Elements added (or, when negative, removed) at both ends of every axis. */
 interface Padding {
@@ -27,6 +28,7 @@ export const Pad = defineOp({
     const mode = context.attributes.string('mode', 'constant');
     if (mode !== 'constant' && !(mode in FOLDS)) throw new GlobalPercError(`mode '${mode}' of Pad is not known`);
     const { before, after } = paddingOf(context, x, pads, axes);
+    if (mode === 'reflect') requireReflected(x.shape, { before, after });
     return { dtype: x.dtype, shape: x.shape.map((dim, i) => dim + (before[i] as number) + (after[i] as number)) };
   },
   vjp: (context, x, pads, value?: Tensor, axes?: Tensor) => {
@@ -43,6 +45,17 @@ export const Pad = defineOp({
     return [folded, null, null, null];
   },
 });
+
+/** @throws TooSmallError where there are not as many elements to reflect, as ONNX Runtime and PyTorch do. */
+function requireReflected(shape: Shape, { before, after }: Padding): void {
+  for (const [axis, size] of shape.entries()) {
+    const [start, end] = [before[axis] as number, after[axis] as number];
+    const kept = size + Math.min(start, 0) + Math.min(end, 0);
+    const wanted = Math.max(start, end, 0);
+    if (wanted > 0 && wanted >= kept)
+      throw new TooSmallError(`it reflects ${wanted} elements beside the last of ${kept}`);
+  }
+}
 
 const negate = (count: number): number => (count === 0 ? 0 : -count);
 
@@ -101,11 +114,6 @@ function foldNarrow(dy: Tensor, size: number, axis: number, start: number, end: 
   return sum;
 }
 
-/** Which element of the axis a position outside [0, size) repeats. */
-function shownElement(position: number, size: number, mode: string): number {
-  if (mode === 'edge') return Math.min(Math.max(position, 0), size - 1);
-  if (mode === 'wrap') return ((position % size) + size) % size;
-  const period = Math.max(1, 2 * (size - 1));
-  const folded = ((position % period) + period) % period;
-  return folded < size ? folded : period - folded;
-}
+/** Which element of the axis a position outside [0, size) repeats, in the modes that may repeat one several times. */
+const shownElement = (position: number, size: number, mode: string): number =>
+  mode === 'edge' ? Math.min(Math.max(position, 0), size - 1) : ((position % size) + size) % size;

@@ -1,9 +1,16 @@
 /** Pooling: maximum and mean over windows, and over the whole image. */
 import { int, type Tensor, type TensorType } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
-import { averageMatrix, maximumIndices, poolAxes, scatterToMaxima } from './helpers/pooling.js';
-import { contractAxis } from './helpers/separable.js';
-import { windowSteps } from './helpers/spatial.js';
+import {
+  averageMatrix,
+  maximumIndices,
+  normGradient,
+  poolAxes,
+  scatterToMaxima,
+  spreadOver,
+  sumMatrix,
+} from './helpers/pool-gradients.js';
+import { windowSteps } from './helpers/windows.js';
 
 const pooled = ({ attributes }: InferContext, x: Tensor): TensorType => ({
   dtype: x.dtype,
@@ -49,12 +56,16 @@ export const AveragePool = defineOp({
   infer: pooled,
   vjp: ({ attributes, dy }, x) => {
     const includePadding = attributes.int('count_include_pad', 0) === 1;
-    const spread = (gradient: Tensor): Tensor =>
-      poolAxes(attributes, x).reduce(
-        (sum, axis, i) => contractAxis(sum, i + 2, averageMatrix(axis, includePadding)),
-        gradient,
-      );
-    return [() => spread(dy)];
+    return [() => spreadOver(dy, poolAxes(attributes, x), (axis) => averageMatrix(axis, includePadding))];
+  },
+});
+
+/** y[o] = (Σ |x|ᵖ)^(1/p) over window o.  ∂x = sign x·|x|ᵖ⁻¹·Σ dy[o]·y[o]¹⁻ᵖ over the windows o that x is in, y = 0 left out */
+export const LpPool = defineOp({
+  infer: pooled,
+  vjp: ({ attributes, y, dy }, x) => {
+    const spread = (shares: Tensor): Tensor => spreadOver(shares, poolAxes(attributes, x), sumMatrix);
+    return [() => normGradient(x, y, dy, attributes.int('p', 2), spread)];
   },
 });
 
@@ -62,6 +73,12 @@ export const AveragePool = defineOp({
 export const GlobalAveragePool = defineOp({
   infer: onePixel,
   vjp: ({ y, dy }, x) => [() => dy.mul(y.size / x.size).expand(x.shape)],
+});
+
+/** y = (Σ |x|ᵖ)^(1/p) over space.  ∂x = dy·sign x·|x|ᵖ⁻¹·y¹⁻ᵖ, 0 where y = 0 */
+export const GlobalLpPool = defineOp({
+  infer: onePixel,
+  vjp: ({ attributes, y, dy }, x) => [() => normGradient(x, y, dy, attributes.int('p', 2), (shares) => shares)],
 });
 
 /** y = max of x over space.  ∂x = dy at the first maximum, else 0 */

@@ -1,6 +1,6 @@
 /** Resampling of images (https://onnx.ai/onnx/operators/onnx__Resize.html). */
 import { defineOp } from './define.js';
-import { resizedAxes, resizeGradient } from './helpers/resizing.js';
+import { resizedAxes, resizeGradient } from './helpers/resize-gradient.js';
 
 /** y = W·x along each axis, W the axis' interpolation matrix.  ∂x = Wᵀ·dy along each axis */
 export const Resize = defineOp({

@@ -1,8 +1,10 @@
-/** Sampling an image at the places of a grid: warps and deformable attention. */
-import { concat, int, type Tensor } from '../graph/index.js';
+/** Sampling an image at computed places: warps, deformable attention and convolution, regions of interest. */
+import { concat, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
-import { samplingOf, tapsOf } from './helpers/sampling.js';
-import { scatterElementsAdd } from './helpers/scatter.js';
+import { convolutionOf } from './helpers/convolution-gradients.js';
+import { deformableGradients } from './helpers/deformable-gradients.js';
+import { averageGradient, maximumGradient, regionsOf } from './helpers/regions.js';
+import { elementsAt, imageGradient, placeGradients, samplingOf, tapsOf } from './helpers/taps.js';
 
 /**
  * y[p] = Σₖ wₖ(g[p])·x[iₖ(g[p])], the elements iₖ around the place g[p] by their shares wₖ.
@@ -11,22 +13,47 @@ import { scatterElementsAdd } from './helpers/scatter.js';
 export const GridSample = defineOp({
   infer: (_, x, grid) => ({ dtype: x.dtype, shape: [x.dim(0), x.dim(1), ...grid.shape.slice(1, -1)] }),
   vjp: ({ attributes, dy }, x, grid) => {
-    const { index, share, slopes } = tapsOf(grid, x.shape.slice(2), samplingOf(attributes));
-    const [batch, channels, taps, places] = [x.dim(0), x.dim(1), index.dim(1), index.dim(2)];
+    const taps = tapsOf(grid, x.shape.slice(2), samplingOf(attributes));
+    const [batch, channels] = [x.dim(0), x.dim(1)];
     const image = x.reshape([batch, channels, -1]);
-    const each = dy.reshape([batch, channels, 1, places]);
-    const at = index.reshape([batch, 1, -1]).expand([batch, channels, taps * places]);
-    const added = (): Tensor =>
-      scatterElementsAdd(image.zerosLike(), at, each.mul(share.unsqueeze([1])).reshape(at.shape), 2);
-    const slopeOf = (slope: Tensor, sampled: Tensor): Tensor => sampled.mul(slope).sum([1]).unsqueeze([2]);
+    const each = dy.reshape([batch, channels, -1]);
     const moved = (): Tensor => {
-      const elements = x.graph.emit('GatherElements', [image, at], { axis: int(2) })[0] as Tensor;
-      const sampled = elements.reshape([batch, channels, taps, places]).mul(each).sum([1]);
-      return concat(
-        slopes.map((slope) => slopeOf(slope, sampled)),
-        2,
-      ).reshape(grid.shape);
+      const parts = placeGradients(elementsAt(image, taps), taps, each);
+      const columns = parts.map((part) => part.unsqueeze([2]));
+      return concat(columns, 2).reshape(grid.shape);
     };
-    return [() => added().reshape(x.shape), slopes.length === 0 ? null : moved];
+    const added = (): Tensor => imageGradient(image, taps, each).reshape(x.shape);
+    return [added, taps.slopes.length === 0 ? null : moved];
+  },
+});
+
+/**
+ * A convolution whose windows' elements are moved by offsets and weighted by a mask
+ * (https://onnx.ai/onnx/operators/onnx__DeformConv.html, torchvision's `deform_conv2d`):
+ * y[n, m, o] = b[m] + Σ w[m, c, k]·s[n, c, k, o],  s = mask[n, k, o]·x[n, c, o·s + k·d − p + offset[n, k, o]]
+ * ∂s = wᵀ·dy, ∂w = dy·sᵀ, ∂b = Σ dy; through s as in GridSample, and ∂mask = Σ over channels of ∂s·x[…]
+ */
+export const DeformConv = defineOp({
+  infer: ({ attributes }, x, w) => {
+    const { axes } = convolutionOf(attributes, x.shape, w.shape);
+    return { dtype: x.dtype, shape: [x.dim(0), w.dim(0), ...axes.map((axis) => axis.count)] };
+  },
+  vjp: ({ attributes, dy }, x, w, offset, _b, mask) => deformableGradients(attributes, { x, w, offset, mask }, dy),
+});
+
+/**
+ * y[r, c, p] = the mean over the samples of bin p of region r, bilinear in x as in torchvision's `roi_align`; or the
+ * largest share of one element in them, as ONNX Runtime computes the mode 'max'.
+ * (https://onnx.ai/onnx/operators/onnx__RoiAlign.html)
+ * ∂x = Aᵀ·dy with the matrices A of the mean, or dy·share at the element chosen; none for the regions, as in torchvision
+ */
+export const RoiAlign = defineOp({
+  infer: ({ attributes }, x, rois) => {
+    const sizes = [attributes.int('output_height', 1), attributes.int('output_width', 1)];
+    return { dtype: x.dtype, shape: [rois.dim(0), x.dim(1), ...sizes] };
+  },
+  vjp: (context, x, rois, batch) => {
+    const ofImage = context.attributes.string('mode', 'avg') === 'avg' ? averageGradient : maximumGradient;
+    return [() => ofImage(context.dy, x, batch, regionsOf(context, x, rois)), null, null];
   },
 });

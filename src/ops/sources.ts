@@ -27,7 +27,7 @@ export const Range = defineOp({
       (input) => input?.value.constant && numbersOf(input.value.constant)[0],
     );
     if (start === undefined || from === undefined || to === undefined || by === undefined) {
-      throw new GlobalPercError('Range needs constant start, limit and delta');
+      throw new GlobalPercError('Range needs constant start, limit and delta', { code: 'unsupported-operator' });
     }
     return { dtype: start.dtype, shape: [Math.max(0, Math.ceil((to - from) / by))] };
   },

@@ -40,17 +40,12 @@ export interface ControlFlowContext {
 /**
  * The nodes without control flow.
  * @param nodes Are changed: what a branch or loop computed, other nodes do now.
- * @param copies The counterparts of what branches and bodies read from around them.
  * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data.
  */
-export function* resolveControlFlow(
-  nodes: readonly Node[],
-  copies: Map<Value, Value>,
-  context: ControlFlowContext,
-): Steps<Node[]> {
+export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Steps<Node[]> {
   let current = [...nodes];
   while (current.some(isControlFlow)) {
-    current = current.flatMap((node) => (node.op === 'Scan' && node.domain === '' ? scanAsLoop(node, copies) : [node]));
+    current = current.flatMap((node) => (node.op === 'Scan' && node.domain === '' ? scanAsLoop(node) : [node]));
     const ready = new Set(readyNodes(current));
     const dependent = context.dependent(current);
     const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
@@ -60,7 +55,7 @@ export function* resolveControlFlow(
     const numberOf = (value: Value): number => numbersOf(dataOf(value))[0] as number;
     current = current.flatMap((node) => {
       if (!ready.has(node)) return [node];
-      return node.op === 'If' ? branch(node, copies, numberOf) : unroll(node, copies, numberOf);
+      return node.op === 'If' ? branch(node, numberOf) : unroll(node, numberOf);
     });
   }
   return current;
@@ -105,15 +100,13 @@ const bodyOf = (node: Node, attribute: string): Body => {
 const passedOn = (from: Value | undefined, to: Value | undefined, name: string): Node[] =>
   from && to ? [makeNode({ op: 'Identity', name, inputs: [from], outputs: [to] })] : [];
 
-function branch(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) => number): Node[] {
-  const taken = bodyOf(node, numberOf(node.inputs[0] as Value) ? 'then_branch' : 'else_branch');
-  const nodes = copyNodes(taken.nodes, copies);
-  const results = taken.outputs.map((value) => copies.get(value) ?? value);
-  return [...nodes, ...node.outputs.flatMap((to, i) => passedOn(results[i], to, `${node.name}/output_${i}`))];
+function branch(node: Node, numberOf: (value: Value) => number): Node[] {
+  const { nodes, outputs } = bodyOf(node, numberOf(node.inputs[0] as Value) ? 'then_branch' : 'else_branch');
+  return [...nodes, ...node.outputs.flatMap((to, i) => passedOn(outputs[i], to, `${node.name}/output_${i}`))];
 }
 
 /** Inputs of the body: iteration, condition, carried values. Outputs: condition, carried values, values to be stacked. */
-function unroll(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) => number): Node[] {
+function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
   const body = bodyOf(node, 'body');
   const where = describeNode(node);
   const [trips, condition] = node.inputs;
@@ -132,7 +125,7 @@ function unroll(node: Node, copies: Map<Value, Value>, numberOf: (value: Value) 
   for (let iteration = 0; iteration < count; iteration += 1) {
     const prefix = `${node.name}/${iteration}`;
     const count = makeConstant(`${prefix}/iteration`, constantOf('int64', [], [iteration]));
-    const run = instance(body, prefix, [count, condition, ...carried], copies);
+    const run = instance(body, prefix, [count, condition, ...carried]);
     nodes.push(...run.nodes);
     carried = run.outputs.slice(1, 1 + carriedCount);
     stacked.forEach((parts, i) => void parts.push(run.outputs[1 + carriedCount + i] as Value));
@@ -164,12 +157,11 @@ function requireFixedCondition({ inputs, outputs, nodes }: Body, where: string):
     );
 }
 
-/** The nodes of a body with values of their own; copies of an earlier iteration are forgotten. */
+/** The nodes of a body with values of their own. */
 function instance(
   body: Body,
   name: string,
   inputs: readonly (Value | undefined)[],
-  copies: Map<Value, Value>,
 ): { nodes: Node[]; outputs: Value[] } {
   for (const node of body.nodes)
     for (const { kind, value } of Object.values(node.attributes))
@@ -178,7 +170,7 @@ function instance(
           `${describeNode(node)}: control flow inside a loop is not supported (${value.nodes.length} nodes)`,
           { code: 'unsupported-operator' },
         );
-  body.inputs.forEach((value, i) => void copies.set(value, inputs[i] ?? value));
+  const copies = new Map(body.inputs.map((value, i) => [value, inputs[i] ?? value]));
   const nodes = copyNodes(body.nodes, copies, (own) => `${name}/${own}`);
   return { nodes, outputs: body.outputs.map((value) => copies.get(value) ?? value) };
 }

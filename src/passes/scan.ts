@@ -17,10 +17,9 @@ import {
 /**
  * The same as a Loop over as many iterations as there are slices, which each iteration takes for itself. `scan_output_axes`
  * and `scan_output_directions` stay with it and say how what it gives is stacked.
- * @param copies The counterparts of what the body reads from around it; those of what it computes are added.
  * @throws GlobalPercError for the form of operator set 8, which had batches of their own.
  */
-export function scanAsLoop(node: Node, copies: Map<Value, Value>): Node[] {
+export function scanAsLoop(node: Node): Node[] {
   const read = attributesOf(node);
   const body = read.graph('body');
   const slicedCount = read.int('num_scan_inputs', 0);
@@ -46,7 +45,7 @@ export function scanAsLoop(node: Node, copies: Map<Value, Value>): Node[] {
     const place = directions[i] === 1 ? fromEnd.value : iteration;
     return makeValue('Gather', name(`slice_${i}`), [value, place], { axis: int(axes[i] ?? 0) });
   });
-  for (const [i, { value }] of taken.entries()) copies.set(body.inputs[carriedCount + i] as Value, value);
+  const copies = new Map(taken.map(({ value }, i) => [body.inputs[carriedCount + i] as Value, value]));
   const repeated = copyNodes(body.nodes, copies);
   const reversed = directions.includes(1);
   const loop: Body = {

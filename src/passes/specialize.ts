@@ -33,6 +33,7 @@ import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { resolveControlFlow } from './control-flow.js';
 import { constantFrom, evaluate } from './evaluate.js';
 import { markStraightThrough } from './straight-through.js';
+import { tooSmall } from './too-small.js';
 
 /** A static copy of a model. */
 export interface Specialized {
@@ -59,7 +60,7 @@ export function* specialize(
     runModel(nodes, values, inputs, requiredOpset(graph), options);
   // The model stays as it was read: it is specialised for other shapes as well.
   const copies = new Map<Value, Value>();
-  const resolved = yield* resolveControlFlow(copyNodes(neededNodes(graph.nodes, wanted), copies), copies, {
+  const resolved = yield* resolveControlFlow(copyNodes(neededNodes(graph.nodes, wanted), copies), {
     dependent: (nodes) => dataDependent(nodes, sources),
     evaluate: run,
   });
@@ -69,11 +70,15 @@ export function* specialize(
   const program = { inputs: [...inputs.keys()], nodes, outputs: wantedCopies };
   checked(Object.assign(new GraphBuilder(), program), 'resolving control flow');
   const dependent = dataDependent(nodes, sources);
-  const probed = yield* probe(nodes, dependent, wantedCopies, run);
-  const built = rebuild(nodes, inputs, dependent, probed);
-  markStraightThrough(built.graph);
-  checked(built.graph, 'specialising it');
-  return { graph: built.graph, valueOf: (original) => built.valueOf(copyOf(original)) };
+  try {
+    const probed = yield* probe(nodes, dependent, wantedCopies, run);
+    const built = rebuild(nodes, inputs, dependent, probed);
+    markStraightThrough(built.graph);
+    checked(built.graph, 'specialising it');
+    return { graph: built.graph, valueOf: (original) => built.valueOf(copyOf(original)) };
+  } catch (error) {
+    throw tooSmall(nodes, inputs, error) ?? error;
+  }
 }
 
 /** Values that change with the data of `sources`; a Shape of them does not. */

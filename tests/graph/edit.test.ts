@@ -1,6 +1,7 @@
 /** Walking over graphs and changing them. */
 import { describe, expect, it } from 'vitest';
 import {
+  attributesOf,
   checkGraph,
   constantOf,
   copyNodes,
@@ -110,6 +111,23 @@ describe('editing', () => {
     const copied = createGraph();
     Object.assign(copied, { inputs: [other], nodes, outputs: graph.outputs.map((value) => copies.get(value)) });
     checkGraph(copied);
+  });
+
+  it('copies branches and bodies with what they read from around them', () => {
+    const [x, y, z, out]: [Value, Value, Value, Value] = [{ name: 'x' }, { name: 'y' }, { name: 'z' }, { name: 'out' }];
+    const before = makeNode({ op: 'Exp', name: 'e', inputs: [x], outputs: [y] });
+    const inner = makeNode({ op: 'Neg', name: 'n', inputs: [y], outputs: [z] });
+    const body = { inputs: [], outputs: [z], nodes: [inner] };
+    const attributes = { then_branch: { kind: 'graph', value: body }, axis: int(1) } as const;
+    const node = makeNode({ op: 'If', name: 'i', inputs: [x, y], outputs: [out], attributes });
+    const copies = new Map<Value, Value>();
+    const [, copy] = copyNodes([before, node], copies) as [Node, Node];
+    const copied = attributesOf(copy).graph('then_branch');
+    expect(copied?.nodes[0]?.inputs).toEqual([copies.get(y)]);
+    expect(copied?.outputs[0]?.producer).toBe(copied?.nodes[0]);
+    expect(copied?.outputs[0]).not.toBe(z);
+    expect(attributesOf(copy).int('axis', 0)).toBe(1);
+    expect([z.producer, inner.inputs[0], body.outputs[0]]).toEqual([inner, y, z]);
   });
 
   it('inserts nodes behind others, and drops nodes', () => {

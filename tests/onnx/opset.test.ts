@@ -7,6 +7,7 @@ import { numbersOf } from '../../src/graph/index.js';
 import { readOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runSteps, Session } from '../../src/runtime/index.js';
+import { numbersIn } from '../support/run.js';
 import { floatTensor, input, intTensor, type ModelSpec, modelBytes, type NodeSpec } from './build.js';
 
 type Case = Omit<ModelSpec, 'nodes'> & {
@@ -173,6 +174,13 @@ const cases: Case[] = [
     initializers: [floatTensor('a', [3], [1, 2, -1]), floatTensor('b', [3], [0.5, 0, 1])],
   },
   {
+    name: 'RoiAlign at 10',
+    opset: 10,
+    shape: [1, 2, 5, 5],
+    node: node('RoiAlign', { output_height: 2, output_width: 2, sampling_ratio: 2 }, ['rois', 'batch']),
+    initializers: [floatTensor('rois', [1, 4], [0.3, 0.6, 4.1, 3.2]), intTensor('batch', [0])],
+  },
+  {
     name: 'GridSample at 16',
     opset: 16,
     shape: [1, 1, 3, 3],
@@ -305,6 +313,58 @@ describe('normalizeOpset', () => {
     await expect(resize({ nearest_mode: 'ceil' })).rejects.toThrow(/'ceil' has no counterpart in newer opsets/);
     await expect(resize({ mode: 'linear' })).rejects.toThrow(/no counterpart/);
   });
+
+  it.each([
+    ['RNN', 1],
+    ['GRU', 3],
+    ['LSTM', 4],
+  ] as const)(
+    'transposes around a %s that takes the batch first, which ONNX Runtime does not know',
+    async (op, gates) => {
+      const [batch, steps, width, hidden, directions] = [3, 2, 4, 5, 2];
+      const values = (shape: number[], seed: number): number[] =>
+        Array.from({ length: shape.reduce((a, b) => a * b) }, (_, i) => Math.sin(seed + i * 0.7));
+      const tensor = (name: string, shape: number[], seed: number) => floatTensor(name, shape, values(shape, seed));
+      const weights = [
+        tensor('w', [directions, gates * hidden, width], 1),
+        tensor('r', [directions, gates * hidden, hidden], 2),
+      ];
+      const states = op === 'LSTM' ? ['h', 'c'] : ['h'];
+      const returned = op === 'LSTM' ? ['y', 'yh', 'yc'] : ['y', 'yh'];
+      const initial = states.map((name, i) => tensor(name, [batch, directions, hidden], 3 + i));
+      const attributes = { hidden_size: hidden, direction: 'bidirectional' };
+      const swap = (from: string, to: string, perm = [1, 0, 2]): NodeSpec => ['Transpose', [from], [to], { perm }];
+      const whole = [
+        swap('x', 'xt'),
+        ...states.map((name) => swap(name, `${name}t`)),
+        [
+          op,
+          ['xt', 'w', 'r', '', '', ...states.map((name) => `${name}t`)],
+          returned.map((name) => `${name}t`),
+          attributes,
+        ],
+        swap('yt', 'y', [2, 0, 1, 3]),
+        ...returned.slice(1).map((name) => swap(`${name}t`, name)),
+      ] as NodeSpec[];
+      const short: NodeSpec[] = [[op, ['x', 'w', 'r', '', '', ...states], returned, { ...attributes, layout: 1 }]];
+      const run = async (nodes: NodeSpec[]): Promise<number[][]> => {
+        const spec = {
+          opset: 14,
+          nodes,
+          inputs: [input('x', [batch, steps, width])],
+          initializers: [...weights, ...initial],
+        };
+        const graph = await readOnnx(createGraph(), modelBytes({ ...spec, outputs: returned }), { source: 'test' });
+        expect(new Set(graph.nodes.map(({ name }) => name)).size).toBe(graph.nodes.length);
+        const session = await runSteps(Session.open(graph, 20));
+        const data = Float32Array.from(values([batch, steps, width], 9));
+        const results = await runSteps(session.run({ x: { dtype: 'float32', dims: [batch, steps, width], data } }));
+        await runSteps(session.dispose());
+        return returned.map((name) => [...(results[name]?.dims ?? []), ...numbersIn(results[name])]);
+      };
+      expect(await run(short)).toEqual(await run(whole));
+    },
+  );
 
   it('brings places in double precision to the type of the image, which ONNX Runtime wants', async () => {
     const places = [-0.3, 0.4, 0.8, -0.9];

@@ -1,0 +1,167 @@
+/**
+ * What the gradients of Conv and ConvTranspose are made of. Both are described by the windows of a convolution that
+ * leads from a larger to a smaller image: small[o] = Σₖ w[k]·large[o·stride + k·dilation − before].
+ */
+import {
+  type AttributeReader,
+  concat,
+  GlobalPercError,
+  int,
+  ints,
+  type Shape,
+  sizeOf,
+  type Tensor,
+} from '../../graph/index.js';
+import { emptyOutput, exactAfter, extent, splitPadding, type WindowAxis, windowAxes, windowSteps } from './windows.js';
+
+/** Windows and channel groups of a convolution. */
+export interface Convolution {
+  readonly axes: readonly WindowAxis[];
+  readonly group: number;
+}
+
+/** The convolution of a Conv node: w is [out, in/group, …kernel]. */
+export function convolutionOf(attributes: AttributeReader, x: Shape, w: Shape): Convolution {
+  const group = attributes.int('group', 1);
+  const [channels, taken] = [x[1] as number, (w[1] as number) * group];
+  if (channels !== taken) {
+    throw new GlobalPercError(
+      `the weight [${w}] in ${group} groups takes ${taken} channels, the input has ${channels}`,
+    );
+  }
+  return { axes: windowAxes(attributes, x, w.slice(2)), group };
+}
+
+/** The convolution whose input gradient a ConvTranspose node computes: w is [in, out/group, …kernel]. */
+export function transposedConvolutionOf(attributes: AttributeReader, x: Shape, w: Shape): Convolution {
+  if (x[1] !== w[0]) throw new GlobalPercError(`the weight [${w}] takes ${w[0]} channels, the input has ${x[1]}`);
+  const kernel = w.slice(2);
+  const rank = kernel.length;
+  const automatic = attributes.string('auto_pad', 'NOTSET');
+  const pads = automatic === 'NOTSET' ? attributes.ints('pads') : undefined;
+  const extra = attributes.ints('output_padding');
+  const wanted = attributes.ints('output_shape')?.slice(-rank);
+  const axes = windowSteps(attributes, kernel).map((step, i): WindowAxis => {
+    const count = x[i + 2] as number;
+    const full = (count - 1) * step.stride + extent(step) + (extra?.[i] ?? 0);
+    const target = wanted?.[i] ?? (automatic.startsWith('SAME') ? count * step.stride : undefined);
+    const [before, after] =
+      target === undefined
+        ? [pads?.[i] ?? 0, pads?.[i + rank] ?? 0]
+        : splitPadding(Math.max(full - target, 0), automatic === 'SAME_UPPER');
+    return { ...step, count, before, after, size: wanted?.[i] ?? full - before - after };
+  });
+  if (axes.some(({ size }) => size < 1)) throw emptyOutput(axes.map(({ size }) => size));
+  return { axes, group: attributes.int('group', 1) };
+}
+
+/** The small image: Conv of the large one. */
+export const convolve = (large: Tensor, w: Tensor, { axes, group }: Convolution): Tensor =>
+  conv(
+    large,
+    w,
+    group,
+    axes.map((axis) => ({ ...axis, after: exactAfter(axis) })),
+  );
+
+/**
+ * Gradient of the large image. With stride 1 it is again a convolution, of the small image's gradient with the weight
+ * rotated by 180° and its channels swapped, padded by dilation·(kernel−1) − padding; else a transposed convolution.
+ */
+export function largeGradient(small: Tensor, w: Tensor, { axes, group }: Convolution): Tensor {
+  if (axes.some((axis) => axis.stride !== 1)) return convTranspose(small, w, axes, group);
+  const mirrored = axes.map((axis) => {
+    const reach = extent(axis) - 1;
+    return { ...axis, before: reach - axis.before, after: reach - axis.after };
+  });
+  return conv(small, swapChannels(w.flip(axes.map((_, i) => i + 2)), group), group, mirrored);
+}
+
+/** Shifted images of at most this many elements are multiplied at once: large products are fast, small ones save memory. */
+const STACK_LIMIT = 2 ** 21;
+
+/**
+ * Gradient of the weight: dw[m, c, k] = Σₙₒ small[n, m, o]·large[n, c, o·stride + k·dilation − before]. Each kernel element k
+ * sees the large image shifted by k·dilation, so dw is the product of the small image with the shifted ones: two to three
+ * times as fast as a convolution that takes the small image for a kernel.
+ */
+export function weightGradient(large: Tensor, small: Tensor, { axes, group }: Convolution): Tensor {
+  const [batch, channels] = large.shape as [number, number];
+  const width = channels / group;
+  const padded = large.pad([0, 0, ...axes.map((axis) => axis.before)], [0, 0, ...axes.map(exactAfter)]);
+  const positions = sizeOf(axes.map((axis) => axis.count));
+  const dy = small.reshape([batch, group, -1, positions]);
+  const perProduct = Math.max(1, Math.floor(STACK_LIMIT / (batch * channels * positions)));
+  const products = chunked(kernelOffsets(axes), perProduct).map((offsets) => {
+    const images = offsets.map((offset) => shifted(padded, axes, offset).reshape([batch, group, width, positions]));
+    return dy.matmul(concat(images, 2).swapAxes(2, 3));
+  });
+  const summed = concat(products, 3).sum([0]);
+  const kernel = axes.map((axis) => axis.kernel);
+  return summed
+    .reshape([small.dim(1), sizeOf(kernel), width])
+    .swapAxes(1, 2)
+    .reshape([small.dim(1), width, ...kernel]);
+}
+
+/** Every element of the kernel by its indices, the last axis fastest. */
+const kernelOffsets = (axes: readonly WindowAxis[]): number[][] =>
+  axes.reduce<number[][]>(
+    (offsets, { kernel }) => offsets.flatMap((offset) => Array.from({ length: kernel }, (_, k) => [...offset, k])),
+    [[]],
+  );
+
+/** What one element of the kernel sees of the padded image. */
+function shifted(padded: Tensor, axes: readonly WindowAxis[], offset: readonly number[]): Tensor {
+  const starts = axes.map((axis, i) => (offset[i] as number) * axis.dilation);
+  const ends = axes.map((axis, i) => (starts[i] as number) + (axis.count - 1) * axis.stride + 1);
+  const whole = axes.every((_, i) => starts[i] === 0 && ends[i] === padded.dim(i + 2));
+  const strides = axes.map((axis) => axis.stride);
+  if (whole && strides.every((stride) => stride === 1)) return padded;
+  return padded.slice(
+    axes.map((_, i) => i + 2),
+    starts,
+    ends,
+    strides,
+  );
+}
+
+const chunked = <T>(items: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+
+/** [out, in/group, …] → [in, out/group, …] */
+function swapChannels(w: Tensor, group: number): Tensor {
+  const [outputs, width, ...kernel] = w.shape as [number, number, ...number[]];
+  return w
+    .reshape([group, outputs / group, width, ...kernel])
+    .swapAxes(1, 2)
+    .reshape([group * width, outputs / group, ...kernel]);
+}
+
+type Step = Pick<WindowAxis, 'stride' | 'dilation' | 'before' | 'after'>;
+
+/** Emits Conv; negative padding crops the input first. */
+function conv(x: Tensor, w: Tensor, group: number, axes: readonly Step[]): Tensor {
+  const crop = (padding: number): number => Math.min(padding, 0);
+  const cropped = x.pad(
+    [0, 0, ...axes.map((axis) => crop(axis.before))],
+    [0, 0, ...axes.map((axis) => crop(axis.after))],
+  );
+  const pads = [...axes.map((axis) => axis.before), ...axes.map((axis) => axis.after)].map((p) => Math.max(p, 0));
+  return x.graph.emit('Conv', [cropped, w], { ...stepAttributes(axes, group), pads: ints(pads) })[0] as Tensor;
+}
+
+/** Emits ConvTranspose; the remainder that no window of the convolution reached becomes output padding. */
+function convTranspose(x: Tensor, w: Tensor, axes: readonly WindowAxis[], group: number): Tensor {
+  const after = axes.map(exactAfter);
+  const pads = [...axes.map((axis) => axis.before), ...after.map((padding) => Math.max(padding, 0))];
+  const rest = after.map((padding) => Math.max(-padding, 0));
+  const attributes = { ...stepAttributes(axes, group), pads: ints(pads), output_padding: ints(rest) };
+  return x.graph.emit('ConvTranspose', [x, w], attributes)[0] as Tensor;
+}
+
+const stepAttributes = (axes: readonly Step[], group: number) => ({
+  group: int(group),
+  strides: ints(axes.map((axis) => axis.stride)),
+  dilations: ints(axes.map((axis) => axis.dilation)),
+});
