@@ -9,7 +9,6 @@ import {
   constantInFile,
   constantOf,
   type DataType,
-  described,
   describeNode,
   differences,
   float,
@@ -19,18 +18,19 @@ import {
   int,
   ints,
   isDifferentiable,
+  kindOf,
   listed,
   makeNode,
   normalizeAxis,
   numbersOf,
   ONNX_DTYPE,
-  oneOf,
   type Shape,
   sameShape,
   sizeOf,
   string,
   typedArray,
 } from '../../src/graph/index.js';
+import { ReLU } from '../../src/nn/index.js';
 
 describe('shapes', () => {
   const broadcasts: [Shape[], Shape][] = [
@@ -222,14 +222,14 @@ describe('errors', () => {
     expect(differences(found, found, 'the model')).toBe('');
   });
 
-  it('describe what came instead, and what is allowed', () => {
-    const values = [null, undefined, 3, 'a', [1], new Map(), Promise.resolve()].map(described);
-    expect(values).toEqual([
+  it('say what came instead', () => {
+    const values = [null, undefined, 3, 'a', [1], new Map(), Promise.resolve(), () => 1, Map, function named() {}];
+    expect(values.map(kindOf)).toEqual([
       ...['null', 'undefined', 'number', 'string', 'an array', 'an object of class Map'],
-      'a promise: await it first',
+      ...['a promise: await it first', 'a function', 'the function Map', 'the function named'],
     ]);
-    expect(oneOf('a', ['a', 'b'], 'mode')).toBe('a');
-    expect(() => oneOf('c' as string, ['a', 'b'], 'mode')).toThrow('mode should be one of a, b, got "c"');
+    expect(kindOf(class Some {})).toBe('the class Some');
+    expect(kindOf(new ReLU())).toBe('an object of class ReLU');
   });
 
   it('name a node by operator, name, domain and module', () => {
