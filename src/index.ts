@@ -2,14 +2,33 @@
 
 export type { Progress, StepOptions } from './compile/index.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
-export { type Batch, DataLoader, type DataLoaderOptions } from './data/loader.js';
-export { concat, GlobalPercError, Tensor } from './graph/index.js';
+export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './data/loader.js';
+export {
+  type ConstantData,
+  concat,
+  type DataType,
+  type ErrorCode,
+  type ErrorDetails,
+  GlobalPercError,
+  type Graph,
+  type Node,
+  type Operand,
+  type Shape,
+  Tensor,
+  type TensorType,
+  type TypedArray,
+  type Value,
+} from './graph/index.js';
+export type { HubProgress } from './hub/index.js';
 export {
   type CallOptions,
   type Comparison,
   CosineLoss,
+  type CosineLossOptions,
+  type CurveOptions,
   type Distance,
   EncodedTarget,
+  type Features,
   GlobalPercConfig,
   GlobalPercLoss,
   type GlobalPercOptions,
@@ -20,11 +39,17 @@ export {
   type LossDescription,
   type LossFunc,
   type LossOptions,
+  type Normalization,
   NormalizedTensorLoss,
   type Objective,
+  type OpenInput,
+  type Reduction,
+  type RunContext,
   type Scene,
+  type StudentScene,
   type SynchronousLoss,
   TeacherStudentLoss,
+  type TeacherStudentOptions,
   type ValueAndGrad,
   weightCurve,
 } from './loss/index.js';
@@ -34,6 +59,7 @@ export {
   type LoadProgress,
   loadModel,
   Model,
+  type ModelSource,
   type TensorLike,
   TrainableModel,
 } from './model/index.js';
@@ -48,11 +74,13 @@ export {
 export * as nn from './nn.js';
 export * as optim from './optim/index.js';
 export { Generator } from './random/index.js';
-export type { SessionOptions, Steps } from './runtime/index.js';
+export type { HostTensor, SessionOptions, Steps } from './runtime/index.js';
 export {
   type Checkpoint,
   type ExportOptions,
   exportOnnx,
+  type Prediction,
+  type PredictOptions,
   type StepResult,
   Trainer,
   type TrainerOptions,

@@ -4,13 +4,16 @@ export {
   type BCEWithLogitsLossOptions,
   CrossEntropyLoss,
   type CrossEntropyLossOptions,
+  type Factors,
   HuberLoss,
   type HuberLossOptions,
   L1Loss,
   MSELoss,
+  type PixelLoss,
   type PixelLossOptions,
   SmoothL1Loss,
   type SmoothL1LossOptions,
+  type Term,
   WeightedLoss,
 } from './loss/index.js';
-export * from './nn/index.js';
+export * from './nn/public.js';

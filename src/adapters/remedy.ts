@@ -13,7 +13,9 @@ export const hasColoursOn = (axis: number, rather: number, shape: readonly numbe
 
 /** An error of this library with a remedy behind it; any other as it is. */
 export const withRemedy = (error: unknown, remedy: string | undefined): unknown =>
-  error instanceof GlobalPercError && remedy ? new GlobalPercError(`${error.message}; ${remedy}`) : error;
+  error instanceof GlobalPercError && remedy
+    ? new GlobalPercError(`${error.message}; ${remedy}`, { code: error.code, cause: error })
+    : error;
 
 /** An error with the first remedy there is, if it tells of shapes; any other as it is. */
 export const withLayoutRemedy = (error: unknown, remedies: readonly (string | undefined)[]): unknown =>

@@ -1,9 +1,20 @@
 /** Random changes of images that do the same to input and target. Images are [C, H, W] in float32. */
 import { GlobalPercError } from '../graph/index.js';
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  count,
+  integer,
+  listOf,
+  number,
+  required,
+  withMethods,
+} from '../options/index.js';
 import type { Generator } from '../random/index.js';
 import { type Size, sizeOfSides } from '../transforms/size.js';
 import { type Box, DecodedImage } from './decoded-image.js';
-import type { ImageTensor } from './tensor.js';
+import { type ImageTensor, requireTensor } from './tensor.js';
 
 /** A change of images that belong together: one random choice for all of them. */
 export interface PairedTransform {
@@ -11,12 +22,19 @@ export interface PairedTransform {
   apply(images: readonly ImageTensor[], generator: Generator): ImageTensor[];
 }
 
+/** Checks a transform, which may be a user's own. */
+export const isPairedTransform: Check<PairedTransform> = withMethods(
+  'a transform of globalperc/data such as new RandomCrop(128)',
+  'apply',
+);
+
 /** Several transforms, one after the other. A crop is cheapest in the first place. */
 export class Compose implements PairedTransform {
   readonly transforms: readonly PairedTransform[];
 
+  /** @throws GlobalPercError when one of them is no transform. */
   constructor(transforms: readonly PairedTransform[]) {
-    this.transforms = transforms;
+    this.transforms = listOf(isPairedTransform)(transforms, 'Compose: transforms');
   }
 
   apply(images: readonly ImageTensor[], generator: Generator): ImageTensor[] {
@@ -63,8 +81,7 @@ export class RandomHorizontalFlip implements PairedTransform {
 
   /** @throws GlobalPercError when `p` is not in [0, 1]. */
   constructor(p = 0.5) {
-    if (!(p >= 0 && p <= 1)) throw new GlobalPercError(`RandomHorizontalFlip: p should be in [0, 1], got ${p}`);
-    this.p = p;
+    this.p = number({ least: 0, most: 1 })(p, 'RandomHorizontalFlip: p');
   }
 
   apply(images: readonly ImageTensor[], generator: Generator): ImageTensor[] {
@@ -85,7 +102,8 @@ export class RandomRotate90 implements PairedTransform {
 }
 
 /** Channels, height and width. @throws GlobalPercError when the tensor is not [C, H, W]. */
-export function sidesOf({ dims }: ImageTensor): readonly [number, number, number] {
+export function sidesOf(image: ImageTensor): readonly [number, number, number] {
+  const { dims } = requireTensor(image, 'an image');
   if (dims.length !== 3) throw new GlobalPercError(`an image should have the shape [C, H, W], got [${dims}]`);
   return dims as unknown as readonly [number, number, number];
 }
@@ -127,8 +145,17 @@ export function scaleBetween(small: readonly [number, number], large: readonly [
   );
 }
 
+const BOX: Checks<Box> = {
+  top: required(integer(0)),
+  left: required(integer(0)),
+  height: required(count),
+  width: required(count),
+};
+
 /** A part of an image. It should lie inside. */
-export function crop(image: ImageTensor, box: Box): ImageTensor {
+export function crop(image: ImageTensor, given: Box): ImageTensor {
+  sidesOf(image);
+  const box = checkOptions(given, BOX, 'crop');
   if (image instanceof DecodedImage) return image.crop(box);
   const { top, left, height, width } = box;
   const [channels, fullHeight, fullWidth] = sidesOf(image);

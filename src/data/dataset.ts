@@ -1,5 +1,6 @@
 /** Data sets: numbered samples of an input and what is wanted for it. */
 import { GlobalPercError, sizeOf } from '../graph/index.js';
+import { type Check, integer, listOf, refused, withMethods } from '../options/index.js';
 import type { Generator } from '../random/index.js';
 
 /** A concrete tensor in row-major order: float32 values, or int64 class indices. */
@@ -28,11 +29,29 @@ export function requireIndex(index: number, length: number): number {
   throw new GlobalPercError(`index should be an integer from 0 to ${length - 1}, got ${index}`);
 }
 
-/** @throws GlobalPercError when dimensions and data do not agree. */
-export function checkTensor({ dims, data }: SampleTensor, name: string): void {
-  if (data.length === sizeOf(dims)) return;
-  throw new GlobalPercError(`${name}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`);
+const hasGet: Check<Dataset> = withMethods('a data set { length, get(index, generator) }', 'get');
+
+/** Checks a data set, which may be a user's own. */
+export const isDataset: Check<Dataset> = (value, where) => {
+  const dataset = hasGet(value, where);
+  integer(0)(dataset.length, `${where}: length`);
+  return dataset;
+};
+
+const dimensions = listOf(integer(0));
+
+/** @throws GlobalPercError when it is no tensor of float32 or int64, or dimensions and data do not agree. */
+export function checkTensor(tensor: SampleTensor, name: string): SampleTensor {
+  const { dims, data } = Object(tensor) as Partial<SampleTensor>;
+  if (!(data instanceof Float32Array || data instanceof BigInt64Array)) {
+    throw refused(name, 'a tensor { dims, data }, its data a Float32Array or BigInt64Array', tensor);
+  }
+  const size = sizeOf(dimensions(dims, `${name}: dims`));
+  if (data.length === size) return tensor;
+  throw new GlobalPercError(`${name}: dims [${dims}] need ${size} values, data holds ${data.length}`);
 }
+
+const tensors: Check<readonly SampleTensor[]> = listOf((value, where) => checkTensor(value as SampleTensor, where));
 
 /** Samples in memory: `inputs[i]` with `targets[i]`. */
 export class TensorDataset implements Dataset {
@@ -41,17 +60,10 @@ export class TensorDataset implements Dataset {
 
   /** @throws GlobalPercError when the numbers of inputs and targets differ, or dimensions and data of one do. */
   constructor(inputs: readonly SampleTensor[], targets: readonly SampleTensor[]) {
-    if (inputs.length !== targets.length) {
-      throw new GlobalPercError(`TensorDataset needs a target per input, got ${inputs.length} and ${targets.length}`);
-    }
-    inputs.forEach((tensor, i) => {
-      checkTensor(tensor, `inputs[${i}]`);
-    });
-    targets.forEach((tensor, i) => {
-      checkTensor(tensor, `targets[${i}]`);
-    });
-    this.inputs = inputs;
-    this.targets = targets;
+    this.inputs = tensors(inputs, 'TensorDataset: inputs');
+    this.targets = tensors(targets, 'TensorDataset: targets');
+    if (inputs.length === targets.length) return;
+    throw new GlobalPercError(`TensorDataset needs a target per input, got ${inputs.length} and ${targets.length}`);
   }
 
   get length(): number {

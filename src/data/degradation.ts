@@ -1,5 +1,17 @@
 /** What makes the input of a restoration student from its target. Images are [C, H, W] in [0, 1]. */
 import { GlobalPercError } from '../graph/index.js';
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  count,
+  integer,
+  number,
+  pairOf,
+  positive,
+  refused,
+  withMethods,
+} from '../options/index.js';
 import type { Generator } from '../random/index.js';
 import { sidesOf } from './augment.js';
 import type { ImageTensor } from './tensor.js';
@@ -10,11 +22,16 @@ export interface Degradation {
   degrade(image: ImageTensor, generator: Generator): ImageTensor;
 }
 
+/** Checks a degradation, which may be a user's own. */
+export const isDegradation: Check<Degradation> = withMethods('a degradation such as new Denoise()', 'degrade');
+
 /** Options of SuperResolution. */
 export interface SuperResolutionOptions {
   /** Side of the squares whose pixels become one. Default 4. */
   readonly scale?: number;
 }
+
+export const SUPER_RESOLUTION: Checks<SuperResolutionOptions> = { scale: integer(2) };
 
 /**
  * Detail lost to a smaller size: the mean of every scale × scale square, enlarged again bilinearly (the centres of
@@ -23,14 +40,9 @@ export interface SuperResolutionOptions {
 export class SuperResolution implements Degradation {
   readonly scale: number;
 
-  /** @throws GlobalPercError when the scale is not an integer above 1. */
-  constructor({ scale = 4 }: SuperResolutionOptions = {}) {
-    if (!Number.isInteger(scale) || scale < 2) {
-      throw new GlobalPercError(
-        `SuperResolution: scale should be an integer of 2 or more, got ${JSON.stringify(scale)}`,
-      );
-    }
-    this.scale = scale;
+  /** @throws GlobalPercError on an unknown option, or when the scale is not an integer above 1. */
+  constructor(options: SuperResolutionOptions = {}) {
+    this.scale = checkOptions(options, SUPER_RESOLUTION, 'SuperResolution').scale ?? 4;
   }
 
   /** @throws GlobalPercError when height or width is no multiple of the scale. */
@@ -71,16 +83,15 @@ export interface DenoiseOptions {
   readonly sigma?: number;
 }
 
+export const DENOISE: Checks<DenoiseOptions> = { sigma: positive };
+
 /** Gaussian noise, independent for every value; the result is clamped to [0, 1]. */
 export class Denoise implements Degradation {
   readonly sigma: number;
 
-  /** @throws GlobalPercError when sigma is not a positive number. */
-  constructor({ sigma = 0.1 }: DenoiseOptions = {}) {
-    if (!Number.isFinite(sigma) || sigma <= 0) {
-      throw new GlobalPercError(`Denoise: sigma should be a positive number, got ${JSON.stringify(sigma)}`);
-    }
-    this.sigma = sigma;
+  /** @throws GlobalPercError on an unknown option, or when sigma is not a positive number. */
+  constructor(options: DenoiseOptions = {}) {
+    this.sigma = checkOptions(options, DENOISE, 'Denoise').sigma ?? 0.1;
   }
 
   degrade({ dims, data }: ImageTensor, generator: Generator): ImageTensor {
@@ -96,20 +107,20 @@ export interface InpaintOptions {
   readonly size?: readonly [number, number];
 }
 
+const fractions = pairOf(number({ above: 0, most: 1 }));
+
+export const INPAINT: Checks<InpaintOptions> = { count, size: fractions };
+
 /** Random rectangles of the image become grey, 0.5 in all channels. */
 export class Inpaint implements Degradation {
   readonly count: number;
   readonly size: readonly [number, number];
 
-  /** @throws GlobalPercError when the count is not a positive integer, or the size not an ascending range in (0, 1]. */
-  constructor({ count = 4, size = [0.1, 0.3] }: InpaintOptions = {}) {
-    if (!Number.isInteger(count) || count < 1) {
-      throw new GlobalPercError(`Inpaint: count should be a positive integer, got ${JSON.stringify(count)}`);
-    }
-    if (!(Array.isArray(size) && size.length === 2 && size[0] > 0 && size[0] <= size[1] && size[1] <= 1)) {
-      throw new GlobalPercError(
-        `Inpaint: size should be the least and greatest fraction of a side, such as [0.1, 0.3], got ${JSON.stringify(size)}`,
-      );
+  /** @throws GlobalPercError on an unknown option, a count below 1, or a size that is no ascending range in (0, 1]. */
+  constructor(options: InpaintOptions = {}) {
+    const { count = 4, size = [0.1, 0.3] } = checkOptions(options, INPAINT, 'Inpaint');
+    if (size[0] > size[1]) {
+      throw refused('Inpaint: size', 'the least and greatest fraction of a side, such as [0.1, 0.3]', size);
     }
     this.count = count;
     this.size = size;
@@ -144,40 +155,4 @@ export class Autoencode implements Degradation {
   degrade(image: ImageTensor): ImageTensor {
     return image;
   }
-}
-
-interface Maker {
-  readonly keys: readonly string[];
-  readonly make: (options: object) => Degradation;
-}
-
-const MAKERS: ReadonlyMap<string, Maker> = new Map([
-  ['superResolution', { keys: ['scale'], make: (options) => new SuperResolution(options) }],
-  ['denoise', { keys: ['sigma'], make: (options) => new Denoise(options) }],
-  ['inpaint', { keys: ['count', 'size'], make: (options) => new Inpaint(options) }],
-  ['autoencode', { keys: [], make: () => new Autoencode() }],
-] satisfies [string, Maker][]);
-
-/**
- * `"autoencode"`, `{ "superResolution": { "scale": 4 } }`, `{ "denoise": { "sigma": 0.1 } }` or
- * `{ "inpaint": { "count": 4, "size": [0.1, 0.3] } }`; a name alone takes the defaults.
- * @throws GlobalPercError naming an unknown degradation or key, or an option out of range.
- */
-export function degradationFromJSON(json: unknown): Degradation {
-  const [[name, options] = [], ...more] = typeof json === 'string' ? [[json, {}]] : Object.entries(json ?? {});
-  const maker = MAKERS.get(name as string);
-  if (maker === undefined || more.length > 0) {
-    throw new GlobalPercError(
-      `degradation ${JSON.stringify(json)} is not known; expected one of ${[...MAKERS.keys()].join(', ')}`,
-    );
-  }
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new GlobalPercError(`${name}: options should be an object, got ${JSON.stringify(options)}`);
-  }
-  const unknown = Object.keys(options).find((key) => !maker.keys.includes(key));
-  if (unknown !== undefined) {
-    const known = maker.keys.length > 0 ? `known keys are ${maker.keys.join(', ')}` : 'it takes none';
-    throw new GlobalPercError(`${name} has the unknown key '${unknown}'; ${known}`);
-  }
-  return maker.make(options);
 }

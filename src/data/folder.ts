@@ -1,10 +1,11 @@
 /** Data sets of image files; Node only. */
 import { GlobalPercError } from '../graph/index.js';
+import { type Checks, callback, checkOptions, listOf, string, within } from '../options/index.js';
 import type { Generator } from '../random/index.js';
-import { type Size, sizeOfSides } from '../transforms/size.js';
-import { type PairedTransform, scaleBetween } from './augment.js';
+import { requireSize, type Size, sizeOfSides } from '../transforms/size.js';
+import { isPairedTransform, type PairedTransform, scaleBetween } from './augment.js';
 import { type Dataset, requireIndex, type Sample } from './dataset.js';
-import { Autoencode, type Degradation } from './degradation.js';
+import { Autoencode, type Degradation, isDegradation } from './degradation.js';
 import { imagesIn, requireFiles, stemOf } from './image-files.js';
 import { ImageStore, type SkippedImage } from './image-store.js';
 import type { ImageTensor } from './tensor.js';
@@ -24,6 +25,9 @@ export interface ImageFolderOptions extends PairedImageFolderOptions {
   /** Makes the input from the transformed image, the target. Default `new Autoencode()`: they are the same. */
   readonly degradation?: Degradation;
 }
+
+const PAIRED: Checks<PairedImageFolderOptions> = { transform: isPairedTransform, logger: callback };
+const SINGLE: Checks<ImageFolderOptions> = { ...PAIRED, size: requireSize, degradation: isDegradation };
 
 /**
  * Images of a folder and the folders in it: PNG, JPEG, WebP, TIFF, AVIF or GIF, as [3, H, W] in [0, 1]. A damaged
@@ -58,11 +62,12 @@ export class ImageFolder implements Dataset {
    * @param source a folder, or a list of files; a file may be listed several times.
    * @throws GlobalPercError when it is missing, unreadable or holds no image that can be read, or the size is not positive.
    */
-  static async open(source: string | readonly string[], options: ImageFolderOptions = {}): Promise<ImageFolder> {
+  static async open(source: string | readonly string[], given: ImageFolderOptions = {}): Promise<ImageFolder> {
+    const options = checkOptions(given, SINGLE, 'ImageFolder');
     const size = options.size === undefined ? undefined : sizeOfSides(options.size, 'ImageFolder');
     const { logger = console.warn } = options;
     const store = new ImageStore(size, logger);
-    if (typeof source !== 'string') await requireFiles(source);
+    if (typeof source !== 'string') await requireFiles(listOf(string)(source, 'ImageFolder: the list of files'));
     const paths = typeof source === 'string' ? await imagesIn(source, logger) : source;
     const sizes = await store.sizes(paths);
     if (sizes.size === 0) throw store.nothingLeft();
@@ -88,7 +93,7 @@ export class ImageFolder implements Dataset {
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
     const { paths, images } = await this.store.firstGood(this.paths, index);
-    return naming(paths[0], () => {
+    return within(paths[0], () => {
       const [image] = this.transform ? this.transform.apply(images, generator) : images;
       const target = plain(image as ImageTensor);
       return { input: plain(this.degradation.degrade(target, generator)), target };
@@ -131,8 +136,11 @@ export class PairedImageFolder implements Dataset {
   static async open(
     inputFolder: string,
     targetFolder: string,
-    options: PairedImageFolderOptions = {},
+    given: PairedImageFolderOptions = {},
   ): Promise<PairedImageFolder> {
+    const options = checkOptions(given, PAIRED, 'PairedImageFolder');
+    string(inputFolder, 'PairedImageFolder: inputFolder');
+    string(targetFolder, 'PairedImageFolder: targetFolder');
     const { logger = console.warn } = options;
     const found = await pairsOf(inputFolder, targetFolder, logger);
     const store = new ImageStore(undefined, logger);
@@ -141,7 +149,7 @@ export class PairedImageFolder implements Dataset {
     const [first] = pairs;
     if (first === undefined) throw store.nothingLeft();
     const scaleOf = ([input, target]: Pair): number =>
-      naming(`${input} and ${target}`, () => scaleBetween(sizes.get(input) ?? [0, 0], sizes.get(target) ?? [0, 0]));
+      within(`${input} and ${target}`, () => scaleBetween(sizes.get(input) ?? [0, 0], sizes.get(target) ?? [0, 0]));
     const scale = scaleOf(first);
     const other = pairs.find((pair) => scaleOf(pair) !== scale);
     if (other === undefined) return new PairedImageFolder(pairs, [inputFolder, targetFolder], scale, store, options);
@@ -164,7 +172,7 @@ export class PairedImageFolder implements Dataset {
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
     const { paths, images } = await this.store.firstGood(this.pairs, index);
-    return naming(paths.join(' and '), () => {
+    return within(paths.join(' and '), () => {
       const [input, target] = this.transform ? this.transform.apply(images, generator) : images;
       return { input: plain(input as ImageTensor), target: plain(target as ImageTensor) };
     });
@@ -199,15 +207,6 @@ async function byStem(folder: string, logger: Logger): Promise<Map<string, strin
     found.set(stem, path);
   }
   return found;
-}
-
-/** Puts the file in front of the message of a user's error. */
-function naming<T>(file: string, task: () => T): T {
-  try {
-    return task();
-  } catch (error) {
-    throw error instanceof GlobalPercError ? new GlobalPercError(`${file}: ${error.message}`) : error;
-  }
 }
 
 /** A tensor that holds nothing but its own values. */

@@ -1,6 +1,6 @@
 /** Data sets, images and arrays in files; Node only. */
 
-export { writeAtomically } from '../files/index.js';
+export { type Content, writeAtomically } from '../files/index.js';
 export type { Size } from '../transforms/size.js';
 export {
   CenterCrop,
@@ -12,12 +12,12 @@ export {
   RandomRotate90,
 } from './augment.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './dataset.js';
+export type { Box } from './decoded-image.js';
 export {
   Autoencode,
   type Degradation,
   Denoise,
   type DenoiseOptions,
-  degradationFromJSON,
   Inpaint,
   type InpaintOptions,
   SuperResolution,
@@ -26,7 +26,8 @@ export {
 export { ImageFolder, type ImageFolderOptions, PairedImageFolder, type PairedImageFolderOptions } from './folder.js';
 export { readImage } from './image.js';
 export type { SkippedImage } from './image-store.js';
-export { type Batch, DataLoader, type DataLoaderOptions } from './loader.js';
+export { augmentationFromJSON, degradationFromJSON } from './json.js';
+export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './loader.js';
 export { formatNpy, parseNpy } from './npy.js';
 export { type ContactSheet, type ContactSheetRow, contactSheet, encodePng } from './picture.js';
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';

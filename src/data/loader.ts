@@ -1,7 +1,8 @@
 /** Batches of a data set, in an order that depends on the seed alone. */
 import { GlobalPercError } from '../graph/index.js';
+import { boolean, type Checks, checkOptions, count, integer } from '../options/index.js';
 import { Generator } from '../random/index.js';
-import { checkTensor, type Dataset, type Sample, type SampleTensor } from './dataset.js';
+import { checkTensor, type Dataset, isDataset, type Sample, type SampleTensor } from './dataset.js';
 
 /** Samples stacked along a leading batch dimension: images are [N, 3, H, W], class indices [N]. */
 export interface Batch {
@@ -22,6 +23,22 @@ export interface DataLoaderOptions {
   /** Batches prepared while the caller works on one. Default 2. */
   readonly prefetch?: number;
 }
+
+const LOADER: Checks<DataLoaderOptions> = {
+  batchSize: count,
+  shuffle: boolean,
+  dropLast: boolean,
+  seed: integer(),
+  prefetch: integer(0),
+};
+
+/** Options of `stream`. */
+export interface StreamOptions {
+  /** Number of the first batch. Default 0. */
+  readonly from?: number;
+}
+
+const STREAM: Checks<StreamOptions> = { from: integer(0) };
 
 /** What the first name after seed and epoch says a generator is for. */
 const ORDER = 0;
@@ -47,16 +64,22 @@ export class DataLoader implements AsyncIterable<Batch> {
   private nextEpoch = 0;
   private order: { readonly epoch: number; readonly indices: Uint32Array } | undefined;
 
-  /** @throws GlobalPercError when the data set is empty or an option is out of range. */
+  /** @throws GlobalPercError when the data set is none or empty, or an option is unknown or out of range. */
   constructor(dataset: Dataset, options: DataLoaderOptions = {}) {
-    const { batchSize = 1, shuffle = false, dropLast = false, seed = 0, prefetch = 2 } = options;
+    this.dataset = isDataset(dataset, 'DataLoader: dataset');
     if (dataset.length === 0) {
       throw new GlobalPercError('the data set given to DataLoader is empty; it needs at least one sample');
     }
-    this.dataset = dataset;
-    this.batchSize = integer(batchSize, 1, 'batchSize');
-    this.seed = integer(seed, Number.MIN_SAFE_INTEGER, 'seed');
-    this.prefetch = integer(prefetch, 0, 'prefetch');
+    const {
+      batchSize = 1,
+      shuffle = false,
+      dropLast = false,
+      seed = 0,
+      prefetch = 2,
+    } = checkOptions(options, LOADER, 'DataLoader');
+    this.batchSize = batchSize;
+    this.seed = seed;
+    this.prefetch = prefetch;
     this.shuffle = shuffle;
     this.dropLast = dropLast;
   }
@@ -83,8 +106,8 @@ export class DataLoader implements AsyncIterable<Batch> {
    * and a data set smaller than a batch is repeated within it.
    * @throws GlobalPercError when `from` is not a non-negative integer; iterating throws as an epoch does.
    */
-  stream(options: { readonly from?: number } = {}): AsyncGenerator<Batch> {
-    const from = integer(options.from ?? 0, 0, 'from');
+  stream(options: StreamOptions = {}): AsyncGenerator<Batch> {
+    const { from = 0 } = checkOptions(options, STREAM, 'DataLoader.stream');
     return inOrder(this.streamPlaces(from), (place) => this.load(place), this.prefetch);
   }
 
@@ -183,10 +206,4 @@ function checkAlike(tensor: SampleTensor, first: SampleTensor, name: string, fir
         'crop or resize them alike, or use batchSize 1',
     );
   }
-}
-
-function integer(value: number, least: number, name: string): number {
-  if (Number.isSafeInteger(value) && value >= least) return value;
-  const range = least < 0 ? '' : ` of at least ${least}`;
-  throw new GlobalPercError(`${name} should be an integer${range}, got ${value}`);
 }

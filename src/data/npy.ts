@@ -9,8 +9,12 @@ import {
   sizeOf,
   typedArray,
 } from '../graph/index.js';
+import { instanceOf, refused } from '../options/index.js';
+import { checkTensor } from './dataset.js';
 import { NUMPY_TYPES } from './numpy-types.js';
 import type { ImageTensor } from './tensor.js';
+
+const isBytes = instanceOf(Uint8Array, 'a Uint8Array of the whole file');
 
 const MAGIC = '\x93NUMPY';
 
@@ -30,6 +34,7 @@ interface Layout {
  * @throws GlobalPercError when it is not one, holds other elements, or is damaged or truncated.
  */
 export function parseNpy(bytes: Uint8Array, source: string): ImageTensor {
+  isBytes(bytes, 'parseNpy: bytes');
   const { header, start } = headerOf(bytes, source);
   const { dtype, bigEndian, fortran, dims } = parseHeader(header, source);
   const width = bytesPerElement(dtype);
@@ -104,8 +109,14 @@ function inOrderC(values: Float32Array, dims: Shape): Float32Array {
   return result;
 }
 
-/** The bytes of a .npy file; the data start on a multiple of 64 bytes. */
-export function formatNpy({ dims, data }: ImageTensor): Uint8Array {
+/**
+ * The bytes of a .npy file; the data start on a multiple of 64 bytes.
+ * @throws GlobalPercError when it is no tensor of float32, or dimensions and data do not agree.
+ */
+export function formatNpy(tensor: ImageTensor): Uint8Array {
+  checkTensor(tensor, 'formatNpy: the tensor');
+  const { dims, data } = tensor;
+  if (!(data instanceof Float32Array)) throw refused('formatNpy: data', 'a Float32Array', data);
   const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }`;
   const padded = header.padEnd(Math.ceil((10 + header.length + 1) / 64) * 64 - 11, ' ');

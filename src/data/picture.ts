@@ -1,7 +1,8 @@
 /** Tensors as pictures; Node only. */
 import sharp, { type Sharp } from 'sharp';
 import { GlobalPercError, sizeOf } from '../graph/index.js';
-import type { ImageTensor } from './tensor.js';
+import { type Checks, checkOptions, count, listOf, required, string } from '../options/index.js';
+import { type ImageTensor, requireTensor } from './tensor.js';
 
 /** Images beside each other. */
 export interface ContactSheetRow {
@@ -19,6 +20,13 @@ export interface ContactSheet {
   /** Pixels a side that each pixel of the largest image becomes. Default: until cells have 192 pixels a side. */
   readonly scale?: number;
 }
+
+const ROW: Checks<ContactSheetRow> = { label: string, images: required(listOf(requireTensor)) };
+const SHEET: Checks<ContactSheet> = {
+  rows: required(listOf((value, where) => checkOptions(value, ROW, where))),
+  columns: required(listOf(string)),
+  scale: count,
+};
 
 /** Pixels. */
 const [GAP, LEAST_CELL, FONT] = [12, 192, 16];
@@ -43,13 +51,11 @@ export async function encodePng(image: ImageTensor): Promise<Uint8Array> {
  * others are enlarged to the same size as far as an integer allows; pixels stay squares.
  * @throws GlobalPercError when there are no images, a row has not one image per column, or a shape is not that of an image.
  */
-export async function contactSheet({ rows, columns, scale }: ContactSheet): Promise<Uint8Array> {
+export async function contactSheet(sheet: ContactSheet): Promise<Uint8Array> {
+  const { rows, columns, scale } = checkOptions(sheet, SHEET, 'contactSheet');
   const images = requireGrid(rows, columns).map(requireImage);
   const [height, width] = [Math.max(...images.map(([, h]) => h)), Math.max(...images.map(([, , w]) => w))];
   const factor = scale ?? Math.ceil(LEAST_CELL / Math.min(height, width));
-  if (!Number.isInteger(factor) || factor < 1) {
-    throw new GlobalPercError(`contactSheet: scale should be a positive integer, got ${scale}`);
-  }
   const layout = new Layout(height * factor, width * factor, rows);
   const canvas = new Canvas(layout.top(rows.length), layout.left(columns.length));
   rows.forEach((row, i) => {
@@ -152,7 +158,8 @@ function requireGrid(rows: readonly ContactSheetRow[], columns: readonly string[
   return rows.flatMap(({ images }) => images);
 }
 
-function requireImage({ dims, data }: ImageTensor): readonly [number, number, number] {
+function requireImage(image: ImageTensor): readonly [number, number, number] {
+  const { dims, data } = requireTensor(image, 'a picture');
   const isImage = dims.length === 3 && (dims[0] === 1 || dims[0] === 3) && data.length === sizeOf(dims);
   if (isImage && data.length > 0) return dims as unknown as readonly [number, number, number];
   throw new GlobalPercError(

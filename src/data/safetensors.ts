@@ -12,6 +12,7 @@ import {
   type TypedArray,
   typedArray,
 } from '../graph/index.js';
+import { instanceOf, refused } from '../options/index.js';
 import { inMemory } from './byte-cursor.js';
 
 /** A tensor of a file. float16 and bfloat16 are held as the bits of their elements, in a Uint16Array. */
@@ -44,6 +45,7 @@ const DTYPES: Readonly<Record<string, DataType>> = {
   BOOL: 'bool',
 };
 const NAMES = new Map(Object.entries(DTYPES).map(([name, dtype]) => [dtype, name]));
+const isBytes = instanceOf(Uint8Array, 'a Uint8Array of the whole file');
 const METADATA = '__metadata__';
 
 /** Bytes of the header's length, and what the header is padded to a multiple of, so that the data are aligned. */
@@ -57,11 +59,12 @@ export function formatSafetensors(
   tensors: Readonly<Record<string, SafeTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
+  if (!isRecord(tensors)) throw refused('formatSafetensors: tensors', 'tensors { dtype, dims, data } by name', tensors);
   // The widest elements first: each tensor then begins at a multiple of its element's width, without gaps.
+  for (const [name, tensor] of Object.entries(tensors)) requireWhole(name, tensor);
   const entries = Object.entries(tensors).sort(([, a], [, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
   let size = 0;
   const described = entries.map(([name, tensor]) => {
-    requireWhole(name, tensor);
     const begin = size;
     size += tensor.data.byteLength;
     return [name, { dtype: NAMES.get(tensor.dtype), shape: tensor.dims, data_offsets: [begin, size] }] as const;
@@ -80,7 +83,11 @@ export function formatSafetensors(
   return bytes;
 }
 
-function requireWhole(name: string, { dtype, dims, data }: SafeTensor): void {
+function requireWhole(name: string, tensor: SafeTensor): void {
+  const { dtype, dims, data } = Object(tensor) as SafeTensor;
+  if (!NAMES.has(dtype) || !isCounts(dims) || !ArrayBuffer.isView(data)) {
+    throw refused(`tensor '${name}'`, '{ dtype, dims, data } with data in a typed array', tensor);
+  }
   if (name === METADATA) throw new GlobalPercError(`a tensor cannot be named '${METADATA}' in a safetensors file`);
   const needed = sizeOf(dims) * bytesPerElement(dtype);
   if (data.byteLength === needed) return;
@@ -96,7 +103,7 @@ function requireWhole(name: string, { dtype, dims, data }: SafeTensor): void {
  * @throws GlobalPercError when the file is truncated or malformed.
  */
 export const parseSafetensors = (bytes: Uint8Array, source: string): Safetensors =>
-  readSafetensors(inMemory(bytes), source);
+  readSafetensors(inMemory(isBytes(bytes, 'parseSafetensors: bytes')), source);
 
 /** As `parseSafetensors`, of a file of any size, tensor by tensor. */
 export function readSafetensors(file: OpenFile, source: string): Safetensors {

@@ -1,6 +1,7 @@
 /** Weights of modules in files, as PyTorch and Hugging Face write them. */
 import { openForReading } from '../files/index.js';
 import { GlobalPercError, listed } from '../graph/index.js';
+import { string } from '../options/index.js';
 import { readIndex, weightsFileOf } from './index-file.js';
 import { withoutPrefix } from './prefix.js';
 import { readSafetensors, type SafeTensor } from './safetensors.js';
@@ -32,7 +33,7 @@ const AVERAGED = 'n_averaged';
  * plain containers.
  */
 export async function readStateDict(path: string): Promise<Record<string, SafeTensor>> {
-  const file = await weightsFileOf(path);
+  const file = await weightsFileOf(string(path, 'readStateDict: path'));
   const tensors = file.endsWith('.json') ? await readShards(file) : await readTensors(file);
   return Object.fromEntries(withoutWrappers(tensors));
 }

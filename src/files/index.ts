@@ -3,6 +3,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
+import { string } from '../options/index.js';
 
 /** `checkpoint-00000120`, and `checkpoint-00000120-1` for a second one of the same step. */
 const NAME = /^checkpoint-(\d+)(?:-(\d+))?$/;
@@ -28,6 +29,7 @@ export function reasonOf(error: unknown): string {
 
 /** The bytes of a file. @throws GlobalPercError when it is missing or cannot be read. */
 export async function readBytes(path: string): Promise<Uint8Array> {
+  string(path, 'the path to read');
   return readFile(path).catch((error: unknown) => {
     throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`);
   });
@@ -75,8 +77,8 @@ function readPart(path: string, offset: number, length: number): Uint8Array {
   return bytes;
 }
 
-/** Bytes, text, or parts that are made one after the other. */
-type Content = Uint8Array | string | Iterable<Uint8Array>;
+/** What a file is to hold: bytes, text, or parts that are made one after the other. */
+export type Content = Uint8Array | string | Iterable<Uint8Array>;
 
 /** Sets the temporary files of one process apart. */
 let written = 0;
@@ -86,6 +88,7 @@ let written = 0;
  * @throws GlobalPercError when the disk is full, the folder is missing, or the file cannot be written otherwise.
  */
 export async function writeAtomically(path: string, content: Content): Promise<void> {
+  string(path, 'the path to write');
   written += 1;
   const temporary = `${path}.${process.pid}.${written}.tmp`;
   try {

@@ -1,8 +1,9 @@
 /** Losses of logits against classes or probabilities, with PyTorch's formulas. */
-import { constantOf, GlobalPercError, int, sameShape, type Tensor, type TensorType } from '../graph/index.js';
-import type { TensorLike } from '../model/index.js';
+import { constantOf, int, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { type TensorLike, toFloat32 } from '../model/index.js';
+import { type Check, type Checks, checkOptions, integer, listOf, number } from '../options/index.js';
 import { reduce } from './distances.js';
-import { PixelLoss, type PixelLossOptions } from './pixel.js';
+import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel.js';
 
 /** Options of BCEWithLogitsLoss. */
 export interface BCEWithLogitsLossOptions extends PixelLossOptions {
@@ -13,7 +14,13 @@ export interface BCEWithLogitsLossOptions extends PixelLossOptions {
 }
 
 /** A list, or a tensor such as `{ dims: [C, 1, 1], data }`. */
-type Factors = readonly number[] | TensorLike;
+export type Factors = readonly number[] | TensorLike;
+
+const numbers = listOf(number());
+const factors: Check<Factors> = (value, where) =>
+  Array.isArray(value) ? numbers(value, where) : toFloat32(value as TensorLike, where);
+
+const BCE: Checks<BCEWithLogitsLossOptions> = { ...PIXEL, weight: factors, posWeight: factors };
 
 /**
  * w·((1 − y)·x + (1 + (p − 1)·y)·log(1 + e⁻ˣ)), x logits, y in [0, 1], of one shape
@@ -23,7 +30,9 @@ export class BCEWithLogitsLoss extends PixelLoss {
   readonly weight: Factors | undefined;
   readonly posWeight: Factors | undefined;
 
-  constructor({ weight, posWeight, ...options }: BCEWithLogitsLossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option, or factors that are no numbers. */
+  constructor(given: BCEWithLogitsLossOptions = {}) {
+    const { weight, posWeight, ...options } = checkOptions(given, BCE, new.target.name);
     super(options);
     this.weight = weight;
     this.posWeight = posWeight;
@@ -50,6 +59,13 @@ export interface CrossEntropyLossOptions extends PixelLossOptions {
   readonly labelSmoothing?: number;
 }
 
+const CROSS_ENTROPY: Checks<CrossEntropyLossOptions> = {
+  ...PIXEL,
+  weight: numbers,
+  ignoreIndex: integer(),
+  labelSmoothing: number({ least: 0, most: 1 }),
+};
+
 /**
  * −Σ_c w_c·y_c·log softmax(x)_c over dim 1 of logits `[N, C, …]`. The target is class indices `[N, …]` – then the mean is
  * over the weights of the classes – or probabilities of the input's shape
@@ -60,12 +76,15 @@ export class CrossEntropyLoss extends PixelLoss {
   readonly ignoreIndex: number;
   readonly labelSmoothing: number;
 
-  /** @throws GlobalPercError when labelSmoothing is outside [0, 1]. */
-  constructor({ weight, ignoreIndex = -100, labelSmoothing = 0, ...options }: CrossEntropyLossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option, or when labelSmoothing is outside [0, 1]. */
+  constructor(given: CrossEntropyLossOptions = {}) {
+    const {
+      weight,
+      ignoreIndex = -100,
+      labelSmoothing = 0,
+      ...options
+    } = checkOptions(given, CROSS_ENTROPY, new.target.name);
     super(options);
-    if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
-      throw new GlobalPercError(`CrossEntropyLoss: labelSmoothing should be from 0 to 1, got ${labelSmoothing}`);
-    }
     this.weight = weight;
     this.ignoreIndex = ignoreIndex;
     this.labelSmoothing = labelSmoothing;

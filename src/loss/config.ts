@@ -1,8 +1,31 @@
 /** Configuration of GlobalPercLoss: the original's `GlobalPercConfig`, in camelCase. */
-import { GlobalPercError } from '../graph/index.js';
 import type { HookSelector } from '../modules/index.js';
+import {
+  boolean,
+  type Check,
+  type Checks,
+  callback,
+  checkOptions,
+  choice,
+  listOf,
+  made,
+  matching,
+  number,
+  oneOf,
+  refused,
+  string,
+} from '../options/index.js';
 import { type Transform, fromJSON as transformFromJSON } from '../transforms/index.js';
-import { CosineLoss, type Distance, type LossFunc, NormalizedTensorLoss } from './distances.js';
+import { isTransform } from '../transforms/transform.js';
+import {
+  COSINE,
+  CosineLoss,
+  type CosineLossOptions,
+  type Distance,
+  type LossFunc,
+  NORMALIZED,
+  NormalizedTensorLoss,
+} from './distances.js';
 import { L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
 
 /** Options of `GlobalPercConfig`. */
@@ -27,17 +50,22 @@ export interface GlobalPercOptions {
   readonly logger?: (message: string) => void;
 }
 
-const KEYS: readonly (keyof GlobalPercOptions)[] = [
-  'startWeight',
-  'endWeight',
-  'curveForce',
-  'modulesToHook',
-  'transformNormalization',
-  'lossFunc',
-  'printData',
-  'dynamicNormalization',
-  'logger',
-];
+const isSelector = (value: unknown): value is HookSelector =>
+  typeof value === 'string' || typeof value === 'function' || value instanceof RegExp || 'className' in Object(value);
+
+export const SELECTORS = listOf(matching(isSelector, 'a module class, its name, a pattern or a predicate'));
+
+const CONFIG: Checks<GlobalPercOptions> = {
+  startWeight: number(),
+  endWeight: number(),
+  curveForce: number({ least: 0 }),
+  modulesToHook: SELECTORS,
+  transformNormalization: isTransform,
+  lossFunc: distance,
+  printData: boolean,
+  dynamicNormalization: boolean,
+  logger: callback,
+};
 
 export class GlobalPercConfig {
   readonly startWeight: number;
@@ -52,86 +80,63 @@ export class GlobalPercConfig {
 
   /** @throws GlobalPercError on an unknown key or a value of the wrong type. */
   constructor(options: GlobalPercOptions = {}) {
-    checkKeys(options, KEYS, 'GlobalPercConfig');
-    this.startWeight = finite(options.startWeight ?? 1, 'startWeight');
-    this.endWeight = finite(options.endWeight ?? 2, 'endWeight');
-    this.curveForce = finite(options.curveForce ?? 0, 'curveForce');
-    if (this.curveForce < 0) throw new GlobalPercError(`curveForce must not be negative, got ${this.curveForce}`);
-    this.modulesToHook = array(options.modulesToHook ?? [], 'modulesToHook');
-    this.transformNormalization = options.transformNormalization;
-    this.lossFunc = options.lossFunc ?? new NormalizedTensorLoss();
-    this.printData = options.printData ?? true;
-    this.dynamicNormalization = options.dynamicNormalization ?? false;
-    this.logger = options.logger ?? ((message) => console.log(message));
+    const checked = checkOptions(options, CONFIG, 'GlobalPercConfig');
+    this.startWeight = checked.startWeight ?? 1;
+    this.endWeight = checked.endWeight ?? 2;
+    this.curveForce = checked.curveForce ?? 0;
+    this.modulesToHook = checked.modulesToHook ?? [];
+    this.transformNormalization = checked.transformNormalization;
+    this.lossFunc = checked.lossFunc ?? new NormalizedTensorLoss();
+    this.printData = checked.printData ?? true;
+    this.dynamicNormalization = checked.dynamicNormalization ?? false;
+    this.logger = checked.logger ?? ((message) => console.log(message));
   }
 
   /**
    * A configuration from parsed JSON: the same keys, with `transformNormalization` as a list such as
    * `[{ "centerCrop": [504, 504] }, { "normalize": { "mean": […], "std": […] } }]` and `lossFunc` as
    * `{ "type": "l2", "norm": "cosine", "reduction": "mean" }`, `{ "type": "cosine", "dim": -1 }`, `"l1"`, `"mse"` or `"smoothl1"`.
-   * @throws GlobalPercError on an unknown key or a value of the wrong type.
+   * @param where names the place in messages.
+   * @throws GlobalPercError on an unknown key, naming the nearest, and on a value of the wrong type.
    */
-  static fromJSON(json: unknown, overrides: GlobalPercOptions = {}): GlobalPercConfig {
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-      throw new GlobalPercError('a configuration should be a JSON object');
-    }
-    const { transformNormalization, lossFunc, ...rest } = json as Record<string, unknown>;
-    const jsonKeys = KEYS.filter((key) => key !== 'logger');
-    checkKeys(json, jsonKeys, 'the configuration');
-    for (const key of ['printData', 'dynamicNormalization']) {
-      if (rest[key] !== undefined && typeof rest[key] !== 'boolean') {
-        throw new GlobalPercError(`${key} should be true or false, got ${JSON.stringify(rest[key])}`);
-      }
-    }
-    return new GlobalPercConfig({
-      ...(rest as GlobalPercOptions),
-      ...(transformNormalization === undefined
-        ? {}
-        : { transformNormalization: transformFromJSON(transformNormalization) }),
-      ...(lossFunc === undefined ? {} : { lossFunc: distanceFromJSON(lossFunc) }),
-      ...overrides,
-    });
+  static fromJSON(json: unknown, overrides: GlobalPercOptions = {}, where = 'the configuration'): GlobalPercConfig {
+    return new GlobalPercConfig({ ...checkOptions(json, JSON_CONFIG, where), ...overrides });
   }
 }
 
-const PLAIN: Readonly<Record<string, () => Distance>> = {
+/** A distance, or a function that gives one for each hook. */
+function distance(value: unknown, where: string): LossFunc {
+  if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as LossFunc;
+  throw refused(where, 'a distance such as new NormalizedTensorLoss()', value);
+}
+
+const NAMED: Readonly<Record<string, Check<Distance>>> = {
   l1: () => new L1Loss(),
   mse: () => new MSELoss(),
   smoothl1: () => new SmoothL1Loss(),
 };
 
-function distanceFromJSON(json: unknown): Distance {
-  if (typeof json === 'string') {
-    const make = PLAIN[json];
-    if (make) return make();
-    throw new GlobalPercError(
-      `lossFunc '${json}' is not known; expected ${Object.keys(PLAIN).join(', ')} or an object`,
-    );
-  }
-  if (typeof json !== 'object' || json === null) {
-    throw new GlobalPercError(`lossFunc should be a name or an object, got ${JSON.stringify(json)}`);
-  }
-  const { type, dim, norm, reduction } = json as Record<string, never>;
-  if (type === 'cosine') {
-    checkKeys(json, ['type', 'dim'], 'lossFunc');
-    return new CosineLoss(dim === undefined ? {} : { dim: finite(dim, 'lossFunc.dim') });
-  }
-  checkKeys(json, ['type', 'norm', 'reduction'], 'lossFunc');
-  return new NormalizedTensorLoss(type, reduction, norm);
+/** By its `type`, which is `cosine` or one of `NormalizedTensorLoss`. */
+const normalized: Check<Distance> = made(
+  NORMALIZED,
+  ({ type, reduction, norm }) => new NormalizedTensorLoss(type, reduction, norm),
+);
+const cosine: Check<Distance> = made(
+  { ...COSINE, type: oneOf('cosine') } as Checks<CosineLossOptions & { readonly type: 'cosine' }>,
+  ({ type: _, ...options }) => new CosineLoss(options),
+);
+
+function distanceFromJSON(json: unknown, where: string): Distance {
+  const { type } = Object(json) as { readonly type?: unknown };
+  if (typeof json === 'string') return choice(NAMED)(json, where);
+  return type === 'cosine' ? cosine(json, where) : normalized(json, where);
 }
 
-function checkKeys(object: object, known: readonly string[], what: string): void {
-  const unknown = Object.keys(object).filter((key) => !known.includes(key));
-  if (unknown.length === 0) return;
-  throw new GlobalPercError(`${what} has the unknown key '${unknown[0]}'; known keys are ${known.join(', ')}`);
-}
+const { logger: _, ...SERIALIZABLE } = CONFIG;
 
-function finite(value: unknown, name: string): number {
-  if (typeof value === 'number' && Number.isFinite(value)) return value;
-  throw new GlobalPercError(`${name} should be a number, got ${JSON.stringify(value)}`);
-}
-
-function array<T>(value: readonly T[], name: string): readonly T[] {
-  if (Array.isArray(value)) return value;
-  throw new GlobalPercError(`${name} should be a list, got ${JSON.stringify(value)}`);
-}
+const JSON_CONFIG: Checks<Omit<GlobalPercOptions, 'logger'>> = {
+  ...SERIALIZABLE,
+  modulesToHook: listOf(string),
+  transformNormalization: transformFromJSON,
+  lossFunc: distanceFromJSON,
+};

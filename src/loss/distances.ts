@@ -1,7 +1,8 @@
 /**
  * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
  */
-import { GlobalPercError, int, oneOf, type Tensor } from '../graph/index.js';
+import { GlobalPercError, int, type Tensor } from '../graph/index.js';
+import { type Checks, checkOptions, integer, oneOf } from '../options/index.js';
 import type { HookSite } from './description.js';
 
 /** A distance between the activations of prediction and target; any `nn` loss is one. */
@@ -15,15 +16,26 @@ export type LossFunc = Distance | ((hook: HookSite) => Distance);
 
 /** How elementwise distances become one number. */
 export type Reduction = 'mean' | 'sum' | 'none';
+export const REDUCTION = oneOf<Reduction>('mean', 'sum', 'none');
+
 /** What is compared: angles, values scaled by the prediction's range or its spread, or plain values. */
 export type Normalization = 'cosine' | 'minmax' | 'instancenorm' | 'none';
 
-const REDUCTIONS: readonly Reduction[] = ['mean', 'sum', 'none'];
-const NORMALIZATIONS: readonly Normalization[] = ['cosine', 'minmax', 'instancenorm', 'none'];
+interface NormalizedTensorLossOptions {
+  readonly type?: 'l1' | 'l2';
+  readonly reduction?: Reduction;
+  readonly norm?: Normalization;
+}
+
+export const NORMALIZED: Checks<NormalizedTensorLossOptions> = {
+  type: oneOf('l1', 'l2'),
+  reduction: REDUCTION,
+  norm: oneOf('cosine', 'minmax', 'instancenorm', 'none'),
+};
 
 /** Mean or sum over all elements, or the elements themselves. */
 export function reduce(distance: Tensor, reduction: Reduction): Tensor {
-  if (oneOf(reduction, REDUCTIONS, 'reduction') === 'none') return distance;
+  if (REDUCTION(reduction, 'reduction') === 'none') return distance;
   return reduction === 'mean' ? distance.mean() : distance.sum();
 }
 
@@ -115,9 +127,10 @@ export class NormalizedTensorLoss implements Distance {
 
   /** @throws GlobalPercError on an unknown type, reduction or norm. */
   constructor(type: 'l1' | 'l2' = 'l1', reduction: Reduction = 'mean', norm: Normalization = 'cosine') {
-    this.type = oneOf(type, ['l1', 'l2'], 'NormalizedTensorLoss type');
-    this.reduction = oneOf(reduction, REDUCTIONS, 'NormalizedTensorLoss reduction');
-    this.norm = oneOf(norm, NORMALIZATIONS, 'NormalizedTensorLoss norm');
+    checkOptions({ type, reduction, norm }, NORMALIZED, 'NormalizedTensorLoss');
+    this.type = type;
+    this.reduction = reduction;
+    this.norm = norm;
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
@@ -149,6 +162,8 @@ export interface CosineLossOptions {
   readonly reduction?: Reduction;
 }
 
+export const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
+
 /**
  * (1 − cos(A, B))² over `dim`, after dims from 2 on of a tensor of rank above 3 are flattened. It is of fourth order in
  * the angle: near the optimum its gradient vanishes in float32, and it does not see scale. Prefer
@@ -158,9 +173,11 @@ export class CosineLoss implements Distance {
   readonly dim: number;
   readonly reduction: Reduction;
 
-  constructor({ dim = -1, reduction = 'mean' }: CosineLossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option or a value of the wrong type. */
+  constructor(options: CosineLossOptions = {}) {
+    const { dim = -1, reduction = 'mean' } = checkOptions(options, COSINE, 'CosineLoss');
     this.dim = dim;
-    this.reduction = oneOf(reduction, REDUCTIONS, 'CosineLoss reduction');
+    this.reduction = reduction;
   }
 
   forward(input: Tensor, target: Tensor): Tensor {

@@ -3,9 +3,10 @@ export {
   type BCEWithLogitsLossOptions,
   CrossEntropyLoss,
   type CrossEntropyLossOptions,
+  type Factors,
 } from './classification.js';
 export { GlobalPercConfig, type GlobalPercOptions } from './config.js';
-export { weightCurve } from './curve.js';
+export { type CurveOptions, weightCurve } from './curve.js';
 export {
   type CallOptions,
   type Comparison,
@@ -25,6 +26,7 @@ export {
 } from './description.js';
 export {
   CosineLoss,
+  type CosineLossOptions,
   type Distance,
   type LossFunc,
   type Normalization,
@@ -41,10 +43,11 @@ export {
   type HuberLossOptions,
   L1Loss,
   MSELoss,
+  type PixelLoss,
   type PixelLossOptions,
   SmoothL1Loss,
   type SmoothL1LossOptions,
 } from './pixel.js';
 export { computed } from './run.js';
-export { TeacherStudentLoss } from './teacher-student.js';
-export { WeightedLoss } from './weighted.js';
+export { TeacherStudentLoss, type TeacherStudentOptions } from './teacher-student.js';
+export { type Term, WeightedLoss } from './weighted.js';

@@ -3,12 +3,14 @@ import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
+import { anything, type Checks, checkOptions, recordOf, string } from '../options/index.js';
 import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type LossDetails } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
 import { snapshotOptions } from './open-inputs.js';
+import { SHAPE } from './options.js';
 import { compute, encode, type Runnable } from './run.js';
 
 /** What `valueAndGrad` returns. */
@@ -32,13 +34,18 @@ export interface LossOptions {
   readonly session?: SessionOptions;
 }
 
+/** What ONNX Runtime is told is checked where it is told. */
+export const LOSS: Checks<LossOptions> = { session: recordOf(anything, 'an object of options of ONNX Runtime') };
+
 export abstract class Loss implements Objective, AsyncDisposable {
   /** What it computes, apart from how it is run. */
   abstract readonly description: LossDescription;
   private readonly session: SessionOptions;
   private readonly runner: Runner<LossDetails>;
 
-  constructor({ session = {} }: LossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option. */
+  constructor(options: LossOptions = {}) {
+    const { session = {} } = checkOptions(options, LOSS, new.target.name);
     this.session = session;
     this.runner = new Runner('loss', session);
   }
@@ -60,7 +67,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     options: CallOptions = {},
   ): Promise<ValueAndGrad> {
     const given = [snapshot(pred), snapshot(target), snapshotOptions(options)] as const;
-    return this.runner.inTurn(() => this.differentiated(...given), options);
+    return this.inTurn(() => this.differentiated(...given), options);
   }
 
   /** The loss and the losses of the single hooks, without the gradient. Throws as `evaluate` does. */
@@ -71,7 +78,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
     const given = [snapshot(pred), snapshot(target), false, snapshotOptions(options)] as const;
     const steps = () => compute(this.runnable, ...given);
-    const { value, hooks } = await this.runner.inTurn(steps, options);
+    const { value, hooks } = await this.inTurn(steps, options);
     return { value, hooks };
   }
 
@@ -82,8 +89,10 @@ export abstract class Loss implements Objective, AsyncDisposable {
   async synchronous(): Promise<SynchronousLoss> {
     await this.runner.take(startSync);
     return {
-      valueAndGrad: (pred, target, options = {}) =>
-        this.runner.blocking(() => this.differentiated(pred, target, options), options),
+      valueAndGrad: (pred, target, given = {}) => {
+        const options = snapshotOptions(given);
+        return this.runner.blocking(() => this.differentiated(pred, target, options), options);
+      },
     };
   }
 
@@ -93,7 +102,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
    */
   async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
     const given = [snapshot(target), snapshotOptions(options)] as const;
-    const [shape, features] = await this.runner.inTurn(() => encode(this.runnable, ...given), options);
+    const [shape, features] = await this.inTurn(() => encode(this.runnable, ...given), options);
     return new EncodedTarget(this, shape, features, () => runSteps(release(Object.values(features))));
   }
 
@@ -113,11 +122,13 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * @throws GlobalPercError when a file cannot be written.
    */
   async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
+    string(path, 'compileToFile: path');
     return writeModelFile(await this.compiled(shape, options), path);
   }
 
-  private compiled(shape: Shape, options: CallOptions): Promise<Graph> {
-    return this.runner.inTurn(() => this.drafted(shape, options), options);
+  private async compiled(shape: Shape, given: CallOptions): Promise<Graph> {
+    const options = snapshotOptions(given);
+    return this.inTurn(() => this.drafted(SHAPE(shape, 'compile: shape'), options), options);
   }
 
   private *drafted(shape: Shape, options: CallOptions): Steps<Graph> {

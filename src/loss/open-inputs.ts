@@ -1,19 +1,22 @@
 /** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
 import { GlobalPercError, listed, type TensorType } from '../graph/index.js';
 import { snapshot } from '../model/index.js';
+import { checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import type { CallOptions, OpenInput } from './description.js';
+import { openInputName } from './names.js';
+import { CALL } from './options.js';
 
 type Open = readonly OpenInput[] | undefined;
 
-/** Values of the inputs that are needed, by name. @throws GlobalPercError for one that is not given, not known, or does not fit. */
+/** Values of the inputs that are needed, by their names in programs. @throws GlobalPercError for one that is not given, not known, or does not fit. */
 export function openFeeds(open: Open, options: CallOptions): Record<string, HostTensor> {
   const given = givenTensors(open, options);
   return Object.fromEntries(
     needed(open).map((input) => {
       const tensor = given.get(input.name);
       if (tensor === undefined) throw input.missing();
-      return [input.name, tensor];
+      return [openInputName(input.name), tensor];
     }),
   );
 }
@@ -31,9 +34,9 @@ export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string,
   );
 }
 
-/** A call's options as they are now, with the tensors in them. */
+/** A call's options as they are now, with the tensors in them. @throws GlobalPercError on an unknown option. */
 export function snapshotOptions(options: CallOptions): CallOptions {
-  const { inputs } = options;
+  const { inputs } = checkOptions(options, CALL, 'options');
   if (inputs === undefined) return options;
   return {
     ...options,

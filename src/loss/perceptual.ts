@@ -8,6 +8,8 @@ import { GlobalPercConfig } from './config.js';
 import { type CallOptions, type Hook, sitesOf, withWeights } from './description.js';
 import { predictionFeatures } from './draft.js';
 import { Loss, type LossOptions } from './loss.js';
+import { snapshotOptions } from './open-inputs.js';
+import { SHAPE } from './options.js';
 import { PerceptualDescription } from './perceptual-description.js';
 
 /**
@@ -52,8 +54,9 @@ export class GlobalPercLoss extends Loss {
   }
 
   /** The hooks as they are for inputs of one shape `[B, C, H, W]`. Throws as `evaluate` does. */
-  hooksFor(shape: Shape, options: CallOptions = {}): Promise<Hook[]> {
-    return this.inTurn((session) => this.describedHooks(shape, session, options), options);
+  async hooksFor(shape: Shape, given: CallOptions = {}): Promise<Hook[]> {
+    const options = snapshotOptions(given);
+    return this.inTurn((session) => this.describedHooks(SHAPE(shape, 'hooksFor: shape'), session, options), options);
   }
 
   private *describedHooks(shape: Shape, session: SessionOptions, options: CallOptions): Steps<Hook[]> {

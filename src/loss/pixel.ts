@@ -1,14 +1,17 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
-import { GlobalPercError, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { type Checks, checkOptions, number, positive } from '../options/index.js';
 import { differentShapes, type LossDescription } from './description.js';
-import { l1Loss, mseLoss, type Reduction, smoothL1Loss } from './distances.js';
-import { Loss, type LossOptions } from './loss.js';
+import { l1Loss, mseLoss, REDUCTION, type Reduction, smoothL1Loss } from './distances.js';
+import { LOSS, Loss, type LossOptions } from './loss.js';
 
 /** Options of the elementwise losses. */
 export interface PixelLossOptions extends LossOptions {
   /** `'none'` is meaningful only inside another graph. Default `'mean'`. */
   readonly reduction?: Reduction;
 }
+
+export const PIXEL: Checks<PixelLossOptions> = { ...LOSS, reduction: REDUCTION };
 
 /** A loss of two tensors as they are. */
 export abstract class PixelLoss extends Loss {
@@ -29,7 +32,9 @@ export abstract class PixelLoss extends Loss {
     },
   };
 
-  constructor({ reduction = 'mean', ...options }: PixelLossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option or a value of the wrong type. */
+  constructor(given: PixelLossOptions = {}) {
+    const { reduction = 'mean', ...options } = checkOptions(given, PIXEL, new.target.name);
     super(options);
     this.reduction = reduction;
   }
@@ -68,6 +73,8 @@ export interface SmoothL1LossOptions extends PixelLossOptions {
   readonly beta?: number;
 }
 
+export const SMOOTH_L1: Checks<SmoothL1LossOptions> = { ...PIXEL, beta: number({ least: 0 }) };
+
 /**
  * d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y
  * (https://pytorch.org/docs/stable/generated/torch.nn.SmoothL1Loss.html)
@@ -75,7 +82,9 @@ export interface SmoothL1LossOptions extends PixelLossOptions {
 export class SmoothL1Loss extends PixelLoss {
   readonly beta: number;
 
-  constructor({ beta = 1, ...options }: SmoothL1LossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option, or when beta is negative. */
+  constructor(given: SmoothL1LossOptions = {}) {
+    const { beta = 1, ...options } = checkOptions(given, SMOOTH_L1, new.target.name);
     super(options);
     this.beta = beta;
   }
@@ -91,14 +100,16 @@ export interface HuberLossOptions extends PixelLossOptions {
   readonly delta?: number;
 }
 
+export const HUBER: Checks<HuberLossOptions> = { ...PIXEL, delta: positive };
+
 /** d²/2 where |d| < δ, δ·(|d| − δ/2) elsewhere, d = x − y (https://pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html) */
 export class HuberLoss extends PixelLoss {
   readonly delta: number;
 
-  /** @throws GlobalPercError when delta is not positive. */
-  constructor({ delta = 1, ...options }: HuberLossOptions = {}) {
+  /** @throws GlobalPercError on an unknown option, or when delta is not positive. */
+  constructor(given: HuberLossOptions = {}) {
+    const { delta = 1, ...options } = checkOptions(given, HUBER, new.target.name);
     super(options);
-    if (!(delta > 0)) throw new GlobalPercError(`HuberLoss: delta should be positive, got ${delta}`);
     this.delta = delta;
   }
 

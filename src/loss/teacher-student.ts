@@ -2,8 +2,9 @@
 import { GlobalPercError, sameShape, Tensor } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
+import { type Checks, checkOptions, refused } from '../options/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
-import { GlobalPercConfig } from './config.js';
+import { GlobalPercConfig, SELECTORS } from './config.js';
 import { weightCurve } from './curve.js';
 import {
   type Comparison,
@@ -15,7 +16,7 @@ import {
   weightedHooks,
 } from './description.js';
 import { CosineLoss, type Distance } from './distances.js';
-import { Loss, type LossOptions } from './loss.js';
+import { LOSS, Loss, type LossOptions } from './loss.js';
 import { perceptual } from './perceptual.js';
 import type { PerceptualDescription } from './perceptual-description.js';
 
@@ -27,6 +28,8 @@ export interface TeacherStudentOptions extends LossOptions {
 
 /** (1 − cos)² over the last dimension, mean. */
 const DISTANCE: Distance = new CosineLoss({ dim: -1 });
+
+const OPTIONS: Checks<TeacherStudentOptions> = { ...LOSS, studentModulesToHook: SELECTORS };
 
 /**
  * Σᵢ wᵢ · mean (1 − cos(Sᵢ, Tᵢ))² over the hooked activations S of the student and T of the teacher, cosines over the last
@@ -47,11 +50,16 @@ export class TeacherStudentLoss extends Loss {
     teacher: Model,
     student: object,
     config: GlobalPercConfig = new GlobalPercConfig(),
-    { studentModulesToHook = config.modulesToHook, ...options }: TeacherStudentOptions = {},
+    given: TeacherStudentOptions = {},
   ) {
+    const { studentModulesToHook, ...options } = checkOptions(given, OPTIONS, 'TeacherStudentLoss');
     super(options);
     this.config = config;
-    this.description = new Distillation(perceptual(teacher, config), student, studentModulesToHook);
+    const description = perceptual(teacher, config);
+    if (Object(student) !== student) {
+      throw refused('TeacherStudentLoss: student', 'the module that the Trainer trains', student);
+    }
+    this.description = new Distillation(description, student, studentModulesToHook ?? config.modulesToHook);
   }
 }
 

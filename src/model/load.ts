@@ -3,6 +3,17 @@ import { GlobalPercError } from '../graph/index.js';
 import { fetchHubModel, type HubModel, type HubProgress, parseHubId } from '../hub/index.js';
 import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
+import {
+  anything,
+  boolean,
+  type Checks,
+  callback,
+  checkOptions,
+  instanceOf,
+  recordOf,
+  refused,
+  string,
+} from '../options/index.js';
 import { platform } from '../runtime/index.js';
 import { requireFiniteWeights } from './finite-weights.js';
 import type { InputValue } from './inputs.js';
@@ -32,7 +43,19 @@ export interface LoadOptions {
   readonly inputs?: Readonly<Record<string, InputValue>>;
 }
 
-type Source = string | URL | Uint8Array | ArrayBuffer;
+/** The values of inputs are checked where the model's are known. */
+const LOAD: Checks<LoadOptions> = {
+  signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
+  onProgress: callback,
+  revision: string,
+  file: string,
+  trainable: boolean,
+  input: string,
+  inputs: recordOf<InputValue>(anything),
+};
+
+/** Where a model is read from. */
+export type ModelSource = string | URL | Uint8Array | ArrayBuffer;
 
 /**
  * Reads an ONNX model of float32 weights.
@@ -43,13 +66,21 @@ type Source = string | URL | Uint8Array | ArrayBuffer;
  * `HF_ENDPOINT`, `HF_TOKEN` and `HF_HOME` are honoured.
  * @param source Path or URL of an `.onnx` file (external data is looked for beside it), a repository, or a file's bytes.
  * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, when its
- * external data is missing, when it cannot be downloaded, or when its weights hold NaN or infinity.
+ * external data is missing, when it cannot be downloaded, when its weights hold NaN or infinity, and on an unknown option.
  */
-export function loadModel(source: Source, options: LoadOptions & { readonly trainable: true }): Promise<TrainableModel>;
-export function loadModel(source: Source, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
-export async function loadModel(source: Source, options: LoadOptions = {}): Promise<Model | TrainableModel> {
+export function loadModel(
+  source: ModelSource,
+  options: LoadOptions & { readonly trainable: true },
+): Promise<TrainableModel>;
+export function loadModel(source: ModelSource, options?: LoadOptions & { readonly trainable?: false }): Promise<Model>;
+export function loadModel(source: ModelSource, options: LoadOptions): Promise<Model | TrainableModel>;
+export async function loadModel(source: ModelSource, given: LoadOptions = {}): Promise<Model | TrainableModel> {
+  const options = checkOptions(given, LOAD, 'loadModel');
   const { signal, onProgress } = options;
   const inMemory = source instanceof Uint8Array || source instanceof ArrayBuffer;
+  if (!inMemory && !(source instanceof URL) && (typeof source !== 'string' || source === '')) {
+    throw refused('loadModel: source', "a file's path, URL or bytes, or a repository of the hub", source);
+  }
   signal?.throwIfAborted();
   const located: HubModel = inMemory ? { source: 'the model' } : await locate(String(source), options);
   const name = located.source;

@@ -1,5 +1,6 @@
 /** The module tree of an imported model, as Python's `print(model)` shows it. */
 import { sizeOf } from '../graph/index.js';
+import { listOf, matching } from '../options/index.js';
 import type { ModuleCall } from './types.js';
 import { BATCH_NORM, mergedIntoWeights, weightsOf } from './weights.js';
 
@@ -18,8 +19,23 @@ export interface ModuleTree {
   readonly merged?: string;
 }
 
+const requireCalls = listOf(
+  matching(
+    (value): value is ModuleCall => typeof Object(value).path === 'string' && Array.isArray(Object(value).nodes),
+    'a call of a module, as model.calls has them',
+  ),
+);
+
+const requireTree = listOf(
+  matching(
+    (value): value is ModuleTree => typeof Object(value).name === 'string' && Array.isArray(Object(value).children),
+    'a module of moduleTree(model.calls)',
+  ),
+);
+
 /** Builds the children of the root from its calls. */
 export function moduleTree(calls: readonly ModuleCall[], path = ''): ModuleTree[] {
+  requireCalls(calls, 'moduleTree');
   const prefix = path === '' ? '' : `${path}.`;
   const below = calls.filter((call) => call.path.startsWith(prefix) && call.path !== path);
   const names = [...new Set(below.map((call) => call.path.slice(prefix.length).split('.')[0] as string))];
@@ -42,6 +58,7 @@ export function moduleTree(calls: readonly ModuleCall[], path = ''): ModuleTree[
 
 /** Number of elements of the weights that some calls read, each counted once. */
 export function parametersOf(calls: readonly ModuleCall[]): number {
+  requireCalls(calls, 'parametersOf');
   const weights = weightsOf([...new Set(calls.flatMap(({ nodes }) => nodes))]);
   return weights.reduce((sum, { value }) => sum + sizeOf(value.constant?.shape ?? []), 0);
 }
@@ -52,7 +69,12 @@ function mergedInto({ folded, leaf, nodes }: ModuleCall): string | undefined {
 }
 
 /** Lines `(name): Class note`, children indented; `note` may add what is known of a module's calls. */
-export const formatTree = (tree: readonly ModuleTree[], note: (module: ModuleTree) => string, depth = 0): string[] => {
+export const formatTree = (
+  tree: readonly ModuleTree[],
+  note: (module: ModuleTree) => string = () => '',
+  depth = 0,
+): string[] => {
+  requireTree(tree, 'formatTree: tree');
   const indent = '  '.repeat(depth);
   return tree.flatMap((module, i) => [
     ...missingBefore(tree, i).map((line) => indent + line),

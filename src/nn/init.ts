@@ -2,9 +2,10 @@
  * Initial values of weights (https://pytorch.org/docs/stable/nn.init.html): each function fills a parameter in place and
  * returns it. The distributions are PyTorch's; the numbers come from a generator of its own, see `manualSeed`.
  */
-import { GlobalPercError, oneOf, type Shape, sizeOf } from '../graph/index.js';
+import { GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+import { type Checks, checkOptions, instanceOf, number, oneOf, positive } from '../options/index.js';
 import { Generator } from '../random/index.js';
-import type { Parameter } from './parameter.js';
+import { Parameter } from './parameter.js';
 
 let generator = new Generator(0);
 
@@ -28,9 +29,11 @@ const GAINS: Readonly<Record<Nonlinearity, (slope: number) => number>> = {
   selu: () => 3 / 4,
 };
 
+const knownNonlinearity = oneOf(...(Object.keys(GAINS) as Nonlinearity[]));
+
 /** How much an activation shrinks the deviation of what passes it; `slope` is that of leaky_relu, 0.01 by default. */
 export const calculateGain = (nonlinearity: Nonlinearity, slope = 0.01): number =>
-  GAINS[oneOf(nonlinearity, Object.keys(GAINS) as Nonlinearity[], 'nonlinearity')](slope);
+  GAINS[knownNonlinearity(nonlinearity, 'nonlinearity')](number()(slope, 'calculateGain: slope'));
 
 let lazy = false;
 
@@ -48,8 +51,14 @@ export function lazily<Result>(build: () => Result): Result {
   }
 }
 
+const isParameter = instanceOf(Parameter);
+
+/** Shape of what is to be filled. @throws GlobalPercError when it is no parameter. */
+const shapeOf = (parameter: Parameter): Shape => isParameter(parameter, 'nn.init: what is filled').shape;
+
 /** Sets every element to what `draw` gives, which takes its random numbers from `generator`. */
 function fill(parameter: Parameter, draw: () => number): Parameter {
+  shapeOf(parameter);
   if (lazy) {
     const own = new Generator(generator.integer(2 ** 32));
     parameter.initializeOnRead(() => fillFrom(own, parameter, draw));
@@ -64,16 +73,43 @@ function fillFrom(source: Generator, { data }: Parameter, draw: () => number): v
   generator = outer;
 }
 
-/** Uniform in [a, b), by default [0, 1). */
-export const uniform = (parameter: Parameter, { a = 0, b = 1 } = {}): Parameter =>
-  fill(parameter, () => a + (b - a) * generator.uniform());
+/** Options of uniform. */
+export interface UniformOptions {
+  /** Lower bound. Default 0. */
+  readonly a?: number;
+  /** Upper bound. Default 1. */
+  readonly b?: number;
+}
+
+const uniformChecks: Checks<UniformOptions> = { a: number(), b: number() };
+
+/** Uniform in [a, b). */
+export function uniform(parameter: Parameter, options: UniformOptions = {}): Parameter {
+  const { a = 0, b = 1 } = checkOptions(options, uniformChecks, 'uniform');
+  return fill(parameter, () => a + (b - a) * generator.uniform());
+}
+
+/** Options of normal. */
+export interface NormalOptions {
+  /** Default 0. */
+  readonly mean?: number;
+  /** Standard deviation. Default 1. */
+  readonly std?: number;
+}
+
+const normalChecks: Checks<NormalOptions> = { mean: number(), std: number({ least: 0 }) };
 
 /** Normal, by default with mean 0 and standard deviation 1. */
-export const normal = (parameter: Parameter, { mean = 0, std = 1 } = {}): Parameter =>
-  fill(parameter, () => mean + std * generator.normal());
+export function normal(parameter: Parameter, options: NormalOptions = {}): Parameter {
+  const { mean = 0, std = 1 } = checkOptions(options, normalChecks, 'normal');
+  return fill(parameter, () => mean + std * generator.normal());
+}
 
 /** One value everywhere. */
-export const constant = (parameter: Parameter, value: number): Parameter => fill(parameter, () => value);
+export function constant(parameter: Parameter, value: number): Parameter {
+  number()(value, 'constant: value');
+  return fill(parameter, () => value);
+}
 
 export const ones = (parameter: Parameter): Parameter => constant(parameter, 1);
 
@@ -98,18 +134,27 @@ export function fansOf(shape: Shape): Fans {
 const uniformOf = (parameter: Parameter, std: number): Parameter =>
   uniform(parameter, { a: -Math.sqrt(3) * std, b: Math.sqrt(3) * std });
 
-function xavierDeviation({ shape }: Parameter, gain: number): number {
-  const { fanIn, fanOut } = fansOf(shape);
+/** Options of the Xavier initialisations, and of orthogonal. */
+export interface GainOptions {
+  /** What the values are multiplied by; see calculateGain. Default 1. */
+  readonly gain?: number;
+}
+
+const gainChecks: Checks<GainOptions> = { gain: number() };
+
+function xavierDeviation(parameter: Parameter, options: GainOptions, name: string): number {
+  const { gain = 1 } = checkOptions(options, gainChecks, name);
+  const { fanIn, fanOut } = fansOf(shapeOf(parameter));
   return gain * Math.sqrt(2 / (fanIn + fanOut));
 }
 
-/** Uniform in ±gain·√(6/(fan_in + fan_out)). Default gain 1. */
-export const xavierUniform = (parameter: Parameter, { gain = 1 } = {}): Parameter =>
-  uniformOf(parameter, xavierDeviation(parameter, gain));
+/** Uniform in ±gain·√(6/(fan_in + fan_out)). */
+export const xavierUniform = (parameter: Parameter, options: GainOptions = {}): Parameter =>
+  uniformOf(parameter, xavierDeviation(parameter, options, 'xavierUniform'));
 
-/** Normal with deviation gain·√(2/(fan_in + fan_out)). Default gain 1. */
-export const xavierNormal = (parameter: Parameter, { gain = 1 } = {}): Parameter =>
-  normal(parameter, { std: xavierDeviation(parameter, gain) });
+/** Normal with deviation gain·√(2/(fan_in + fan_out)). */
+export const xavierNormal = (parameter: Parameter, options: GainOptions = {}): Parameter =>
+  normal(parameter, { std: xavierDeviation(parameter, options, 'xavierNormal') });
 
 /** Options of the Kaiming initialisations. */
 export interface KaimingOptions {
@@ -121,20 +166,25 @@ export interface KaimingOptions {
   readonly nonlinearity?: Nonlinearity;
 }
 
-function kaimingDeviation({ shape }: Parameter, options: KaimingOptions): number {
-  const { a = 0, mode = 'fan_in', nonlinearity = 'leaky_relu' } = options;
-  const { fanIn, fanOut } = fansOf(shape);
-  const fan = oneOf(mode, ['fan_in', 'fan_out'], 'mode') === 'fan_in' ? fanIn : fanOut;
-  return calculateGain(nonlinearity, a) / Math.sqrt(fan);
+const kaimingChecks: Checks<KaimingOptions> = {
+  a: number(),
+  mode: oneOf('fan_in', 'fan_out'),
+  nonlinearity: knownNonlinearity,
+};
+
+function kaimingDeviation(parameter: Parameter, options: KaimingOptions, name: string): number {
+  const { a = 0, mode = 'fan_in', nonlinearity = 'leaky_relu' } = checkOptions(options, kaimingChecks, name);
+  const { fanIn, fanOut } = fansOf(shapeOf(parameter));
+  return calculateGain(nonlinearity, a) / Math.sqrt(mode === 'fan_in' ? fanIn : fanOut);
 }
 
 /** Uniform in ±gain·√(3/fan). */
 export const kaimingUniform = (parameter: Parameter, options: KaimingOptions = {}): Parameter =>
-  uniformOf(parameter, kaimingDeviation(parameter, options));
+  uniformOf(parameter, kaimingDeviation(parameter, options, 'kaimingUniform'));
 
 /** Normal with deviation gain/√fan. */
 export const kaimingNormal = (parameter: Parameter, options: KaimingOptions = {}): Parameter =>
-  normal(parameter, { std: kaimingDeviation(parameter, options) });
+  normal(parameter, { std: kaimingDeviation(parameter, options, 'kaimingNormal') });
 
 /** Options of truncNormal. */
 export interface TruncNormalOptions {
@@ -147,15 +197,15 @@ export interface TruncNormalOptions {
   readonly b?: number;
 }
 
+const truncNormalChecks: Checks<TruncNormalOptions> = { mean: number(), std: positive, a: number(), b: number() };
+
 /**
  * Normal, with what falls outside [a, b] drawn again.
  * @throws GlobalPercError when [a, b] is empty or more than two deviations away from the mean.
  */
-export function truncNormal(
-  parameter: Parameter,
-  { mean = 0, std = 1, a = -2, b = 2 }: TruncNormalOptions = {},
-): Parameter {
-  if (!(a < b && std > 0 && mean >= a - 2 * std && mean <= b + 2 * std)) {
+export function truncNormal(parameter: Parameter, options: TruncNormalOptions = {}): Parameter {
+  const { mean = 0, std = 1, a = -2, b = 2 } = checkOptions(options, truncNormalChecks, 'truncNormal');
+  if (!(a < b && mean >= a - 2 * std && mean <= b + 2 * std)) {
     throw new GlobalPercError(`truncNormal: mean ${mean} and std ${std} do not go with the bounds ${a} and ${b}`);
   }
   const peak = (Math.min(Math.max(mean, a), b) - mean) / std;
@@ -178,8 +228,9 @@ export function truncNormal(
  * direction; dimensions from the second on count as columns (Saxe et al. 2013).
  * @throws GlobalPercError for a shape of less than two dimensions.
  */
-export function orthogonal(parameter: Parameter, { gain = 1 } = {}): Parameter {
-  const [rows, ...rest] = parameter.shape;
+export function orthogonal(parameter: Parameter, options: GainOptions = {}): Parameter {
+  const { gain = 1 } = checkOptions(options, gainChecks, 'orthogonal');
+  const [rows, ...rest] = shapeOf(parameter);
   const columns = sizeOf(rest);
   if (rows === undefined || rest.length === 0) {
     throw new GlobalPercError(`orthogonal: a weight of shape [${parameter.shape}] should have two dimensions or more`);

@@ -11,6 +11,7 @@ import {
 import { boolean, checkOptions } from '../options/index.js';
 import { converted, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
+import { printed } from './printed.js';
 import { Trace } from './trace.js';
 
 type Held = Parameter | Buffer;
@@ -90,9 +91,10 @@ export abstract class Module<Output extends Outputs = Tensor> {
 
   private called(inputs: readonly Tensor[]): Output {
     const [first] = inputs;
-    if (!(first instanceof Tensor)) {
+    const strange = inputs.find((input) => input !== undefined && !(input instanceof Tensor));
+    if (!(first instanceof Tensor) || strange !== undefined) {
       throw new GlobalPercError(
-        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${described(first)}; ` +
+        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${described(strange ?? first)}; ` +
           'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
       );
     }
@@ -258,6 +260,16 @@ export abstract class Module<Output extends Outputs = Tensor> {
   /** Names who keeps the weights from now on. */
   keepBy(keeper: WeightKeeper): void {
     this.keeper = keeper;
+  }
+
+  /** Its class and settings, and all below it, as PyTorch prints them: `Conv2d(inChannels=3, …)`. */
+  toString(): string {
+    return printed(this);
+  }
+
+  /** What `console.log` prints in Node. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 }
 

@@ -1,5 +1,26 @@
 /** What a module holds: weights that train, and buffers that do not. */
 import { bytesOf, type ConstantData, GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+import { integer, listOf, matching } from '../options/index.js';
+
+const shapeOf = listOf(integer(0));
+
+const numbers = matching(
+  (value): value is ArrayLike<number> => Array.isArray(value) || isTyped(value),
+  'a list of numbers or a typed array',
+);
+
+const isTyped = (value: unknown): boolean => ArrayBuffer.isView(value) && !(value instanceof DataView);
+
+const elements = matching(
+  (value): value is Float32Array | BigInt64Array => value instanceof Float32Array || value instanceof BigInt64Array,
+  'a Float32Array or a BigInt64Array',
+);
+
+/** @throws GlobalPercError when the number of elements does not fit the shape. */
+function requireSize(what: string, shape: Shape, length: number): void {
+  if (length === sizeOf(shape)) return;
+  throw new GlobalPercError(`${what} of shape [${shape}] needs ${sizeOf(shape)} elements, got ${length}`);
+}
 
 /** A weight of a module, float32 in row-major order (https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html). */
 export class Parameter {
@@ -12,11 +33,10 @@ export class Parameter {
 
   /** Zeros, or the given elements. @throws GlobalPercError when their number does not fit the shape. */
   constructor(shape: Shape, data?: ArrayLike<number>) {
-    if (data && data.length !== sizeOf(shape)) {
-      throw new GlobalPercError(`a parameter of shape [${shape}] needs ${sizeOf(shape)} elements, got ${data.length}`);
-    }
-    this.shape = [...shape];
-    if (data) this.elements = data instanceof Float32Array ? data : Float32Array.from(data);
+    this.shape = shapeOf(shape, 'Parameter: shape');
+    if (data === undefined) return;
+    requireSize('a parameter', shape, numbers(data, 'Parameter: data').length);
+    this.elements = data instanceof Float32Array ? data : Float32Array.from(data);
   }
 
   get data(): Float32Array {
@@ -44,9 +64,11 @@ export class Buffer {
   readonly shape: Shape;
   data: Float32Array | BigInt64Array;
 
+  /** @throws GlobalPercError when the elements have another type, or their number does not fit the shape. */
   constructor(shape: Shape, data: Float32Array | BigInt64Array) {
-    this.shape = [...shape];
-    this.data = data;
+    this.shape = shapeOf(shape, 'Buffer: shape');
+    this.data = elements(data, 'Buffer: data');
+    requireSize('a buffer', shape, data.length);
     this.dtype = data instanceof Float32Array ? 'float32' : 'int64';
   }
 }

@@ -1,19 +1,48 @@
 /** What layers are given: sizes per axis, and inputs of a certain shape. */
 import { GlobalPercError, type Shape, type Tensor } from '../graph/index.js';
+import { type Check, number, refused } from '../options/index.js';
 
 /** One number for all spatial axes, or one per axis. */
 export type PerAxis = number | readonly number[];
 
-/** @throws GlobalPercError unless there is one integer, or one per axis, all of at least `least`. */
-export function perAxis(value: PerAxis, axes: number, what: string, least = 1): readonly number[] {
-  const values = typeof value === 'number' ? Array.from({ length: axes }, () => value) : value;
-  if (values.length === axes && values.every((size) => Number.isInteger(size) && size >= least)) return values;
-  const wanted = axes === 1 ? 'an integer' : `an integer or ${axes} of them`;
-  throw new GlobalPercError(`${what} should be ${wanted}, not below ${least}, got ${JSON.stringify(value)}`);
-}
+/** One integer for all axes, or one per axis, from `least` on; given back as one per axis. */
+export const perAxis =
+  (axes: number, least = 1): Check<readonly number[]> =>
+  (value, where) => {
+    const values = typeof value === 'number' ? Array.from({ length: axes }, () => value) : value;
+    const fits = Array.isArray(values) && values.length === axes;
+    if (fits && values.every((size) => Number.isInteger(size) && size >= least)) return [...values];
+    const wanted = least === Number.NEGATIVE_INFINITY ? 'an integer' : `an integer from ${least} on`;
+    throw refused(where, axes === 1 ? wanted : `${wanted}, or ${axes} of them`, value);
+  };
 
-/** @throws GlobalPercError unless the number is an integer of at least 1. */
-export const requireCount = (value: number, what: string): number => perAxis(value, 1, what)[0] as number;
+/** Size of the spatial axes of an adaptive pool's output, for all or one per axis; null keeps the input's. */
+export type AdaptiveSize = number | null | readonly (number | null)[];
+
+/** One size per axis or one for all, from 1 on; null keeps the input's. */
+export const sizesOrNull =
+  (axes: number): Check<readonly (number | null)[]> =>
+  (value, where) => {
+    const values = Array.isArray(value) ? value : Array.from({ length: axes }, () => value);
+    const fits =
+      values.length === axes && values.every((size) => size === null || (Number.isInteger(size) && size > 0));
+    if (fits) return [...values];
+    throw refused(where, `an integer from 1 on or null${axes === 1 ? '' : `, or ${axes} of them`}`, value);
+  };
+
+/** What passes the check, or null. */
+export const orNull =
+  <T>(check: Check<T>): Check<T | null> =>
+  (value, where) =>
+    value === null ? null : check(value, where);
+
+export const probability: Check<number> = number({ least: 0, most: 1 });
+
+/** @throws GlobalPercError unless `parts` divides each count. @param what the counts in words, e.g. `4 channels`. */
+export function requireDivisor(where: string, parts: number, name: string, what: string, ...counts: number[]): void {
+  if (counts.every((count) => count % parts === 0)) return;
+  throw new GlobalPercError(`${where}: ${parts} ${name} do not divide ${what}`, { code: 'invalid-option' });
+}
 
 /** A shape in words: numbers must agree, names stand for any size, `…` for any number of axes. */
 type ShapePattern = readonly (number | string)[];
@@ -55,4 +84,21 @@ export function requireMultiples(className: string, x: Tensor, step: number): vo
   throw new GlobalPercError(
     `${className}: sides should be multiples of ${step}, got [${x.shape}]; the nearest are ${nearest.join(' × ')}`,
   );
+}
+
+/** A row by its number, negative ones counted from the end. @throws GlobalPercError when there is no such row. */
+export function rowOf(where: string, index: number, rows: number): number {
+  const row = index < 0 ? index + rows : index;
+  if (Number.isInteger(row) && row >= 0 && row < rows) return row;
+  throw new GlobalPercError(`${where} ${index} is none of ${rows} rows`, { code: 'invalid-option' });
+}
+
+/**
+ * A reshape that copies the first `kept` dimensions, whatever they are: a file that is exported then takes any batch. The
+ * rest is sizes, one of which may be −1. Gives x itself when that has the shape already.
+ */
+export function reshapeBehind(x: Tensor, kept: number, rest: Shape): Tensor {
+  const own = x.shape.slice(kept);
+  if (own.length === rest.length && rest.every((size, i) => size === -1 || size === own[i])) return x;
+  return x.graph.emit('Reshape', [x, x.graph.ints([...new Array<number>(kept).fill(0), ...rest])])[0] as Tensor;
 }

@@ -3,8 +3,16 @@
  * become, and which modules were called.
  */
 import { GlobalPercError, type Graph, type Node, Tensor, type Value } from '../graph/index.js';
-import type { AnyModule } from './module.js';
 import { Buffer, constantOfHeld, type Parameter } from './parameter.js';
+
+/** What a trace must know of a module. */
+export interface Traced {
+  readonly className: string;
+  children(): readonly Traced[];
+  /** It and all below it by path. */
+  namedModules(): Iterable<[string, Traced]>;
+  namedState(): Iterable<[string, Parameter | Buffer]>;
+}
 
 /** One call of a module while it was traced; the student's counterpart of a call found in an imported model. */
 export interface TracedCall {
@@ -37,14 +45,14 @@ export class Trace {
   readonly updates = new Map<Buffer, Tensor>();
   private readonly bind: Bind;
   private readonly bound = new Map<Parameter | Buffer, Tensor>();
-  private readonly paths: ReadonlyMap<AnyModule | Parameter | Buffer, string>;
+  private readonly paths: ReadonlyMap<Traced | Parameter | Buffer, string>;
   /** The modules whose `forward` runs, innermost last. */
-  private readonly stack: AnyModule[] = [];
+  private readonly stack: Traced[] = [];
 
-  constructor(graph: Graph, root: AnyModule, bind: Bind = asConstants) {
+  constructor(graph: Graph, root: Traced, bind: Bind = asConstants) {
     this.graph = graph;
     this.bind = bind;
-    this.paths = new Map<AnyModule | Parameter | Buffer, string>([
+    this.paths = new Map<Traced | Parameter | Buffer, string>([
       ...Array.from(root.namedModules(), ([path, module]) => [module, path] as const),
       ...Array.from(root.namedState(), ([path, held]) => [held, path] as const),
     ]);
@@ -55,7 +63,7 @@ export class Trace {
    * The trace of a graph that a module belongs to; one of its own, with constant weights, for a module that no other calls.
    * @throws GlobalPercError for a module that another calls without having it among its fields.
    */
-  static of(graph: Graph, module: AnyModule): Trace {
+  static of(graph: Graph, module: Traced): Trace {
     const traces = Trace.running.get(graph) ?? [];
     const known = traces.find((trace) => trace.paths.has(module));
     if (known) return known;
@@ -76,12 +84,12 @@ export class Trace {
   }
 
   /** Dotted path of a module, weight or buffer; `''` for the traced module and for what is not part of it. */
-  pathOf(part: AnyModule | Parameter | Buffer): string {
+  pathOf(part: Traced | Parameter | Buffer): string {
     return this.paths.get(part) ?? '';
   }
 
   /** Runs a module's `forward` as a call of that module. */
-  call<Result>(module: AnyModule, forward: () => Result): Result {
+  call<Result>(module: Traced, forward: () => Result): Result {
     const path = this.pathOf(module);
     const { graph } = this;
     const [outer, first] = [graph.scope, graph.nodes.length];
@@ -97,7 +105,7 @@ export class Trace {
     }
   }
 
-  private record(module: AnyModule, path: string, output: unknown, nodes: readonly Node[]): void {
+  private record(module: Traced, path: string, output: unknown, nodes: readonly Node[]): void {
     if (!(output instanceof Tensor)) return;
     const call = this.calls.filter((other) => other.path === path).length;
     const leaf = module.children().length === 0;
@@ -105,7 +113,7 @@ export class Trace {
   }
 }
 
-function unregistered(what: string, caller: AnyModule | undefined): GlobalPercError {
+function unregistered(what: string, caller: Traced | undefined): GlobalPercError {
   const list = what === 'Parameter' || what === 'Buffer' ? 'ParameterList' : 'ModuleList';
   return new GlobalPercError(
     `${caller?.className ?? 'a module'} uses a ${what} that is not among its fields, so it would neither train nor be saved: ` +

@@ -3,10 +3,10 @@
  * knows of versions. The changes are those listed per operator at https://onnx.ai/onnx/operators/.
  */
 import {
+  type Body,
   byteLengthOf,
   constantOf,
   GlobalPercError,
-  type Graph,
   int,
   ints,
   numbersOf,
@@ -79,7 +79,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
  * Rewrites, in place, all nodes of the standard domain.
  * @throws GlobalPercError when the operator set is too old, or a node relies on something no newer one has.
  */
-export function normalizeOpset(graph: Graph, opset: number, source = 'the model'): void {
+export function normalizeOpset(graph: Body, opset: number, source = 'the model'): void {
   if (opset < OLDEST) {
     throw new GlobalPercError(
       `${source}: opset ${opset} is too old, ${OLDEST} or later is needed; export it again or use onnx.version_converter`,
@@ -161,6 +161,11 @@ function flattened(draft: Draft): void {
   draft.append('Reshape', [shape]);
 }
 
+/** Before 10 there were no dilations. */
+function undilated(draft: Draft): void {
+  draft.attributes.dilations = ints((draft.read.ints('kernel_shape') ?? []).map(() => 1));
+}
+
 /** ONNX Runtime knows no layout 1, [batch, steps, …] with states [batch, directions, …]: transposed on both sides. */
 function batchFirst(draft: Draft): void {
   const layout = draft.read.int('layout', 0);
@@ -177,11 +182,6 @@ function batchFirst(draft: Draft): void {
 /** Before 16, places were not moved by half a pixel. */
 function roiAlign(draft: Draft): void {
   draft.attributes.coordinate_transformation_mode = string('output_half_pixel');
-}
-
-/** Before 10 there were no dilations. */
-function undilated(draft: Draft): void {
-  draft.attributes.dilations = ints((draft.read.ints('kernel_shape') ?? []).map(() => 1));
 }
 
 function pad(draft: Draft): void {

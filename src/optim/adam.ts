@@ -1,12 +1,14 @@
 /** Adam (Kingma and Ba 2015, arXiv:1412.6980) and AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101). */
-import { GlobalPercError, type Tensor } from '../graph/index.js';
+import type { Tensor } from '../graph/index.js';
+import { type Checks, checkOptions, number, pairOf } from '../options/index.js';
 import {
+  COMMON,
   type CommonOptions,
-  notNegative,
   Optimizer,
   type OptimizerOptions,
   type Update,
   type Updated,
+  withCommon,
 } from './optimizer.js';
 
 /** Options of Adam and AdamW by PyTorch's names. */
@@ -16,9 +18,13 @@ export interface AdamOptions extends OptimizerOptions {
   readonly eps: number;
 }
 
-type Given = Partial<AdamOptions> & CommonOptions<AdamOptions>;
+export const ADAM_OPTIONS: Checks<AdamOptions> = {
+  ...COMMON,
+  betas: pairOf(number({ least: 0, below: 1 })),
+  eps: number({ least: 0 }),
+};
 
-const DEFAULTS = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8 } as const;
+const DEFAULTS: AdamOptions = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 };
 
 /**
  * g ← g + λθ;  m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g²;  θ ← θ − γ/(1 − β₁ᵗ) · m/(√v/√(1 − β₂ᵗ) + ε)
@@ -26,17 +32,13 @@ const DEFAULTS = { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8 } as const;
  * (https://pytorch.org/docs/stable/generated/torch.optim.Adam.html).
  */
 export class Adam extends Optimizer<AdamOptions> {
+  static readonly className: string = 'Adam';
   readonly stateNames = ['exp_avg', 'exp_avg_sq'];
 
-  /** @throws GlobalPercError on a negative option, or betas outside [0, 1). */
-  constructor({ schedule, groups, ...given }: Given = {}) {
-    super({ ...DEFAULTS, weightDecay: 0, ...given }, { ...(schedule && { schedule }), ...(groups && { groups }) });
-    for (const { betas = DEFAULTS.betas, eps = DEFAULTS.eps } of [this.options, ...this.groups]) {
-      if (!betas.every((beta) => beta >= 0 && beta < 1) || betas.length !== 2) {
-        throw new GlobalPercError(`${this.constructor.name}: betas should be two numbers in [0, 1), got [${betas}]`);
-      }
-      notNegative(eps, `${this.constructor.name}: eps`);
-    }
+  /** @throws GlobalPercError on an unknown or negative option, or betas outside [0, 1). */
+  constructor(given: Partial<AdamOptions> & CommonOptions<AdamOptions> = {}) {
+    const { schedule, groups, ...options } = checkOptions(given, withCommon(ADAM_OPTIONS), new.target.className);
+    super({ ...DEFAULTS, ...options }, { ...(schedule && { schedule }), ...(groups && { groups }) });
   }
 
   override update({ parameter, gradient, ...context }: Update<AdamOptions>): Updated {
@@ -51,8 +53,10 @@ export class Adam extends Optimizer<AdamOptions> {
  * (https://pytorch.org/docs/stable/generated/torch.optim.AdamW.html).
  */
 export class AdamW extends Adam {
-  constructor({ weightDecay = 1e-2, ...options }: Given = {}) {
-    super({ weightDecay, ...options });
+  static override readonly className = 'AdamW';
+  /** @throws GlobalPercError as Adam does. */
+  constructor(given: Partial<AdamOptions> & CommonOptions<AdamOptions> = {}) {
+    super({ weightDecay: 1e-2, ...checkOptions(given, withCommon(ADAM_OPTIONS), new.target.className) });
   }
 
   override update({ parameter, lr, ...context }: Update<AdamOptions>): Updated {

@@ -1,6 +1,7 @@
 /** What an optimiser is: a rule that takes a parameter, its gradient and its state to the next ones, as a graph. */
 import { GlobalPercError, listed, type Tensor } from '../graph/index.js';
-import { ConstantLR, type LRScheduler } from './schedule.js';
+import { type Check, type Checks, checkOptions, listOf, number, regExp, required } from '../options/index.js';
+import { ConstantLR, isScheduler, type LRScheduler } from './schedule.js';
 
 /** Options all optimisers take. */
 export interface OptimizerOptions {
@@ -46,6 +47,19 @@ export interface ParameterOptions<Options> {
   readonly lr: Tensor;
 }
 
+/** Checks of the options that all optimisers take. */
+export const COMMON: Checks<OptimizerOptions> = { lr: number({ least: 0 }), weightDecay: number({ least: 0 }) };
+
+/** Checks of all that an optimiser's constructor takes. @param own of its own options. @param schedule of the schedule. */
+export function withCommon<Options>(
+  own: Checks<Options>,
+  schedule: Check<LRScheduler> = isScheduler,
+): Checks<Partial<Options> & CommonOptions<Options>> {
+  const group = { ...own, parameters: required(regExp) } as unknown as Checks<ParameterGroup<Options>>;
+  const groups = listOf((value, where) => checkOptions(value, group, where));
+  return { ...own, schedule, groups } as Checks<Partial<Options> & CommonOptions<Options>>;
+}
+
 export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOptions> {
   readonly options: Options;
   readonly schedule: LRScheduler;
@@ -53,15 +67,20 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
   /** PyTorch's names of what is kept for each parameter, in its shape. */
   abstract readonly stateNames: readonly string[];
 
-  /** @throws GlobalPercError when a learning rate or weight decay is negative or not finite. */
+  /** @throws GlobalPercError when a learning rate or weight decay is negative or not finite, or a group has no pattern. */
   protected constructor(options: Options, { schedule = new ConstantLR(), groups = [] }: CommonOptions<Options>) {
     this.options = options;
     this.schedule = schedule;
     this.groups = groups;
-    for (const group of [options, ...groups]) {
-      notNegative(group.lr ?? 0, `${this.constructor.name}: lr`);
-      notNegative(group.weightDecay ?? 0, `${this.constructor.name}: weightDecay`);
-    }
+    const name = this.className;
+    for (const { lr, weightDecay } of this.variants()) checkOptions({ lr, weightDecay }, COMMON, name);
+    for (const { parameters } of groups) regExp(parameters, `${name}: the parameters of a group`);
+  }
+
+  /** Name of the class, as checkpoints have it; survives minification for the optimisers of this library. */
+  get className(): string {
+    const own = this.constructor as { className?: string };
+    return (Object.hasOwn(own, 'className') && own.className) || this.constructor.name;
   }
 
   /** The rule. */
@@ -79,13 +98,13 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     const idle = this.groups.find(({ parameters }) => !paths.some((path) => path.search(parameters) >= 0));
     if (idle === undefined) return;
     throw new GlobalPercError(
-      `${this.constructor.name}: the group ${idle.parameters} matches no trainable parameter; there are ${listed(paths)}`,
+      `${this.className}: the group ${idle.parameters} matches no trainable parameter; there are ${listed(paths)}`,
+      { code: 'invalid-option' },
     );
   }
-}
 
-/** @throws GlobalPercError when the value is negative or not finite. */
-export function notNegative(value: number, what: string): number {
-  if (Number.isFinite(value) && value >= 0) return value;
-  throw new GlobalPercError(`${what} should be a number from 0 on, got ${value}`);
+  /** The options as they hold for some parameters: the optimiser's own, and those of each group. */
+  protected variants(): readonly Options[] {
+    return [this.options, ...this.groups.map((group) => ({ ...this.options, ...group }))];
+  }
 }

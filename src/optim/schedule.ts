@@ -3,6 +3,16 @@
  * A schedule advances once per optimiser step.
  */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
+import {
+  type Check,
+  type Checks,
+  checkOptions,
+  count,
+  listOf,
+  number,
+  required,
+  withMethods,
+} from '../options/index.js';
 
 /** The learning rate at each step. */
 export interface LRScheduler {
@@ -25,14 +35,17 @@ export interface StepLROptions {
   readonly gamma?: number;
 }
 
+export const STEP: Checks<StepLROptions> = { stepSize: required(count), gamma: number({ least: 0 }) };
+
 /** base·γ^⌊t/stepSize⌋ (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html) */
 export class StepLR implements LRScheduler {
   readonly stepSize: number;
   readonly gamma: number;
 
-  /** @throws GlobalPercError when stepSize is not a positive integer. */
-  constructor({ stepSize, gamma = 0.1 }: StepLROptions) {
-    this.stepSize = positiveInteger(stepSize, 'StepLR: stepSize');
+  /** @throws GlobalPercError on an unknown option, when stepSize is not a positive integer or gamma negative. */
+  constructor(options: StepLROptions) {
+    const { stepSize, gamma = 0.1 } = checkOptions(options, STEP, 'StepLR');
+    this.stepSize = stepSize;
     this.gamma = gamma;
   }
 
@@ -44,13 +57,19 @@ export class StepLR implements LRScheduler {
 
 /** Options of LinearLR. */
 export interface LinearLROptions {
-  /** Factor at the first step. Default 1/3. */
+  /** Factor at the first step, above 0 and up to 1. Default 1/3. */
   readonly startFactor?: number;
-  /** Factor from step totalIters on. Default 1. */
+  /** Factor from step totalIters on, from 0 to 1. Default 1. */
   readonly endFactor?: number;
   /** Default 5. */
   readonly totalIters?: number;
 }
+
+export const LINEAR: Checks<LinearLROptions> = {
+  startFactor: number({ above: 0, most: 1 }),
+  endFactor: number({ least: 0, most: 1 }),
+  totalIters: count,
+};
 
 /** base·(start + (end − start)·min(t, n)/n): a warm-up (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.LinearLR.html) */
 export class LinearLR implements LRScheduler {
@@ -58,11 +77,12 @@ export class LinearLR implements LRScheduler {
   readonly endFactor: number;
   readonly totalIters: number;
 
-  /** @throws GlobalPercError when totalIters is not a positive integer. */
-  constructor({ startFactor = 1 / 3, endFactor = 1, totalIters = 5 }: LinearLROptions = {}) {
+  /** @throws GlobalPercError on an unknown option, or one out of range. */
+  constructor(options: LinearLROptions = {}) {
+    const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = checkOptions(options, LINEAR, 'LinearLR');
     this.startFactor = startFactor;
     this.endFactor = endFactor;
-    this.totalIters = positiveInteger(totalIters, 'LinearLR: totalIters');
+    this.totalIters = totalIters;
   }
 
   rate(base: number, step: Tensor): Tensor {
@@ -82,20 +102,25 @@ export interface CosineAnnealingLROptions {
   readonly etaMin?: number;
 }
 
+export const COSINE: Checks<CosineAnnealingLROptions> = { tMax: required(count), etaMin: number({ least: 0 }) };
+
 /** η + (base − η)·(1 + cos(πt/T))/2 (https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.CosineAnnealingLR.html) */
 export class CosineAnnealingLR implements LRScheduler {
   readonly tMax: number;
   readonly etaMin: number;
 
-  /** @throws GlobalPercError when tMax is not a positive integer. */
-  constructor({ tMax, etaMin = 0 }: CosineAnnealingLROptions) {
-    this.tMax = positiveInteger(tMax, 'CosineAnnealingLR: tMax');
+  /** @throws GlobalPercError on an unknown option, when tMax is not a positive integer or etaMin negative. */
+  constructor(options: CosineAnnealingLROptions) {
+    const { tMax, etaMin = 0 } = checkOptions(options, COSINE, 'CosineAnnealingLR');
+    this.tMax = tMax;
     this.etaMin = etaMin;
   }
 
   rate(base: number, step: Tensor): Tensor {
-    // ONNX Runtime has no cosine of float64; one of float32 is exact enough after the division in float64.
+    // ONNX Runtime has no cosine of float64; one of float32 is exact enough for an angle within one turn.
+    const turn = 2 * this.tMax;
     const cosine = step
+      .sub(step.div(turn).floor().mul(turn))
       .mul(Math.PI / this.tMax)
       .cast('float32')
       .cos()
@@ -119,14 +144,14 @@ export class SequentialLR implements LRScheduler {
 
   /** @throws GlobalPercError unless there is one milestone between every two schedules, in ascending order. */
   constructor(schedulers: readonly LRScheduler[], milestones: readonly number[]) {
+    this.schedulers = listOf(isScheduler)(schedulers, 'SequentialLR: schedulers');
+    this.milestones = listOf(count)(milestones, 'SequentialLR: milestones');
     const ascending = milestones.every((milestone, i) => milestone > (milestones[i - 1] ?? 0));
-    if (schedulers.length !== milestones.length + 1 || !ascending) {
-      throw new GlobalPercError(
-        `SequentialLR: ${schedulers.length} schedulers need ${schedulers.length - 1} ascending milestones, got [${milestones}]`,
-      );
-    }
-    this.schedulers = schedulers;
-    this.milestones = milestones;
+    if (schedulers.length === milestones.length + 1 && ascending) return;
+    throw new GlobalPercError(
+      `SequentialLR: ${schedulers.length} schedulers need ${schedulers.length - 1} ascending milestones, got [${milestones}]`,
+      { code: 'invalid-option' },
+    );
   }
 
   rate(base: number, step: Tensor): Tensor {
@@ -138,7 +163,8 @@ export class SequentialLR implements LRScheduler {
   }
 }
 
-function positiveInteger(value: number, what: string): number {
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new GlobalPercError(`${what} should be a positive integer, got ${value}`);
-}
+/** Checks a schedule, which may be a user's own. */
+export const isScheduler: Check<LRScheduler> = withMethods(
+  'a schedule such as new optim.lrScheduler.StepLR({ stepSize: 30 })',
+  'rate',
+);

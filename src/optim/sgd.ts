@@ -1,12 +1,14 @@
 /** Stochastic gradient descent (https://pytorch.org/docs/stable/generated/torch.optim.SGD.html). */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
+import { boolean, type Checks, checkOptions, number } from '../options/index.js';
 import {
+  COMMON,
   type CommonOptions,
-  notNegative,
   Optimizer,
   type OptimizerOptions,
   type Update,
   type Updated,
+  withCommon,
 } from './optimizer.js';
 
 /** Options of SGD by PyTorch's names. */
@@ -16,29 +18,32 @@ export interface SGDOptions extends OptimizerOptions {
   readonly nesterov: boolean;
 }
 
+export const SGD_OPTIONS: Checks<SGDOptions> = {
+  ...COMMON,
+  momentum: number({ least: 0 }),
+  dampening: number(),
+  nesterov: boolean,
+};
+
+const DEFAULTS: SGDOptions = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false };
+
 /**
  * g ← g + λθ;  b ← μb + (1 − τ)g, b ← g at the first step;  g ← g + μb (Nesterov) or b;  θ ← θ − γg
  * with learning rate γ (default 10⁻³), momentum μ, dampening τ, weight decay λ (each 0 by default).
  */
 export class SGD extends Optimizer<SGDOptions> {
+  static readonly className: string = 'SGD';
   readonly stateNames: readonly string[];
 
-  /** @throws GlobalPercError on a negative option, or Nesterov without momentum or with dampening. */
-  constructor({
-    lr = 1e-3,
-    momentum = 0,
-    dampening = 0,
-    weightDecay = 0,
-    nesterov = false,
-    ...common
-  }: Partial<SGDOptions> & CommonOptions<SGDOptions> = {}) {
-    super({ lr, momentum, dampening, weightDecay, nesterov }, common);
-    notNegative(momentum, 'SGD: momentum');
-    if (nesterov && (momentum === 0 || dampening !== 0)) {
-      throw new GlobalPercError('SGD: Nesterov needs a momentum and no dampening');
+  /** @throws GlobalPercError on an unknown or negative option, or Nesterov without momentum or with dampening. */
+  constructor(given: Partial<SGDOptions> & CommonOptions<SGDOptions> = {}) {
+    const { schedule, groups, ...options } = checkOptions(given, withCommon(SGD_OPTIONS), new.target.className);
+    super({ ...DEFAULTS, ...options }, { ...(schedule && { schedule }), ...(groups && { groups }) });
+    const variants = this.variants();
+    if (variants.some(({ nesterov, momentum, dampening }) => nesterov && (momentum === 0 || dampening !== 0))) {
+      throw new GlobalPercError('SGD: Nesterov needs a momentum and no dampening', { code: 'invalid-option' });
     }
-    const hasMomentum = momentum !== 0 || this.groups.some((group) => group.momentum);
-    this.stateNames = hasMomentum ? ['momentum_buffer'] : [];
+    this.stateNames = variants.some(({ momentum }) => momentum !== 0) ? ['momentum_buffer'] : [];
   }
 
   override update({ parameter, gradient, state, step, lr, options }: Update<SGDOptions>): Updated {

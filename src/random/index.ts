@@ -3,6 +3,8 @@
  * repeated without replaying those before it.
  */
 
+import { GlobalPercError } from '../graph/errors.js';
+
 /** Multiplier of the MurmurHash3 finaliser's first round. */
 const MIX = 0x85ebca6b;
 
@@ -13,8 +15,11 @@ export class Generator {
   private c: number;
   private counter = 1;
 
-  /** The same names give the same numbers; different names give independent ones. */
+  /** The same names give the same numbers; different names give independent ones. @throws GlobalPercError on other than integers. */
   constructor(...names: readonly number[]) {
+    if (!names.every(Number.isSafeInteger)) {
+      throw new GlobalPercError(`Generator: names should be integers, got ${names.map(String).join(', ')}`);
+    }
     [this.a, this.b, this.c] = [0x9e3779b9, 0x243f6a88, 0xb7e15162];
     for (const name of [names.length, ...names]) {
       this.a = Math.imul(this.a ^ (name | 0), MIX);

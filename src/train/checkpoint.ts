@@ -2,6 +2,7 @@
 import { formatSafetensors, parseSafetensors } from '../data/safetensors.js';
 import { differences, GlobalPercError } from '../graph/index.js';
 import type { StateDict } from '../nn/index.js';
+import { type Checks, checkOptions, count, integer, required, string } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { weightName } from './state.js';
 
@@ -15,20 +16,42 @@ export interface Snapshot {
   /** Everything carried from step to step, by name. */
   readonly carried: ReadonlyMap<string, HostTensor>;
   readonly steps: number;
-  readonly seed: number;
+  readonly run: Run;
 }
+
+/** What a run must have in common with the checkpoint it goes on from. Rates, schedules and limits may be others. */
+export interface Run {
+  readonly seed: number;
+  /** The optimiser's class. */
+  readonly optimizer: string;
+  readonly accumulate: number;
+}
+
+/** What `trainer.json` holds. */
+interface Rest extends Run {
+  readonly format: number;
+  readonly steps: number;
+}
+
+const REST_CHECKS: Checks<Rest> = {
+  format: required(integer()),
+  steps: required(integer(0)),
+  seed: required(integer()),
+  optimizer: required(string),
+  accumulate: required(count),
+};
 
 const WEIGHTS = 'model.safetensors';
 const CARRIED = 'optimizer.safetensors';
 const REST = 'trainer.json';
-const FORMAT = 1;
+const FORMAT = 2;
 
-export function formatCheckpoint({ weights, carried, steps, seed }: Snapshot): Checkpoint {
+export function formatCheckpoint({ weights, carried, steps, run }: Snapshot): Checkpoint {
   const others = [...carried].filter(([name]) => !name.startsWith(weightName('')));
   const state = Object.fromEntries(
     others.map(([name, { dtype, dims, data }]) => [name, { dtype, dims, data: data as Float32Array }]),
   );
-  const rest = JSON.stringify({ format: FORMAT, steps, seed }, undefined, 2);
+  const rest = JSON.stringify({ format: FORMAT, steps, ...run } satisfies Rest, undefined, 2);
   return {
     [WEIGHTS]: formatSafetensors(weights),
     [CARRIED]: formatSafetensors(state),
@@ -38,43 +61,66 @@ export function formatCheckpoint({ weights, carried, steps, seed }: Snapshot): C
 
 /**
  * @param expected what the trainer carries.
- * @throws GlobalPercError when a file is missing or damaged, or keys or shapes differ from the expected ones.
+ * @param run the trainer's own.
+ * @throws GlobalPercError when a file is missing or damaged, it is of another run, or keys or shapes differ from the
+ * expected ones.
  */
 export function parseCheckpoint(
   files: Checkpoint,
   expected: ReadonlyMap<string, HostTensor>,
+  run: Run,
   source: string,
 ): Snapshot {
   const file = (name: string): Uint8Array => {
     const bytes = files[name];
-    if (bytes === undefined) throw new GlobalPercError(`${source}: the checkpoint has no ${name}`);
+    if (bytes === undefined) {
+      throw new GlobalPercError(`${source}: the checkpoint has no ${name}`, { code: 'invalid-file' });
+    }
     return bytes;
   };
-  const { steps, seed } = parseRest(file(REST), source);
+  const { steps, ...found } = parseRest(file(REST), source);
+  requireSameRun(found, run, source);
   const weights = Object.fromEntries(parseSafetensors(file(WEIGHTS), `${source}/${WEIGHTS}`).tensors) as StateDict;
-  const found = new Map<string, HostTensor>(parseSafetensors(file(CARRIED), `${source}/${CARRIED}`).tensors);
+  const carried = new Map<string, HostTensor>(parseSafetensors(file(CARRIED), `${source}/${CARRIED}`).tensors);
   for (const [path, tensor] of Object.entries(weights)) {
-    if (expected.has(weightName(path))) found.set(weightName(path), tensor);
+    if (expected.has(weightName(path))) carried.set(weightName(path), tensor);
   }
-  const complaints = differences(shapesOf(found), shapesOf(expected), 'this trainer');
+  const complaints = differences(shapesOf(carried), shapesOf(expected), 'this trainer');
   if (complaints !== '') {
-    throw new GlobalPercError(`${source} is a checkpoint of another model or optimiser; ${complaints}`);
+    throw new GlobalPercError(`${source} is a checkpoint of another model or optimiser; ${complaints}`, {
+      code: 'invalid-file',
+    });
   }
-  return { weights, carried: found, steps, seed };
+  return { weights, carried, steps, run };
+}
+
+/** @throws GlobalPercError naming the first thing that differs. */
+function requireSameRun(found: Run, run: Run, source: string): void {
+  for (const key of ['optimizer', 'seed', 'accumulate'] as const) {
+    if (found[key] === run[key]) continue;
+    throw new GlobalPercError(
+      `${source} was made with ${key} ${found[key]}, this trainer has ${run[key]}: go on with ${found[key]}, or begin a new run`,
+      { code: 'invalid-file' },
+    );
+  }
 }
 
 /** The step a checkpoint was made at. */
 export const stepsOf = (files: Checkpoint): number =>
   parseRest(files[REST] ?? new Uint8Array(), 'the checkpoint').steps;
 
-function parseRest(bytes: Uint8Array, source: string): { steps: number; seed: number } {
-  const broken = (): GlobalPercError => new GlobalPercError(`${source}/${REST} is damaged`);
+function parseRest(bytes: Uint8Array, source: string): Rest {
   try {
-    const { format, steps, seed } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, number>;
-    if (format !== FORMAT || !Number.isInteger(steps) || !Number.isInteger(seed)) throw broken();
-    return { steps: steps as number, seed: seed as number };
-  } catch {
-    throw broken();
+    const json = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Rest> | null;
+    if (json?.format === FORMAT) return checkOptions(json, REST_CHECKS, REST);
+    throw new GlobalPercError(`format ${FORMAT} is expected, got ${json?.format}; begin a new run`, {
+      code: 'invalid-file',
+    });
+  } catch (error) {
+    throw new GlobalPercError(`${source}/${REST} is damaged or of another version: ${(error as Error).message}`, {
+      code: 'invalid-file',
+      cause: error,
+    });
   }
 }
 

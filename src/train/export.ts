@@ -10,9 +10,10 @@ import {
   type Value,
 } from '../graph/index.js';
 import { TrainableModel } from '../model/index.js';
-import { type AnyModule, Trace } from '../nn/index.js';
+import { type AnyModule, Module, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
+import { type Checks, checkOptions, instanceOf, oneOf, shape as shapeCheck, string } from '../options/index.js';
 import { simplify } from '../passes/index.js';
 import { platform } from '../runtime/index.js';
 
@@ -22,6 +23,10 @@ export interface ExportOptions {
   readonly input?: Shape;
   readonly dtype?: 'float32' | 'int64';
 }
+
+const EXPORT: Checks<ExportOptions> = { input: shapeCheck('[1, 3, 128, 128]'), dtype: oneOf('float32', 'int64') };
+
+const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
 
 /** What varies together when a dimension is tested for being open. */
 const AXES: readonly { readonly axes: readonly number[]; readonly names: readonly string[] }[] = [
@@ -33,14 +38,19 @@ const AXES: readonly { readonly axes: readonly number[]; readonly names: readonl
  * Writes a student as ONNX: evaluation mode, standard operators, input `input`, output `output`, further ones `output_1`
  * and so on; modules keep their names and classes, so that the file can be hooked. Batch and image size are open where the
  * student's graph does not depend on them. An imported model keeps its own inputs, outputs and open dimensions.
- * @throws GlobalPercError when the input's shape is neither given nor known from a trainer.
+ * @throws GlobalPercError when it is no module, the input's shape is neither given nor known from a trainer, or an option
+ * is unknown.
  */
-export async function toOnnx(student: AnyModule, options: ExportOptions = {}): Promise<Uint8Array> {
+export async function toOnnx(student: AnyModule, given: ExportOptions = {}): Promise<Uint8Array> {
+  isStudent(student, 'toOnnx: student');
+  const options = checkOptions(given, EXPORT, 'toOnnx');
   await student.synchronize();
   if (student instanceof TrainableModel) return student.toOnnx();
   const shape = options.input ?? student.trainedOn?.shape;
   if (shape === undefined) {
-    throw new GlobalPercError('exportOnnx: tell the shape of the input, e.g. { input: [1, 3, 128, 128] }');
+    throw new GlobalPercError('toOnnx: tell the shape of the input, e.g. { input: [1, 3, 128, 128] }', {
+      code: 'invalid-option',
+    });
   }
   const type: TensorType = { dtype: options.dtype ?? student.trainedOn?.dtype ?? 'float32', shape };
   const graph = traced(student, type);
@@ -50,6 +60,7 @@ export async function toOnnx(student: AnyModule, options: ExportOptions = {}): P
 
 /** Writes `toOnnx` to a file, whole or not at all. Node only. */
 export async function exportOnnx(student: AnyModule, path: string, options: ExportOptions = {}): Promise<void> {
+  string(path, 'exportOnnx: path');
   await platform.writeBytes(path, await toOnnx(student, options));
 }
 

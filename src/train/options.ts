@@ -1,10 +1,26 @@
 /** What a Trainer is told, checked. */
-
 import type { StepOptions } from '../compile/index.js';
-import { GlobalPercError, type Shape, type TensorType } from '../graph/index.js';
+import type { Shape, TensorType } from '../graph/index.js';
 import type { Objective } from '../loss/index.js';
-import type { AnyModule } from '../nn/index.js';
-import type { Optimizer } from '../optim/index.js';
+import { STEP } from '../loss/options.js';
+import { type AnyModule, Module } from '../nn/index.js';
+import { Optimizer } from '../optim/index.js';
+import {
+  anything,
+  boolean,
+  type Checks,
+  checkOptions,
+  count,
+  instanceOf,
+  integer,
+  matching,
+  number,
+  oneOf,
+  positive,
+  recordOf,
+  required,
+  shape,
+} from '../options/index.js';
 import type { SessionOptions } from '../runtime/index.js';
 import type { Recipe } from './step.js';
 
@@ -30,34 +46,59 @@ export interface TrainerOptions extends StepOptions {
   readonly session?: SessionOptions;
 }
 
-/** @throws GlobalPercError when an option is out of range. */
-export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimizer, options: TrainerOptions): Recipe {
-  const { batch, dtype = 'float32', target, accumulate = 1, ema, session = {} } = options;
-  const positive = { accumulate, clipGradNorm: options.clipGradNorm, clipGradValue: options.clipGradValue };
-  for (const [name, value] of Object.entries(positive)) {
-    if (value !== undefined && !(value > 0))
-      throw new GlobalPercError(`Trainer: ${name} should be positive, got ${value}`);
-  }
-  if (!Number.isInteger(accumulate))
-    throw new GlobalPercError(`Trainer: accumulate should be an integer, got ${accumulate}`);
-  if (ema !== undefined && !(ema >= 0 && ema < 1))
-    throw new GlobalPercError(`Trainer: ema should lie in [0, 1), got ${ema}`);
-  if (!Array.isArray(batch) || !batch.every((dim) => Number.isInteger(dim) && dim > 0)) {
-    throw new GlobalPercError(
-      `Trainer: batch should be the input's shape, e.g. [8, 3, 128, 128], got ${JSON.stringify(batch)}`,
-    );
-  }
+/** Options of `Trainer.predict`. */
+export interface PredictOptions {
+  /** With the averaged weights. Default false. */
+  readonly ema?: boolean;
+}
+
+export const PREDICT: Checks<PredictOptions> = { ema: boolean };
+
+const DTYPE = oneOf('float32', 'int64');
+const SHAPE = shape('[8, 3, 128, 128]');
+const TARGET: Checks<TensorType> = { dtype: required(DTYPE), shape: required(SHAPE) };
+
+const OPTIONS: Checks<TrainerOptions> = {
+  ...STEP,
+  batch: required(SHAPE),
+  dtype: DTYPE,
+  target: (value, where) => checkOptions(value, TARGET, where),
+  clipGradNorm: positive,
+  clipGradValue: positive,
+  accumulate: count,
+  ema: number({ least: 0, below: 1 }),
+  seed: integer(),
+  // What is inside is checked where ONNX Runtime is told.
+  session: recordOf(anything, 'an object of options of ONNX Runtime'),
+};
+
+const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
+const isObjective = matching(
+  (value): value is Objective => Object(Object(value).description) === Object(value).description,
+  'a loss such as new nn.L1Loss()',
+);
+const isOptimizer = matching(
+  (value): value is Optimizer => value instanceof Optimizer,
+  'an optimiser such as new optim.AdamW({ lr: 1e-3 })',
+);
+
+/** @throws GlobalPercError when an argument is another, an option is unknown or out of range. */
+export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimizer, given: TrainerOptions): Recipe {
+  isStudent(student, 'Trainer: student');
+  isObjective(loss, 'Trainer: loss');
+  isOptimizer(optimizer, 'Trainer: optimizer');
+  const options = checkOptions(given, OPTIONS, 'Trainer');
   return {
     student,
     loss,
     optimizer,
-    batch,
-    dtype,
-    target,
+    batch: options.batch,
+    dtype: options.dtype ?? 'float32',
+    target: options.target,
     clipGradNorm: options.clipGradNorm,
     clipGradValue: options.clipGradValue,
-    accumulate,
-    ema,
-    session,
+    accumulate: options.accumulate ?? 1,
+    ema: options.ema,
+    session: options.session ?? {},
   };
 }

@@ -1,5 +1,5 @@
 /** What a step gives back. */
-import { GlobalPercError } from '../graph/index.js';
+import { GlobalPercError, type Shape } from '../graph/index.js';
 import { describeHook, type HookLoss } from '../loss/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
@@ -14,6 +14,13 @@ export interface StepResult {
   readonly gradNorm: number;
   /** Learning rate of this step, of parameters without a group of their own. */
   readonly lr: number;
+}
+
+/** What `Trainer.predict` gives. */
+export interface Prediction {
+  readonly dims: Shape;
+  /** Row-major. */
+  readonly data: Float32Array;
 }
 
 /** The number in a tensor of one element. */

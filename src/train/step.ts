@@ -24,7 +24,8 @@ import {
 } from '../loss/index.js';
 import { type AnyModule, type Bind, Parameter, Trace } from '../nn/index.js';
 import { createGraph } from '../ops/index.js';
-import { clipGradNorm, clipGradValue, type Optimizer, totalNorm } from '../optim/index.js';
+import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
+import type { Optimizer } from '../optim/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { feedRandomness } from './random.js';

@@ -12,11 +12,12 @@ import {
 import { snapshot, type TensorLike, toFloat32 } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
+import { checkOptions, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
-import { type Checkpoint, formatCheckpoint, parseCheckpoint, stepsOf } from './checkpoint.js';
-import { recipeOf, type TrainerOptions } from './options.js';
+import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
+import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
-import { requireFinite, type StepResult, scalar } from './result.js';
+import { type Prediction, requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
 import { draftEvaluation, draftPrediction, draftStep, madeOf, type Recipe, type StepDetails } from './step.js';
 
@@ -35,6 +36,7 @@ export class Trainer implements AsyncDisposable {
   readonly student: AnyModule;
   private readonly recipe: Recipe;
   private readonly seed: number;
+  private readonly run: Run;
   private readonly runner: Runner<StepDetails>;
   private readonly program: StepProgram;
   private readonly carried: Map<string, HostTensor>;
@@ -52,6 +54,7 @@ export class Trainer implements AsyncDisposable {
     this.student = recipe.student;
     this.recipe = recipe;
     this.seed = seed;
+    this.run = { seed, optimizer: recipe.optimizer.className, accumulate: recipe.accumulate };
     this.runner = runner;
     this.program = program;
     this.carried = carried;
@@ -130,8 +133,9 @@ export class Trainer implements AsyncDisposable {
     }, options);
   }
 
-  /** What the student, in evaluation mode, makes of an input of any batch size. @param options `ema`: with the averaged weights. */
-  async predict(input: TensorLike, { ema = false } = {}): Promise<{ dims: readonly number[]; data: Float32Array }> {
+  /** What the student, in evaluation mode, makes of an input of any batch size. */
+  async predict(input: TensorLike, options: PredictOptions = {}): Promise<Prediction> {
+    const { ema = false } = checkOptions(options, PREDICT, 'Trainer.predict');
     const given = snapshot(input);
     return this.next(async () => {
       const feed = this.checked('input', given, this.recipe.dtype);
@@ -182,19 +186,19 @@ export class Trainer implements AsyncDisposable {
       const names = [...this.carried.keys()];
       const tensors = await runSteps(download([...this.carried.values()]));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
-      return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, seed: this.seed });
+      return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, run: this.run });
     });
   }
 
   /**
-   * Goes on from a checkpoint.
-   * @throws GlobalPercError when it is damaged, or of another model or optimiser; the differing keys are listed and nothing is changed.
+   * Goes on from a checkpoint. The learning rate, its schedule, limits and decays are this trainer's own and may be others
+   * than before.
+   * @throws GlobalPercError when it is damaged, of another model, or was made with another class of optimiser, another
+   * seed or `accumulate`; the difference is named and nothing is changed.
    */
   async restore(checkpoint: Checkpoint, source = 'the checkpoint'): Promise<void> {
     await this.next(async () => {
-      const { weights, carried, steps, seed } = parseCheckpoint(checkpoint, this.carried, source);
-      if (seed !== this.seed)
-        throw new GlobalPercError(`${source} was made with seed ${seed}, this trainer has seed ${this.seed}`);
+      const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, source);
       this.student.loadStateDict(weights);
       const former = [...this.carried.values()];
       const kept = await runSteps(upload([...carried.values()]));
@@ -209,12 +213,14 @@ export class Trainer implements AsyncDisposable {
 
   /** Writes a checkpoint into a folder, whole or not at all; the one before it is removed afterwards. Node only. */
   async save(folder: string): Promise<void> {
+    string(folder, 'Trainer.save: folder');
     const checkpoint = await this.checkpoint();
     await platform.writeSnapshot(folder, stepsOf(checkpoint), checkpoint);
   }
 
   /** Goes on from the last checkpoint of a folder. @throws GlobalPercError as `restore`, and when there is none. */
   async load(folder: string): Promise<void> {
+    string(folder, 'Trainer.load: folder');
     await this.restore(await platform.readSnapshot(folder), folder);
   }
 
@@ -230,7 +236,7 @@ export class Trainer implements AsyncDisposable {
     return this.dispose();
   }
 
-  private next<T>(task: () => Promise<T>, options: StepOptions = {}): Promise<T> {
+  private next<T>(task: () => Promise<T>, options: CallOptions = {}): Promise<T> {
     return this.runner.take(task, options);
   }
 
@@ -275,11 +281,17 @@ export class Trainer implements AsyncDisposable {
       throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`);
     }
     if (dtype !== 'int64') return converted;
-    return { ...converted, dtype, data: BigInt64Array.from(converted.data, (value) => BigInt(Math.round(value))) };
+    const fraction = converted.data.find((value) => !Number.isInteger(value));
+    if (fraction !== undefined) throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`);
+    // Large integers have no float32.
+    const data = tensor.data instanceof BigInt64Array ? tensor.data : BigInt64Array.from(converted.data, BigInt);
+    return { ...converted, dtype, data };
   }
 
   private requireAverage(): void {
     if (this.recipe.ema === undefined)
-      throw new GlobalPercError('there are no averaged weights: create the Trainer with ema');
+      throw new GlobalPercError('there are no averaged weights: create the Trainer with ema', {
+        code: 'invalid-option',
+      });
   }
 }

@@ -1,13 +1,15 @@
 /** Transforms that look at one pixel, or hand the work on. */
 import { constantOf, GlobalPercError, type Tensor } from '../graph/index.js';
-import { type Draws, requireImage, type Transform } from './transform.js';
+import { type Checks, callback, checkOptions, integer, listOf, number, refused, required } from '../options/index.js';
+import { type Draws, isTransform, requireImage, type Transform } from './transform.js';
 
 /** One transform after the other. */
 export class Compose implements Transform {
   readonly transforms: readonly Transform[];
 
+  /** @throws GlobalPercError when one of them is no transform. */
   constructor(transforms: readonly Transform[]) {
-    this.transforms = transforms;
+    this.transforms = listOf(isTransform)(transforms, 'Compose: transforms');
   }
 
   get normalizes(): boolean {
@@ -25,6 +27,9 @@ export interface NormalizeOptions {
   readonly std: readonly number[];
 }
 
+const numbers = required(listOf(number()));
+export const NORMALIZE: Checks<NormalizeOptions> = { mean: numbers, std: numbers };
+
 /** (x − mean)/std per channel. */
 export class Normalize implements Transform {
   readonly mean: readonly number[];
@@ -32,15 +37,15 @@ export class Normalize implements Transform {
   readonly normalizes = true;
 
   /** @throws GlobalPercError when mean and std differ in length, or a std is zero. */
-  constructor({ mean, std }: NormalizeOptions) {
-    if (!Array.isArray(mean) || !Array.isArray(std) || mean.length !== std.length || mean.length === 0) {
-      throw new GlobalPercError('Normalize: mean and std should be lists of the same length, one number per channel');
-    }
-    if (![...mean, ...std].every(Number.isFinite) || std.includes(0)) {
+  constructor(options: NormalizeOptions) {
+    const { mean, std } = checkOptions(options, NORMALIZE, 'Normalize');
+    if (mean.length !== std.length || mean.length === 0) {
       throw new GlobalPercError(
-        `Normalize: mean and std should be finite, std not zero; got mean [${mean}], std [${std}]`,
+        `Normalize: mean and std should have one number per channel each, got ${mean.length} and ${std.length}`,
+        { code: 'invalid-option' },
       );
     }
+    if (std.includes(0)) throw refused('Normalize: std', 'without zeros', std);
     this.mean = mean;
     this.std = std;
   }
@@ -66,14 +71,9 @@ export class PermuteChannels implements Transform {
 
   /** @throws GlobalPercError when not every channel has its place once. */
   constructor(permutation: readonly number[]) {
-    if (
-      !Array.isArray(permutation) ||
-      permutation.length === 0 ||
-      permutation.some((_, i) => !permutation.includes(i))
-    ) {
-      throw new GlobalPercError(
-        `PermuteChannels: the permutation should have every channel once, such as [2, 1, 0], got ${JSON.stringify(permutation)}`,
-      );
+    const channels = listOf(integer(0))(permutation, 'PermuteChannels: permutation');
+    if (channels.length === 0 || channels.some((_, i) => !channels.includes(i))) {
+      throw refused('PermuteChannels: permutation', 'every channel once, such as [2, 1, 0]', permutation);
     }
     this.permutation = permutation;
   }
@@ -94,8 +94,9 @@ export class PermuteChannels implements Transform {
 export class Lambda implements Transform {
   readonly transform: (image: Tensor) => Tensor;
 
+  /** @throws GlobalPercError when it is no function. */
   constructor(transform: (image: Tensor) => Tensor) {
-    this.transform = transform;
+    this.transform = callback(transform, 'Lambda: transform');
   }
 
   apply(image: Tensor): Tensor {

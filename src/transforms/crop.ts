@@ -1,5 +1,6 @@
 /** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
-import { float, GlobalPercError, int, ints, oneOf, string, type Tensor } from '../graph/index.js';
+import { float, GlobalPercError, int, ints, string, type Tensor } from '../graph/index.js';
+import { type Check, type Checks, checkOptions, number, oneOf, refused } from '../options/index.js';
 import { roundHalfEven, type Size, sizeOfSides } from './size.js';
 import { type Draws, requireImage, type Transform } from './transform.js';
 
@@ -38,15 +39,17 @@ export interface RandomCropOptions {
   readonly seed?: number;
 }
 
+export const RANDOM_CROP: Checks<RandomCropOptions> = { seed: number() };
+
 /** A crop at a random place, the same for both images and another at each run. */
 export class RandomCrop implements Transform {
   readonly size: readonly [number, number];
   private readonly seed: number | undefined;
 
-  /** @throws GlobalPercError on a size that is not positive. */
-  constructor(size: Size, { seed }: RandomCropOptions = {}) {
+  /** @throws GlobalPercError on a size that is not positive, or an unknown option. */
+  constructor(size: Size, options: RandomCropOptions = {}) {
     this.size = sizeOfSides(size, 'RandomCrop');
-    this.seed = seed;
+    this.seed = checkOptions(options, RANDOM_CROP, 'RandomCrop').seed;
   }
 
   /** @throws GlobalPercError when the image is smaller than the crop. */
@@ -89,23 +92,29 @@ export interface PadOptions {
 /** Padding in pixels: one number, [left and right, top and bottom], or [left, top, right, bottom]. */
 export type Padding = number | readonly [number, number] | readonly [number, number, number, number];
 
+export const PAD: Checks<PadOptions> = { mode: oneOf('constant', 'reflect', 'edge'), fill: number() };
+
+/** Checks a padding. */
+export const requirePadding: Check<Padding> = (value, where) => {
+  const values = Array.isArray(value) ? Array.from(value) : [value];
+  if ([1, 2, 4].includes(values.length) && values.every((side) => Number.isSafeInteger(side) && side >= 0)) {
+    return value as Padding;
+  }
+  throw refused(where, '1, 2 or 4 non-negative integers', value);
+};
+
 /** Adds a border. */
 export class Pad implements Transform {
   readonly padding: readonly [number, number, number, number];
   readonly mode: 'constant' | 'reflect' | 'edge';
   readonly fill: number;
 
-  /** @throws GlobalPercError on a padding that is not 1, 2 or 4 non-negative integers, or an unknown mode. */
-  constructor(padding: Padding, { mode = 'constant', fill = 0 }: PadOptions = {}) {
-    const values = Array.isArray(padding) ? [...padding] : [padding as number];
-    const [left, top = left, right = left, bottom = top] = values;
-    if (![1, 2, 4].includes(values.length) || !values.every((value) => Number.isInteger(value) && value >= 0)) {
-      throw new GlobalPercError(
-        `Pad: padding should be 1, 2 or 4 non-negative integers, got ${JSON.stringify(padding)}`,
-      );
-    }
+  /** @throws GlobalPercError on a padding that is not 1, 2 or 4 non-negative integers, and on an unknown option or mode. */
+  constructor(padding: Padding, options: PadOptions = {}) {
+    const [left, top = left, right = left, bottom = top] = [requirePadding(padding, 'Pad: padding')].flat();
+    const { mode = 'constant', fill = 0 } = checkOptions(options, PAD, 'Pad');
     this.padding = [left as number, top as number, right as number, bottom as number];
-    this.mode = oneOf(mode, ['constant', 'reflect', 'edge'], 'Pad: mode');
+    this.mode = mode;
     this.fill = fill;
   }
 

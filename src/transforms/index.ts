@@ -1,7 +1,7 @@
 export { Compose, Lambda, Normalize, type NormalizeOptions, PermuteChannels } from './basic.js';
 export { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
 export { fromJSON } from './json.js';
-export { type TransformJSON, transformsOfPreprocessor } from './preprocessor.js';
+export type { TransformJSON } from './preprocessor.js';
 export { Resize, type ResizeOptions, type ResizeSize } from './resize.js';
 export type { Size } from './size.js';
 export { Draws, type Transform } from './transform.js';

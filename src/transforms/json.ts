@@ -1,69 +1,73 @@
-/** Transforms from the JSON configuration of the command line. */
-import { GlobalPercError } from '../graph/index.js';
-import { Compose, Normalize, type NormalizeOptions, PermuteChannels } from './basic.js';
-import { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
-import { Resize, type ResizeOptions, type ResizeSize } from './resize.js';
-import type { Size } from './size.js';
+/** Transforms from JSON: the same keys as in the constructors. */
+import { type Check, type Checks, choice, integer, listOf, made, required, withArgument } from '../options/index.js';
+import { Compose, NORMALIZE, Normalize, PermuteChannels } from './basic.js';
+import {
+  CenterCrop,
+  PAD,
+  Pad,
+  type Padding,
+  type PadOptions,
+  RANDOM_CROP,
+  RandomCrop,
+  type RandomCropOptions,
+  requirePadding,
+} from './crop.js';
+import { RESIZE, Resize, type ResizeOptions, type ResizeSize, requireTarget } from './resize.js';
+import { requireSize, type Size } from './size.js';
 import type { Transform } from './transform.js';
 
-type WithOptions<Argument, Options> = Argument | ({ readonly size: Argument } & Options);
-
-/** Splits `504`, `[504, 504]` or `{ "size": …, … }` into the argument and the options. */
-function argumentAndOptions<Argument, Options>(
-  json: WithOptions<Argument, Options>,
-  key: string,
-  known: readonly (keyof Options & string)[],
-): [Argument, Options] {
-  if (typeof json !== 'object' || json === null || Array.isArray(json)) return [json as Argument, {} as Options];
-  const { [key]: argument, ...options } = json as Record<string, unknown>;
-  const unknown = Object.keys(options).find((name) => !known.some((other) => other === name));
-  if (unknown !== undefined) {
-    throw new GlobalPercError(
-      `transform option '${unknown}' is not known; expected ${[key, ...known].join(', ')} in ${JSON.stringify(json)}`,
-    );
-  }
-  return [argument as Argument, options as Options];
+interface Sized {
+  readonly size: Size;
 }
 
-const RESIZE_OPTIONS = [
-  'interpolation',
-  'antialias',
-  'maxSize',
-  'keepAspectRatio',
-  'ensureMultipleOf',
-  'rounding',
-] as const;
+interface Targeted extends ResizeOptions {
+  readonly size: ResizeSize;
+}
 
-const MAKERS: Readonly<Record<string, (json: never) => Transform>> = {
-  centerCrop: (json: Size) => new CenterCrop(json),
-  normalize: (json: NormalizeOptions) => new Normalize(Object(json)),
-  pad: (json: WithOptions<Padding, PadOptions>) =>
-    new Pad(...argumentAndOptions<Padding, PadOptions>(json, 'padding', ['mode', 'fill'])),
-  permuteChannels: (json: readonly number[]) => new PermuteChannels(json),
-  randomCrop: (json: WithOptions<Size, RandomCropOptions>) =>
-    new RandomCrop(...argumentAndOptions<Size, RandomCropOptions>(json, 'size', ['seed'])),
-  resize: (json: WithOptions<ResizeSize, ResizeOptions>) =>
-    new Resize(...argumentAndOptions<ResizeSize, ResizeOptions>(json, 'size', RESIZE_OPTIONS)),
+interface Padded extends PadOptions {
+  readonly padding: Padding;
+}
+
+interface Permuted {
+  readonly permutation: readonly number[];
+}
+
+const SIZED: Checks<Sized> = { size: required(requireSize) };
+const PADDED: Checks<Padded> = { padding: required(requirePadding), ...PAD };
+const PERMUTED: Checks<Permuted> = { permutation: required(listOf(integer(0))) };
+const RESIZED: Checks<Targeted> = { size: required(requireTarget), ...RESIZE };
+const CROPPED: Checks<Sized & RandomCropOptions> = { ...SIZED, ...RANDOM_CROP };
+
+const TRANSFORMS: Readonly<Record<string, Check<Transform>>> = {
+  centerCrop: withArgument(
+    'size',
+    made(SIZED, ({ size }) => new CenterCrop(size)),
+  ),
+  normalize: made(NORMALIZE, (options) => new Normalize(options)),
+  pad: withArgument(
+    'padding',
+    made(PADDED, ({ padding, ...options }) => new Pad(padding, options)),
+  ),
+  permuteChannels: withArgument(
+    'permutation',
+    made(PERMUTED, ({ permutation }) => new PermuteChannels(permutation)),
+  ),
+  randomCrop: withArgument(
+    'size',
+    made(CROPPED, ({ size, ...options }) => new RandomCrop(size, options)),
+  ),
+  resize: withArgument(
+    'size',
+    made(RESIZED, ({ size, ...options }) => new Resize(size, options)),
+  ),
 };
 
 /**
  * `[{ "centerCrop": [504, 504] }, { "normalize": { "mean": […], "std": […] } }, { "pad": 10 },
  * { "resize": { "size": 256, "interpolation": "bicubic" } }, { "randomCrop": 224 },
  * { "permuteChannels": [2, 1, 0] }]`
- * @throws GlobalPercError naming an unknown transform.
+ * @param where names the place in messages.
+ * @throws GlobalPercError on an unknown transform or key, naming the nearest, and on a value of the wrong type or out of range.
  */
-export function fromJSON(json: unknown): Transform {
-  if (!Array.isArray(json)) throw new GlobalPercError('transformNormalization should be a list of transforms');
-  return new Compose(
-    json.map((entry: unknown) => {
-      const [name, ...more] = Object.keys(entry ?? {});
-      const make = name !== undefined && Object.hasOwn(MAKERS, name) ? MAKERS[name] : undefined;
-      if (make === undefined || more.length > 0) {
-        throw new GlobalPercError(
-          `transform ${JSON.stringify(entry)} is not known; expected one of ${Object.keys(MAKERS).join(', ')}`,
-        );
-      }
-      return make((entry as Record<string, never>)[name as string] as never);
-    }),
-  );
-}
+export const fromJSON = (json: unknown, where = 'transformNormalization'): Transform =>
+  new Compose(listOf(choice(TRANSFORMS))(json, where));

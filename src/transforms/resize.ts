@@ -2,9 +2,10 @@
  * Resizing as torchvision does it (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Resize.html), and to
  * sizes that depend on the image as image processors of transformers choose them.
  */
-import { constantOf, GlobalPercError, oneOf, type Tensor } from '../graph/index.js';
+import { constantOf, GlobalPercError, type Tensor } from '../graph/index.js';
 import { type Interpolation, interpolationMatrix } from '../ops/index.js';
-import { roundHalfEven, type Size, sizeOfSides } from './size.js';
+import { boolean, type Check, type Checks, checkOptions, count, oneOf } from '../options/index.js';
+import { requireSize, roundHalfEven, type Size, sizeOfSides } from './size.js';
 import { requireImage, type Transform } from './transform.js';
 
 /** Options of Resize. */
@@ -26,8 +27,21 @@ export interface ResizeOptions {
   readonly rounding?: 'nearest' | 'down' | 'up';
 }
 
+export const RESIZE: Checks<ResizeOptions> = {
+  interpolation: oneOf('bilinear', 'bicubic'),
+  antialias: boolean,
+  maxSize: count,
+  keepAspectRatio: boolean,
+  ensureMultipleOf: count,
+  rounding: oneOf('nearest', 'down', 'up'),
+};
+
 /** What Resize aims at: a size, or the image's own, which `ensureMultipleOf` then changes. */
 export type ResizeSize = Size | 'input';
+
+/** Checks what Resize aims at. */
+export const requireTarget: Check<ResizeSize> = (value, where) =>
+  value === 'input' ? value : requireSize(value, where);
 
 const ROUNDINGS = { nearest: roundHalfEven, down: Math.floor, up: Math.ceil };
 
@@ -50,36 +64,29 @@ export class Resize implements Transform {
   readonly rounding: 'nearest' | 'down' | 'up';
 
   /**
-   * @throws GlobalPercError on a size that is not positive, a maxSize beside two sizes, an unknown interpolation or
-   * rounding, a multiple that is not a positive integer, or keepAspectRatio beside a maxSize or without a size.
+   * @throws GlobalPercError on a size that is not positive, an unknown option or one out of range, a maxSize beside two
+   * sizes, or keepAspectRatio beside a maxSize or without a size.
    */
   constructor(size: ResizeSize, options: ResizeOptions = {}) {
-    const { interpolation = 'bilinear', antialias = true, maxSize } = options;
-    const { keepAspectRatio = false, ensureMultipleOf = 1, rounding = 'nearest' } = options;
-    if (size !== 'input') sizeOfSides(size, 'Resize');
-    if (!(Number.isInteger(ensureMultipleOf) && ensureMultipleOf > 0)) {
-      throw new GlobalPercError(
-        `Resize: ensureMultipleOf should be a positive integer, got ${JSON.stringify(ensureMultipleOf)}`,
-        { code: 'invalid-option' },
-      );
-    }
+    this.size = requireTarget(size, 'Resize: size');
+    const { interpolation = 'bilinear', antialias = true, maxSize, ...rest } = checkOptions(options, RESIZE, 'Resize');
+    const { keepAspectRatio = false, ensureMultipleOf = 1, rounding = 'nearest' } = rest;
     if (keepAspectRatio && (size === 'input' || maxSize !== undefined)) {
       throw new GlobalPercError('Resize: keepAspectRatio needs a size in pixels, and no maxSize beside it', {
         code: 'invalid-option',
       });
     }
-    if (maxSize !== undefined && !(typeof size === 'number' && Number.isInteger(maxSize) && maxSize > 0)) {
-      throw new GlobalPercError(
-        `Resize: maxSize should be a positive integer, beside one size, got ${JSON.stringify(maxSize)} for size ${JSON.stringify(size)}`,
-      );
+    if (maxSize !== undefined && typeof size !== 'number') {
+      throw new GlobalPercError(`Resize: maxSize goes with one size, got the size ${JSON.stringify(size)}`, {
+        code: 'invalid-option',
+      });
     }
     this.maxSize = maxSize;
-    this.size = size;
-    this.interpolation = oneOf(interpolation, ['bilinear', 'bicubic'], 'Resize: interpolation');
+    this.interpolation = interpolation;
     this.antialias = antialias;
     this.keepAspectRatio = keepAspectRatio;
     this.ensureMultipleOf = ensureMultipleOf;
-    this.rounding = oneOf(rounding, ['nearest', 'down', 'up'], 'Resize: rounding');
+    this.rounding = rounding;
   }
 
   /** @throws GlobalPercError when the image is too small for a multiple. */

@@ -1,19 +1,21 @@
 /** Sizes of images. */
-import { GlobalPercError } from '../graph/index.js';
+import { type Check, refused } from '../options/index.js';
 
 /** One size for both sides, or [height, width], in pixels. */
 export type Size = number | readonly [number, number];
 
 /** [height, width]. @throws GlobalPercError when the size is not one or two positive integers. */
-export function sizeOfSides(size: Size, name: string): readonly [number, number] {
-  const sides = typeof size === 'number' ? ([size, size] as const) : size;
-  if (Array.isArray(sides) && sides.length === 2 && sides.every((side) => Number.isInteger(side) && side > 0)) {
-    return sides as readonly [number, number];
-  }
-  throw new GlobalPercError(
-    `${name}: size should be a positive integer or [height, width], got ${JSON.stringify(size)}`,
-  );
+export function sizeOfSides(size: Size, where: string): readonly [number, number] {
+  const sides = requireSize(size, `${where}: size`);
+  return typeof sides === 'number' ? [sides, sides] : sides;
 }
+
+/** Checks a size. */
+export const requireSize: Check<Size> = (value, where) => {
+  const sides = Array.isArray(value) ? Array.from(value) : [value, value];
+  if (sides.length === 2 && sides.every((side) => Number.isSafeInteger(side) && side > 0)) return value as Size;
+  throw refused(where, 'a positive integer or [height, width]', value);
+};
 
 /** Rounds to the nearest integer, halves to the even one, as Python does. */
 export const roundHalfEven = (x: number): number => {

@@ -1,5 +1,6 @@
 /** What a transform is. Images are [B, C, H, W]. */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
+import { type Check, withMethods } from '../options/index.js';
 
 /** Random numbers that prediction and target share, so that a random transform does the same to both. */
 export class Draws {
@@ -24,6 +25,12 @@ export interface Transform {
   /** True when it expects images in [0, 1]. */
   readonly normalizes?: boolean;
 }
+
+/** Checks a transform, which may be a user's own. */
+export const isTransform: Check<Transform> = withMethods(
+  'a transform such as new transforms.Normalize({ mean, std })',
+  'apply',
+);
 
 /** @throws GlobalPercError when the tensor is not [B, C, H, W]. */
 export function requireImage(image: Tensor, name: string): void {

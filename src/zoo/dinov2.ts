@@ -3,32 +3,32 @@
  * al. 2023, https://arxiv.org/abs/2309.16588). Modules, classes, weights and defaults have the names they have in
  * https://github.com/facebookresearch/dinov2, so that hooks and weight files of the original fit.
  */
-import { concat, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
-import { GELU } from '../nn/activation.js';
-import { scaledDotProductAttention } from '../nn/attention.js';
-import { ModuleList } from '../nn/container.js';
-import type { StoredTensor } from '../nn/conversion.js';
-import { Conv2d } from '../nn/convolution.js';
-import { Dropout } from '../nn/dropout.js';
-import { Identity } from '../nn/flatten.js';
-import { lazily, normal, ones, truncNormal, zeros } from '../nn/init.js';
-import { Linear } from '../nn/linear.js';
-import { Module } from '../nn/module.js';
-import { LayerNorm } from '../nn/normalization.js';
-import { Parameter } from '../nn/parameter.js';
-import { requireCount, requireMultiples } from '../nn/sizes.js';
+import { concat, GlobalPercError, int, type Tensor } from '../graph/index.js';
+import {
+  Conv2d,
+  Dropout,
+  functional,
+  GELU,
+  Identity,
+  init,
+  LayerNorm,
+  Linear,
+  Module,
+  ModuleList,
+  Parameter,
+  type StoredTensor,
+} from '../nn/index.js';
+import { lazily } from '../nn/init.js';
+import { requireDivisor, requireMultiples, reshapeBehind } from '../nn/sizes.js';
+import { boolean, type Checks, checkOptions, count, integer, number, required } from '../options/index.js';
 import { fromHuggingFace, fromTimm } from './dinov2-names.js';
 import { resampledPositions } from './dinov2-positions.js';
-
-/** Emitted so that the first `kept` dimensions are copied from x: an exported file then takes any batch. */
-const reshapeBehind = (x: Tensor, kept: number, rest: Shape): Tensor =>
-  x.graph.emit('Reshape', [x, x.graph.ints([...new Array<number>(kept).fill(0), ...rest])])[0] as Tensor;
 
 /** A Linear that starts normal with deviation 0.02, its bias with 0. */
 function linearOf(inFeatures: number, outFeatures: number): Linear {
   const layer = new Linear(inFeatures, outFeatures);
-  truncNormal(layer.weight, { std: 0.02 });
-  if (layer.bias) zeros(layer.bias);
+  init.truncNormal(layer.weight, { std: 0.02 });
+  if (layer.bias) init.zeros(layer.bias);
   return layer;
 }
 
@@ -41,7 +41,7 @@ export class PatchEmbed extends Module {
 
   constructor(patchSize: number, embedDim: number) {
     super();
-    this.patchSize = requireCount(patchSize, 'PatchEmbed: patchSize');
+    this.patchSize = count(patchSize, `${this.className}: patchSize`);
     this.proj = new Conv2d(3, embedDim, patchSize, { stride: patchSize });
   }
 
@@ -64,9 +64,9 @@ export class MemEffAttention extends Module {
   /** @throws GlobalPercError when the heads do not divide dim. */
   constructor(dim: number, numHeads: number) {
     super();
-    if (dim % requireCount(numHeads, 'MemEffAttention: numHeads') !== 0) {
-      throw new GlobalPercError(`MemEffAttention: ${numHeads} heads do not divide ${dim} features`);
-    }
+    count(dim, `${this.className}: dim`);
+    count(numHeads, `${this.className}: numHeads`);
+    requireDivisor(this.className, numHeads, 'heads', `${dim} features`, dim);
     this.numHeads = numHeads;
     this.qkv = linearOf(dim, 3 * dim);
     this.proj = linearOf(dim, dim);
@@ -79,7 +79,7 @@ export class MemEffAttention extends Module {
     const [q, k, v] = parts.map((part) =>
       reshapeBehind(part, 2, [this.numHeads, dim / this.numHeads]).swapAxes(1, 2),
     ) as [Tensor, Tensor, Tensor];
-    const mixed = scaledDotProductAttention(q, k, v).swapAxes(1, 2);
+    const mixed = functional.scaledDotProductAttention(q, k, v).swapAxes(1, 2);
     return this.proj_drop(this.proj(reshapeBehind(mixed, 2, [dim])));
   }
 }
@@ -91,7 +91,7 @@ export class LayerScale extends Module {
 
   constructor(dim: number) {
     super();
-    this.gamma = ones(new Parameter([dim]));
+    this.gamma = init.ones(new Parameter([dim]));
   }
 
   override forward(x: Tensor): Tensor {
@@ -172,6 +172,17 @@ export interface DinoVisionTransformerOptions {
   readonly interpolateOffset?: number;
 }
 
+const checks: Checks<DinoVisionTransformerOptions> = {
+  embedDim: required(count),
+  depth: required(count),
+  numHeads: required(count),
+  imgSize: count,
+  patchSize: count,
+  numRegisterTokens: integer(0),
+  interpolateAntialias: boolean,
+  interpolateOffset: number(),
+};
+
 /**
  * Images `[B, 3, H, W]`, normalised by ImageNet's mean and deviation, H and W multiples of patchSize → the class token
  * `[B, embedDim]` after the last norm. For images other than imgSize², the position embeddings are resampled bicubically.
@@ -194,15 +205,18 @@ export class DinoVisionTransformer extends Module {
   /** @throws GlobalPercError when the heads do not divide the features, or the patches not the image. */
   constructor(options: DinoVisionTransformerOptions) {
     super();
-    const { embedDim, depth, numHeads, imgSize = 518, patchSize = 14, numRegisterTokens = 0 } = options;
-    if (requireCount(imgSize, 'DinoVisionTransformer: imgSize') % patchSize !== 0) {
-      throw new GlobalPercError(`DinoVisionTransformer: imgSize ${imgSize} is no multiple of patchSize ${patchSize}`);
+    const checked = checkOptions(options, checks, this.className);
+    const { embedDim, depth, numHeads, imgSize = 518, patchSize = 14, numRegisterTokens = 0 } = checked;
+    if (imgSize % patchSize !== 0) {
+      throw new GlobalPercError(`${this.className}: imgSize ${imgSize} is no multiple of patchSize ${patchSize}`, {
+        code: 'invalid-option',
+      });
     }
-    this.interpolateAntialias = options.interpolateAntialias ?? false;
-    this.interpolateOffset = options.interpolateOffset ?? 0.1;
-    const token = (count: number): Parameter => normal(new Parameter([1, count, embedDim]), { std: 1e-6 });
+    this.interpolateAntialias = checked.interpolateAntialias ?? false;
+    this.interpolateOffset = checked.interpolateOffset ?? 0.1;
+    const token = (count: number): Parameter => init.normal(new Parameter([1, count, embedDim]), { std: 1e-6 });
     this.cls_token = token(1);
-    this.pos_embed = truncNormal(new Parameter([1, 1 + (imgSize / patchSize) ** 2, embedDim]), { std: 0.02 });
+    this.pos_embed = init.truncNormal(new Parameter([1, 1 + (imgSize / patchSize) ** 2, embedDim]), { std: 0.02 });
     this.register_tokens = numRegisterTokens > 0 ? token(numRegisterTokens) : undefined;
     this.mask_token = new Parameter([1, embedDim]);
     this.patch_embed = new PatchEmbed(patchSize, embedDim);

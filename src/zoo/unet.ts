@@ -1,13 +1,8 @@
 /** A U-Net (Ronneberger et al. 2015) for images. */
 import { concat, type Tensor } from '../graph/index.js';
-import { ReLU } from '../nn/activation.js';
-import { BatchNorm2d } from '../nn/batch-norm.js';
-import { ModuleList, Sequential } from '../nn/container.js';
-import { Conv2d } from '../nn/convolution.js';
-import { Module } from '../nn/module.js';
-import { MaxPool2d } from '../nn/pooling.js';
+import { BatchNorm2d, Conv2d, MaxPool2d, Module, ModuleList, ReLU, Sequential, Upsample } from '../nn/index.js';
 import { requireMultiples } from '../nn/sizes.js';
-import { Upsample } from '../nn/upsampling.js';
+import { checkOptions, count, integer } from '../options/index.js';
 
 /** Twice: 3×3 convolution, batch norm, ReLU. */
 export class DoubleConv extends Sequential {
@@ -41,8 +36,12 @@ export class UNet extends Module {
   readonly up: ModuleList<DoubleConv>;
   readonly head: Conv2d;
 
-  constructor(inChannels = 3, width = 32, outChannels = 3, { depth = 3 }: UNetOptions = {}) {
+  constructor(inChannels = 3, width = 32, outChannels = 3, options: UNetOptions = {}) {
     super();
+    const { depth = 3 } = checkOptions(options, { depth: integer(0) }, this.className);
+    count(inChannels, `${this.className}: inChannels`);
+    count(width, `${this.className}: width`);
+    count(outChannels, `${this.className}: outChannels`);
     const widths = Array.from({ length: depth }, (_, level) => width * 2 ** level);
     this.down = new ModuleList(widths.map((channels, i) => new DoubleConv(widths[i - 1] ?? inChannels, channels)));
     this.middle = new DoubleConv(widths.at(-1) ?? inChannels, width * 2 ** depth);

@@ -121,8 +121,8 @@ describe('wrong use', () => {
       () => new RandomCrop(0),
       /RandomCrop: size should be a positive integer or \[height, width\], got 0/,
     ],
-    ['three sizes', () => new CenterCrop([1, 2, 3] as never), /got \[1,2,3\]/],
-    ['a probability of 2', () => new RandomHorizontalFlip(2), /p should be in \[0, 1\], got 2/],
+    ['three sizes', () => new CenterCrop([1, 2, 3] as never), /got \[1, 2, 3\]/],
+    ['a probability of 2', () => new RandomHorizontalFlip(2), /p should be a number from 0 to 1, got 2/],
     [
       'a crop larger than the image',
       () => new RandomCrop([4, 10]).apply([image], new Generator(0)),

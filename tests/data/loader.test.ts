@@ -186,8 +186,8 @@ describe('TensorDataset', () => {
 
 it('refuses empty data sets and options out of range', () => {
   expect(() => new DataLoader(new TensorDataset([], []))).toThrow(GlobalPercError);
-  expect(() => loaderOf(3, { batchSize: 0 })).toThrow('batchSize should be an integer of at least 1, got 0');
-  expect(() => loaderOf(3, { prefetch: -1 })).toThrow('prefetch should be an integer of at least 0, got -1');
+  expect(() => loaderOf(3, { batchSize: 0 })).toThrow('batchSize should be an integer from 1 on, got 0');
+  expect(() => loaderOf(3, { prefetch: -1 })).toThrow('prefetch should be an integer from 0 on, got -1');
   expect(() => loaderOf(3, { seed: 0.5 })).toThrow('seed should be an integer, got 0.5');
-  expect(() => loaderOf(3, {}).stream({ from: -1 })).toThrow('from should be an integer of at least 0, got -1');
+  expect(() => loaderOf(3, {}).stream({ from: -1 })).toThrow('from should be an integer from 0 on, got -1');
 });

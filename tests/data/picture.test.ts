@@ -103,7 +103,7 @@ describe('contactSheet', () => {
     ['no rows', { rows: [] }, /at least one row and one column/],
     ['no columns', { rows: [{ images: [] }], columns: [] }, /at least one row and one column/],
     ['a row too short', { rows: [{ images: [constant(0, 8)] }] }, /row 0 has 1 images, the sheet 2 columns/],
-    ['half a scale', { scale: 0.5 }, /scale should be a positive integer, got 0.5/],
+    ['half a scale', { scale: 0.5 }, /contactSheet: scale should be an integer from 1 on, got 0.5/],
     [
       'a batch',
       { columns: ['x'], rows: [{ images: [{ dims: [1, 3, 8, 8], data: new Float32Array(192) }] }] },

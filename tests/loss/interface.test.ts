@@ -219,7 +219,7 @@ describe('GlobalPercLoss', () => {
 
   it('refuses an unknown configuration key and a tensor-valued reduction', async () => {
     expect(() => GlobalPercConfig.fromJSON({ modulestohook: [] })).toThrow(
-      /unknown key 'modulestohook'; known keys are startWeight/,
+      /'modulestohook' is not known; did you mean 'modulesToHook'\?/,
     );
     await using loss = new GlobalPercLoss(
       await vgg(),

@@ -14,9 +14,9 @@ const x = constantOf(
 );
 
 /** Outputs and gradients of two runs of the same session. */
-async function runTwice(layer: nn.Module) {
+async function runTwice(layer: nn.Module, shape: readonly number[] = SHAPE) {
   const graph = createGraph();
-  const input = graph.input('x', 'float32', SHAPE);
+  const input = graph.input('x', 'float32', shape);
   const y = layer(input);
   const [dx] = gradient(y.sum(), [input]) as [Tensor];
   const nodes = graph.nodes.filter(({ op }) => op === 'RandomUniform');
@@ -24,7 +24,7 @@ async function runTwice(layer: nn.Module) {
   graph.output('dx', dx);
   return withSession(graph, async (session) => {
     const run = async () => {
-      const results = await session.run({ x: feedOf(x) });
+      const results = await session.run({ x: feedOf({ ...x, shape }) });
       return { y: numbersIn(results.y), dx: numbersIn(results.dx) };
     };
     return { nodes, first: await run(), second: await run() };
@@ -69,8 +69,37 @@ describe('Dropout', () => {
     expect(Math.abs(kept - 0.25)).toBeLessThan(0.02);
   });
 
+  it.each([
+    ['Dropout1d', new nn.Dropout1d(0.3), [40, 50, 10]],
+    ['Dropout2d', new nn.Dropout2d(0.3), [40, 50, 2, 5]],
+    ['Dropout3d', new nn.Dropout3d(0.3), [40, 50, 1, 2, 5]],
+  ] as const)('%s drops whole channels', async (_, layer, shape) => {
+    const { first } = await runTwice(layer, shape);
+    const channels = Array.from({ length: 2000 }, (_, i) => first.dx.slice(10 * i, 10 * (i + 1)));
+    expect(channels.every((slopes) => new Set(slopes).size === 1)).toBe(true);
+    const dropped = channels.filter(([slope]) => slope === 0).length / channels.length;
+    expect(Math.abs(dropped - 0.3)).toBeLessThan(0.05);
+    for (const [i, value] of first.y.entries()) expect(value).toBeCloseTo((1 + (i % 7)) * (first.dx[i] as number), 4);
+    expect(first.dx.find((slope) => slope !== 0)).toBeCloseTo(1 / 0.7, 5);
+  });
+
+  it('AlphaDropout gives what it drops the value where SELU saturates, and keeps mean and variance', async () => {
+    const p = 0.3;
+    const saturation = 1.7580993408473766;
+    const { first, second } = await runTwice(new nn.AlphaDropout(p));
+    const a = 1 / Math.sqrt((1 - p) * (1 + p * saturation ** 2));
+    const dropped = first.dx.filter((slope) => slope === 0).length / first.dx.length;
+    expect(Math.abs(dropped - p)).toBeLessThan(0.02);
+    for (const [i, value] of first.y.entries()) {
+      const kept = first.dx[i] !== 0;
+      expect(first.dx[i]).toBeCloseTo(kept ? a : 0, 5);
+      expect(value).toBeCloseTo(a * (kept ? 1 + (i % 7) : -saturation) + a * p * saturation, 4);
+    }
+    expect(second.y).not.toEqual(first.y);
+  });
+
   it('refuses what is no probability', () => {
-    expect(() => new nn.Dropout(1.5)).toThrow(/Dropout: p should be from 0 to 1, got 1\.5/);
+    expect(() => new nn.Dropout(1.5)).toThrow(/Dropout: p should be a number from 0 to 1, got 1\.5/);
     expect(() => new nn.Dropout(Number.NaN)).toThrow(/from 0 to 1/);
   });
 });

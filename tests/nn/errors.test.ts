@@ -3,12 +3,15 @@ import { describe, expect, it } from 'vitest';
 import { type DataType, GlobalPercError, type Shape } from '../../src/graph/index.js';
 import * as nn from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
+import { DinoVisionTransformer, UNet } from '../../src/zoo/index.js';
+
+const relu = () => (x: unknown) => x;
 
 describe('arguments', () => {
   it.each<[() => unknown, RegExp]>([
     [() => new nn.Linear(0, 3), /Linear: inFeatures .* 0$/],
-    [() => new nn.Conv2d(3, 4, 0), /Conv2d: kernelSize should be an integer or 2 of them, not below 1, got 0/],
-    [() => new nn.Conv2d(3, 4, [3, 3, 3]), /Conv2d: kernelSize .* \[3,3,3\]/],
+    [() => new nn.Conv2d(3, 4, 0), /Conv2d: kernelSize should be an integer from 1 on, or 2 of them, got 0$/],
+    [() => new nn.Conv2d(3, 4, [3, 3, 3]), /Conv2d: kernelSize .* \[3, ?3, ?3\]/],
     [() => new nn.Conv2d(3, 4, 3, { padding: -1 }), /Conv2d: padding .* -1/],
     [() => new nn.Conv2d(3, 4, 3, { padding: 'full' as 'same' }), /Conv2d: padding should be one of same, valid/],
     [() => new nn.Conv2d(3, 4, 3, { padding: 'same', stride: 2 }), /Conv2d: padding 'same' needs stride 1, got 2 × 2/],
@@ -20,10 +23,64 @@ describe('arguments', () => {
     [() => new nn.Embedding(3, 2, { paddingIdx: 3 }), /Embedding: paddingIdx 3 is none of 3 rows/],
     [() => new nn.MultiheadAttention(6, 4), /MultiheadAttention: 4 heads do not divide 6 features/],
     [() => new nn.MultiheadAttention(6, 2, { dropout: 2 }), /MultiheadAttention: dropout.* 2/],
-    [() => new nn.MaxPool2d([2, 0]), /MaxPool2d: kernelSize .* \[2,0\]/],
-    [() => new nn.ReflectionPad2d([1, 2]), /ReflectionPad2d: padding should be an integer or 4 of them, got \[1,2\]/],
+    [() => new nn.MaxPool2d([2, 0]), /MaxPool2d: kernelSize .* \[2, ?0\]/],
+    [
+      () => new nn.ReflectionPad2d([1, 2]),
+      /ReflectionPad2d: padding should be an integer, or 4 of them, got \[1, ?2\]$/,
+    ],
     [() => new nn.PixelShuffle(1.5), /PixelShuffle: upscaleFactor .* 1\.5/],
     [() => new nn.PReLU({ numParameters: 0 }), /PReLU: numParameters .* 0/],
+    [
+      () => new nn.AdaptiveAvgPool2d([0, 3]),
+      /AdaptiveAvgPool2d: outputSize should be an integer .* null, or 2 .* \[0, ?3\]$/,
+    ],
+    [() => new nn.Upsample({}), /Upsample: one of size and scaleFactor should be given/],
+    [() => new nn.UpsamplingNearest2d({ mode: 'nearest' } as object), /UpsamplingNearest2d: 'mode' is not known/],
+    [() => new nn.AvgPool2d(2, { divisorOverride: 0 }), /AvgPool2d: divisorOverride should not be 0/],
+    [() => new nn.Conv2d(3, 4, undefined as unknown as number), /Conv2d: kernelSize .* got undefined$/],
+    [() => new nn.Linear('3' as unknown as number, 4), /Linear: inFeatures should be an integer from 1 on, got "3"$/],
+    [() => new nn.Conv2d(3, 4, 3, { paddng: 1 } as object), /Conv2d: 'paddng' is not known; did you mean 'padding'\?$/],
+    [() => new nn.Linear(3, 4, null as unknown as object), /Linear should be an object of options, got null$/],
+    [
+      () => new nn.LSTM(3, 4, { layers: 2 } as object),
+      /LSTM: 'layers' is not known; did you mean 'numLayers'\?|known are/,
+    ],
+    [() => new UNet(3, 8, 3, { dept: 2 } as object), /UNet: 'dept' is not known; did you mean 'depth'\?$/],
+    [() => new UNet(3, 0), /UNet: width should be an integer from 1 on, got 0$/],
+    [
+      () => new DinoVisionTransformer({ depth: 1, numHeads: 2 } as never),
+      /DinoVisionTransformer: 'embedDim' is missing/,
+    ],
+    [
+      () => new DinoVisionTransformer({ embedDim: 6, depth: 1, numHeads: 2, imgSize: 30 }),
+      /DinoVisionTransformer: imgSize 30 is no multiple of patchSize 14/,
+    ],
+    [() => new nn.Hardtanh(1, 1), /Hardtanh: minVal 1 should be below maxVal 1/],
+    [() => new nn.CELU(0), /CELU: alpha should not be 0/],
+    [() => new nn.Unflatten(1, [2, -1, -1]), /Unflatten: unflattenedSize .* one of which may be -1, got \[2,-1,-1\]/],
+    [
+      () => new nn.LayerNorm([]),
+      /LayerNorm: normalizedShape should be an integer from 1 on or a list of some, got \[\]/,
+    ],
+    [
+      () => new nn.Sequential([new nn.ReLU()] as unknown as nn.Module),
+      /Sequential: 0 should be a module, got an array/,
+    ],
+    [
+      () => new nn.Sequential().append(nn.ReLU as unknown as nn.Module),
+      /Sequential: 0 should be a module, got function/,
+    ],
+    [() => new nn.ModuleList(new nn.ReLU() as unknown as nn.Module[]), /ModuleList should be a list of modules, got/],
+    [() => new nn.ModuleList([relu()] as unknown as nn.Module[]), /ModuleList: 0 should be a module, got function/],
+    [
+      () => new nn.ParameterList([1] as unknown as nn.Parameter[]),
+      /ParameterList: 0 should be a parameter, got number/,
+    ],
+    [() => new nn.ModuleDict({ a: 1 } as never), /ModuleDict: a should be a module, got number/],
+    [() => new nn.ModuleDict({ 'a.b': new nn.ReLU() }), /ModuleDict: 'a\.b' cannot name a module/],
+    [() => new nn.ModuleDict({ forward: new nn.ReLU() }), /ModuleDict: 'forward' cannot name a module/],
+    [() => new nn.ParameterDict().get('a'), /ParameterDict has no 'a'; there are none/],
+    [() => new nn.ModuleDict({ b: new nn.ReLU() }).get('a'), /ModuleDict has no 'a'; there are b$/],
   ])('%s', (make, message) => {
     expect(make).toThrow(GlobalPercError);
     expect(make).toThrow(message);
@@ -55,10 +112,9 @@ describe('inputs', () => {
     [
       () => new nn.MaxPool2d(3, { padding: 2 }),
       [2, 4, 9, 9],
-      /maxPool: padding 2 × 2 is more than half a window of 3 × 3/,
+      /maxPool2d: padding 2 × 2 is more than half a window of 3 × 3/,
     ],
     [() => new nn.AvgPool2d(3), [4, 9, 9], /AvgPool2d takes an input of shape \[B, C, H, W\]/],
-    [() => new nn.AdaptiveAvgPool2d([0, 3]), [2, 4, 5, 5], /adaptiveAvgPool2d: outputSize .* \[0,3\]/],
     [
       () => new nn.Upsample({ scaleFactor: 2, mode: 'bilinear' }),
       [2, 4, 5],
@@ -69,7 +125,6 @@ describe('inputs', () => {
       [2, 4, 5, 5],
       /scaleFactor \[2,2,2\] does not go with an input of shape \[2,4,5,5\]/,
     ],
-    [() => new nn.Upsample({}), [2, 4, 5, 5], /one of size and scaleFactor/],
     [() => new nn.Upsample({ size: 3, alignCorners: true }), [2, 4, 5, 5], /'nearest' has no alignCorners/],
     [
       () => new nn.PixelShuffle(2),
@@ -82,10 +137,32 @@ describe('inputs', () => {
     [() => new nn.ZeroPad2d([-2, -2, 0, 0]), [1, 1, 8, 4], /'constant' cannot add -2 and -2 to axis 3/],
     [() => new nn.ZeroPad2d(1), [1, 8, 4], /ZeroPad2d takes an input of shape \[B, C, H, W\], got \[1, 8, 4\]/],
     [() => new nn.Flatten({ startDim: 3 }), [2, 4, 5], /axis 3 is outside/],
+    [
+      () => new nn.Flatten({ startDim: 2, endDim: 1 }),
+      [2, 4, 5],
+      /Flatten: endDim 1 comes before startDim 2 of \[2,4,5\]/,
+    ],
+    [() => new nn.Unflatten(1, [2, 3]), [2, 4], /Unflatten: \[2,3\] does not make up dimension 1 of \[2,4\]/],
+    [() => new nn.Unflatten(1, [3, -1]), [2, 4], /Unflatten: \[3,-1\] does not make up dimension 1/],
+    [() => new nn.GLU(), [2, 3], /glu: dimension -1 of \[2,3\] should be even/],
+    [() => new nn.ChannelShuffle(3), [2, 4, 5], /channelShuffle: 3 groups do not divide the channels of \[2,4,5\]/],
+    [() => new nn.Softmax2d(), [2, 4, 5], /Softmax2d takes an input of shape \[B, C, H, W\]/],
+    [() => new nn.Dropout2d(), [2, 4, 5], /Dropout2d takes an input of shape \[B, C, H, W\]/],
+    [() => new nn.Fold(4, 2), [2, 8, 5], /fold takes an input of shape \[B, C·kernel, 9\], got \[2, 8, 5\]/],
+    [() => new nn.Fold(4, 2), [2, 6, 9], /fold: 4 elements of a window do not divide 6 channels/],
+    [() => new nn.LocalResponseNorm(3), [2, 4], /LocalResponseNorm takes an input of shape \[B, C, L, …\]/],
   ])('%s of %j', (make, shape, message, dtype = 'float32') => {
     const call = (): unknown => make()(createGraph().input('x', dtype, shape));
     expect(call).toThrow(GlobalPercError);
     expect(call).toThrow(message);
+  });
+
+  it('recurrent layers name the sequences and states they take', () => {
+    const graph = createGraph();
+    const [x, h] = [graph.input('x', 'float32', [5, 2, 3]), graph.input('h', 'float32', [1, 2, 5])];
+    expect(() => new nn.GRU(4, 5)(x)).toThrow(/GRU takes an input of shape \[T, B, 4\], got \[5, 2, 3\]/);
+    expect(() => new nn.GRU(3, 5, { batchFirst: true })(x, h)).toThrow(/a state .* shape \[1, 5, 5\], got \[1, 2, 5\]/);
+    expect(() => new nn.LSTM(3, 5)(x, h)).toThrow(/LSTM takes 2 first states or none, got 1/);
   });
 
   it('MultiheadAttention names the features it takes', () => {

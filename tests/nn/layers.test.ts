@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import type { ConstantData, Tensor } from '../../src/graph/index.js';
 import * as nn from '../../src/nn/index.js';
+import * as layers from '../../src/nn/layers/index.js';
 import { createGraph } from '../../src/ops/index.js';
-import { buildLayer, callLayer, layerFamilies } from '../support/layers.js';
+import { buildLayer, callLayer, type LayerCase, layerFamilies } from '../support/layers.js';
 import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
 
 describe.each(layerFamilies)('$family', ({ fixture }) => {
@@ -25,8 +26,7 @@ describe.each(layerFamilies)('$family', ({ fixture }) => {
     });
     const inputs = test.inputs.map((key, i) => declare(`input_${i}`, fixture.tensor(key)));
     const outputs = callLayer(layer, inputs, test.call, (key) => fixture.tensor(key));
-    const cotangents = test.cotangents ?? [test.cotangent as string];
-    const loss = cotangents
+    const loss = test.cotangents
       .map((key, i) => (outputs[i] as Tensor).mul(graph.constant(fixture.tensor(key))).sum())
       .reduce((sum, term) => sum.add(term));
     const wrt = [
@@ -46,7 +46,7 @@ describe.each(layerFamilies)('$family', ({ fixture }) => {
       session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)]))),
     );
 
-    for (const [i, key] of (test.outputs ?? [test.output as string]).entries()) {
+    for (const [i, key] of test.outputs.entries()) {
       expect(results[`output_${i}`]?.dims, `shape of output ${i}`).toEqual(fixture.tensor(key).shape);
       expectClose(numbersIn(results[`output_${i}`]), fixture.tensor(key), 1e-4, `output ${i}`);
     }
@@ -62,17 +62,18 @@ describe.each(layerFamilies)('$family', ({ fixture }) => {
 });
 
 describe('completeness', () => {
-  const covered = new Set(layerFamilies.flatMap(({ fixture }) => fixture.cases.map((test) => test.layer.class)));
-  /** Held to PyTorch elsewhere, or by a sibling that shares all of its code. */
-  const elsewhere = new Set(['Module', 'Sequential', 'ModuleList', 'Dropout']);
-  const layers = Object.entries(nn).filter(
-    ([name, value]) =>
-      typeof value === 'function' &&
-      value.prototype instanceof nn.Module &&
-      !elsewhere.has(name) &&
-      /(?<![13]d)$/.test(name),
-  );
-  it.each(layers.map(([name]) => name))('%s has cases', (name) => {
-    expect(covered).toContain(name);
+  const cases = layerFamilies.flatMap(({ fixture }) => fixture.cases);
+  const isLayer = (value: unknown): boolean =>
+    typeof value === 'function' && Object(value.prototype) instanceof nn.Module;
+  const names = Object.entries(layers).flatMap(([name, value]) => (isLayer(value) ? [name] : []));
+
+  it.each(names)('%s has cases with gradients, and is trained where it has weights', (name) => {
+    const own = cases.filter((test) => test.layer.class === name);
+    const carries = ({ inputGradients, gradients }: LayerCase): boolean =>
+      inputGradients.some((key) => key !== null) || Object.keys(gradients).length > 0;
+    expect(own.some(carries)).toBe(true);
+    for (const test of own.filter(({ gradients }) => Object.keys(gradients).length > 0)) {
+      expect(test.trained?.losses.length, test.name).toBe(10);
+    }
   });
 });

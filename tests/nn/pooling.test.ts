@@ -1,7 +1,7 @@
 /** Windows with padding, dilation and `ceilMode`, against PyTorch's definition written out along one axis. */
 import { describe, expect, it } from 'vitest';
 import { constantOf, type Tensor } from '../../src/graph/index.js';
-import { avgPool, maxPool } from '../../src/nn/pooling.js';
+import { functional } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { expectClose, runGraph } from '../support/run.js';
 
@@ -60,7 +60,9 @@ describe('windows of pools', () => {
     const dilated = all.flatMap((windows) =>
       windows.kernel > 1 && windows.size > 7 ? [windows, { ...windows, dilation: 2 }] : [windows],
     );
-    const results = await runAll(dilated, (x, { kernel, ...options }) => maxPool(x, kernel, options));
+    const results = await runAll(dilated, (x, { kernel, size: _, ...options }) =>
+      functional.maxPool1d(x, kernel, options),
+    );
     for (const [windows, actual] of results) {
       const values = valuesOf(windows.size);
       const expected = placesOf(windows).map((places) => Math.max(...places.flatMap((place) => values[place] ?? [])));
@@ -69,8 +71,8 @@ describe('windows of pools', () => {
   });
 
   it.each([true, false])('mean, the padding counted: %s', async (countIncludePad) => {
-    const results = await runAll(all, (x, { kernel, dilation: _, ...options }) =>
-      avgPool(x, kernel, { ...options, countIncludePad }),
+    const results = await runAll(all, (x, { kernel, size: _size, dilation: _, ...options }) =>
+      functional.avgPool1d(x, kernel, { ...options, countIncludePad }),
     );
     for (const [windows, actual] of results) {
       const values = valuesOf(windows.size);
@@ -84,8 +86,8 @@ describe('windows of pools', () => {
   });
 
   it('sum over a divisor', async () => {
-    const results = await runAll(all, (x, { kernel, dilation: _, ...options }) =>
-      avgPool(x, kernel, { ...options, divisorOverride: 5 }),
+    const results = await runAll(all, (x, { kernel, size: _size, dilation: _, ...options }) =>
+      functional.avgPool1d(x, kernel, { ...options, divisorOverride: 5 }),
     );
     for (const [windows, actual] of results) {
       const values = valuesOf(windows.size);

@@ -1,7 +1,7 @@
 /** Which element each mode 'nearest' output shows, for all small sizes and some scales. */
 import { describe, expect, it } from 'vitest';
 import { constantOf, type Tensor } from '../../src/graph/index.js';
-import { interpolate, type UpsampleOptions } from '../../src/nn/upsampling.js';
+import { functional, type UpsampleOptions } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runGraph } from '../support/run.js';
 
@@ -11,7 +11,9 @@ const range = (count: number): number[] => Array.from({ length: count }, (_, i) 
 async function placesShown(inSize: number, options: readonly UpsampleOptions[]): Promise<number[][]> {
   const graph = createGraph();
   const x = graph.constant(constantOf('float32', [1, 1, inSize], range(inSize)));
-  const outputs = Object.fromEntries(options.map((option, i): [string, Tensor] => [`y${i}`, interpolate(x, option)]));
+  const outputs = Object.fromEntries(
+    options.map((option, i): [string, Tensor] => [`y${i}`, functional.interpolate(x, option)]),
+  );
   const results = await runGraph(graph, outputs, {});
   return options.map((_, i) => results[`y${i}`] as number[]);
 }

@@ -12,10 +12,8 @@ export interface LayerCase {
   /** Keyword arguments of the call; strings are tensors. */
   call?: Record<string, string | boolean>;
   state: Record<string, string>;
-  output?: string;
-  outputs?: string[];
-  cotangent?: string;
-  cotangents?: string[];
+  outputs: string[];
+  cotangents: string[];
   inputGradients: (string | null)[];
   gradients: Record<string, string>;
   stateAfterForward?: Record<string, string>;
@@ -29,14 +27,6 @@ export interface LayerCase {
   };
 }
 
-/** Layers whose one optional argument is positional here. */
-const POSITIONAL: Readonly<Record<string, string>> = {
-  LeakyReLU: 'negativeSlope',
-  ELU: 'alpha',
-  Softmax: 'dim',
-  LogSoftmax: 'dim',
-};
-
 export const layerFamilies = readdirSync(new URL('../../fixtures/data/layers', import.meta.url))
   .filter((file) => file.endsWith('.safetensors') && !file.startsWith('criteria'))
   .map((file) => ({ family: file.split('.')[0] as string, fixture: readFixture<LayerCase>(`layers/${file}`) }));
@@ -45,9 +35,7 @@ export const layerFamilies = readdirSync(new URL('../../fixtures/data/layers', i
 export function buildLayer(fixture: Fixture<LayerCase>, { layer, mode, state }: LayerCase): nn.AnyModule {
   const Layer = (nn as unknown as Record<string, new (...args: unknown[]) => nn.AnyModule>)[layer.class];
   if (Layer === undefined) throw new Error(`nn has no ${layer.class}`);
-  const positional = POSITIONAL[layer.class];
-  const options = positional ? layer.options[positional] : layer.options;
-  return new Layer(...layer.args, ...(options === undefined ? [] : [options]))
+  return new Layer(...layer.args, ...(Object.keys(layer.options).length === 0 ? [] : [layer.options]))
     .loadStateDict(stateOf(fixture, state))
     .train(mode === 'train');
 }

@@ -84,7 +84,7 @@ describe('a run', () => {
     await first.step(image(1), image(2));
     await using other = await Trainer.create(smallNet(), new L1Loss(), new SGD({ lr: 0.1 }), { batch: BATCH, seed: 2 });
     const before = smallNet().stateDict();
-    await expect(other.restore(await first.checkpoint())).rejects.toThrow(/made with seed 1, this trainer has seed 2/);
+    await expect(other.restore(await first.checkpoint())).rejects.toThrow(/made with seed 1, this trainer has 2/);
     await other.synchronize();
     expect(other.steps).toBe(0);
     expect(other.student.stateDict()).toEqual(before);

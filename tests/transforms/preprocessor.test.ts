@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { createGraph } from '../../src/ops/index.js';
-import { Draws, fromJSON, transformsOfPreprocessor } from '../../src/transforms/index.js';
+import { Draws, fromJSON } from '../../src/transforms/index.js';
+import { transformsOfPreprocessor } from '../../src/transforms/preprocessor.js';
 
 const norm = { image_mean: [0.485, 0.456, 0.406], image_std: [0.229, 0.224, 0.225] };
 const normalize = { normalize: { mean: norm.image_mean, std: norm.image_std } };

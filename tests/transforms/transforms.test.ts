@@ -90,18 +90,22 @@ describe('wrong use', () => {
   const image = () => createGraph().input('image', 'float32', [1, 3, 8, 8]);
   it.each([
     ['a size of zero', () => new CenterCrop(0), /CenterCrop: size should be a positive integer/],
-    ['a std of zero', () => new Normalize({ mean: [0], std: [0] }), /std not zero/],
+    [
+      'a std of zero',
+      () => new Normalize({ mean: [0], std: [0] }),
+      /Normalize: std should be without zeros, got \[0\]/,
+    ],
     [
       'channels that differ',
       () => new Normalize({ mean: [0, 0], std: [1, 1] }).apply(image()),
       /2 means, the image 3 channels/,
     ],
-    ['a channel left out', () => new PermuteChannels([0, 2]), /every channel once, such as \[2, 1, 0\], got \[0,2\]/],
+    ['a channel left out', () => new PermuteChannels([0, 2]), /every channel once, such as \[2, 1, 0\], got \[0, 2\]/],
     ['other channels', () => new PermuteChannels([1, 0]).apply(image()), /PermuteChannels has 2 channels, the image 3/],
     [
       'a maxSize below the size',
       () => new Resize(9, { maxSize: 0 }),
-      /maxSize should be a positive integer, beside one size/,
+      /Resize: maxSize should be an integer from 1 on, got 0/,
     ],
     [
       'keepAspectRatio beside maxSize',
@@ -112,7 +116,7 @@ describe('wrong use', () => {
     [
       'half a multiple',
       () => new Resize(9, { ensureMultipleOf: 0.5 }),
-      /ensureMultipleOf should be a positive integer/,
+      /Resize: ensureMultipleOf should be an integer from 1 on, got 0.5/,
     ],
     [
       'an unknown rounding',
@@ -143,15 +147,19 @@ describe('wrong use', () => {
     [
       'an unknown option',
       () => fromJSON([{ resize: { size: 8, max_size: 9 } }]),
-      /transform option 'max_size' is not known; expected size, interpolation, antialias, maxSize, keepAspectRatio, ensureMultipleOf, rounding in \{"size":8/,
+      /transformNormalization\[0\]: resize: 'max_size' is not known; did you mean 'maxSize'\?/,
     ],
-    ['no means', () => fromJSON([{ normalize: null }]), /Normalize: mean and std should be lists/],
-    ['no padding', () => fromJSON([{ pad: null }]), /Pad: padding should be 1, 2 or 4 non-negative integers, got null/],
-    ['the name of a property of objects', () => fromJSON([{ toString: 3 }]), /transform .* is not known/],
+    ['no means', () => fromJSON([{ normalize: null }]), /normalize should be an object of options, got null/],
+    ['no padding', () => fromJSON([{ pad: null }]), /pad: padding should be 1, 2 or 4 non-negative integers, got null/],
+    [
+      'the name of a property of objects',
+      () => fromJSON([{ toString: 3 }]),
+      /transformNormalization\[0\]: 'toString' is not known/,
+    ],
     [
       'an unknown transform',
       () => fromJSON([{ rotate: 3 }]),
-      /transform \{"rotate":3\} is not known; expected one of centerCrop/,
+      /transformNormalization\[0\]: 'rotate' is not known; known are centerCrop/,
     ],
   ])('%s', (_label, use, message) => {
     expect(use).toThrow(GlobalPercError);

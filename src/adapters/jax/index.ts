@@ -64,7 +64,7 @@ async function run(
   try {
     const wanted = target instanceof EncodedTarget ? target : image;
     const { value, grad, hooks } = await loss.valueAndGrad(pred, wanted, options);
-    return { value: np.array(value), grad: arrayLike(grad.data as Float32Array, pred), hooks };
+    return { value: np.array(value), grad: arrayLike(grad.data, pred), hooks };
   } catch (error) {
     throw explained(error, images);
   }

@@ -1,6 +1,7 @@
 /** A layers model of TensorFlow.js as a teacher. */
 import type * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, loadModel, type Model, toOnnx } from '../../index.js';
+import { type Checks, checkOptions, listOf, number } from '../../options/index.js';
 import { translate } from './layers/network.js';
 
 /** Options of `fromLayersModel`. */
@@ -11,6 +12,8 @@ export interface FromLayersModelOptions {
    */
   readonly input?: readonly number[];
 }
+
+const OPTIONS: Checks<FromLayersModelOptions> = { input: listOf(number()) };
 
 /** What a side counts that the model leaves open. */
 const OPEN_SIDE = 224;
@@ -37,7 +40,8 @@ const OPEN_SIDE = 224;
  * has several inputs or none for images.
  */
 export async function fromLayersModel(model: tf.LayersModel, options: FromLayersModelOptions = {}): Promise<Model> {
-  const input = imageShape(model, options.input);
+  const { input: wanted } = checkOptions(options, OPTIONS, 'fromLayersModel');
+  const input = imageShape(model, wanted);
   return loadModel(await toOnnx(await translate(model), { input }));
 }
 
@@ -54,6 +58,7 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
   if (image === undefined) {
     throw new GlobalPercError(
       `model '${model.name}' is not built yet: give its first layer an inputShape, e.g. [224, 224, 3]`,
+      { code: 'invalid-model' },
     );
   }
   const declared = `[${image.shape.map((dim) => dim ?? 'null').join(', ')}]`;
@@ -61,6 +66,7 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
     throw new GlobalPercError(
       `model '${model.name}' should have one input for images, float32 [B, H, W, C]; it has ${inputs.length}, ` +
         `the first ${image.dtype} ${declared}`,
+      { code: 'invalid-model' },
     );
   }
   const [, height, width, channels] = image.shape;
@@ -71,5 +77,6 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
   if (fits) return wanted;
   throw new GlobalPercError(
     `input should be a shape [B, C, H, W] that fits ${declared} of model '${model.name}' ([B, H, W, C]), got [${wanted}]`,
+    { code: 'invalid-option' },
   );
 }

@@ -72,7 +72,7 @@ const NO_TARGET =
 /** A value that depends on a tensor in a way that is not known; without this, its derivative would silently be left out. */
 function withoutDerivative(tensor: tf.Tensor, value: () => tf.Tensor, problem: string): tf.Tensor {
   const refuse = (): never => {
-    throw new GlobalPercError(problem);
+    throw new GlobalPercError(problem, { code: 'unsupported-operator' });
   };
   return tf.customGrad(() => ({ value: value(), gradFunc: refuse }))(tensor);
 }

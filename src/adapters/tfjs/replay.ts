@@ -27,9 +27,10 @@ function withRandom<T>(random: () => number, code: () => T): T {
   const former = Math.random;
   try {
     Math.random = random;
-  } catch {
+  } catch (error) {
     throw new GlobalPercError(
       'Math.random cannot be replaced here, and dropout would draw another mask in the second run of the model: train with tfLoss',
+      { code: 'runtime', cause: error },
     );
   }
   try {

@@ -66,6 +66,7 @@ export class Student {
     if (output instanceof tf.Tensor) return output;
     throw new GlobalPercError(
       `tfStep trains models with one output; '${this.model.name}' has ${(output as []).length}`,
+      { code: 'invalid-model' },
     );
   }
 
@@ -87,6 +88,7 @@ export class Student {
     throw new GlobalPercError(
       `tfStep runs the model twice, and the outputs differ by ${difference.toPrecision(2)}: await every step before the next ` +
         'one; where a layer draws random numbers by other means than Math.random, train with tfLoss in a Web Worker',
+      { code: 'runtime' },
     );
   }
 }

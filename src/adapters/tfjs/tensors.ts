@@ -17,6 +17,7 @@ export function readSync(name: string, tensor: tf.Tensor): TensorLike {
       throw new GlobalPercError(
         `${name} cannot be read synchronously from the backend '${tf.getBackend()}' (${(error as Error).message}): ` +
           'train with tfStep, or on another backend',
+        { code: 'runtime', cause: error },
       );
     }
   });
@@ -47,7 +48,9 @@ export function requireNumbers(name: string, value: unknown): void {
   if (!(value instanceof tf.Tensor)) {
     throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${described(value)}`);
   }
-  if (value.isDisposed) throw new GlobalPercError(`${name} was disposed before it could be read`);
+  if (value.isDisposed) {
+    throw new GlobalPercError(`${name} was disposed before it could be read`, { code: 'disposed' });
+  }
   if (value.dtype !== 'float32' && value.dtype !== 'int32') {
     const remedy = value.dtype === 'bool' ? ': use tensor.toFloat()' : '';
     throw new GlobalPercError(`${name} should be of numbers, got ${value.dtype}${remedy}`);

@@ -26,7 +26,7 @@ export type Converter = (layer: KerasLayer<never>) => nn.Module;
 
 /** @throws GlobalPercError naming the layer. */
 export function refuse({ name, className }: Pick<KerasLayer, 'name' | 'className'>, problem: string): never {
-  throw new GlobalPercError(`Keras layer '${name}' (${className}): ${problem}`);
+  throw new GlobalPercError(`Keras layer '${name}' (${className}): ${problem}`, { code: 'unsupported-operator' });
 }
 
 /** Reads a layer of a built model; its weights are copied. @throws GlobalPercError where they are disposed. */

@@ -1,0 +1,167 @@
+/** A training run from JSON. Everything is checked before the first model is read. */
+import { dirname, resolve } from 'node:path';
+import { augmentationFromJSON, DataLoader, degradationFromJSON, ImageFolder, type Size } from '../data/index.js';
+import { GlobalPercConfig, GlobalPercLoss, loadModel, models, nn, type Objective, optim } from '../index.js';
+import {
+  anything,
+  type Check,
+  type Checks,
+  checkOptions,
+  choice,
+  count,
+  listOf,
+  made,
+  number,
+  recordOf,
+  required,
+  string,
+  within,
+} from '../options/index.js';
+import type { RunOptions, TrainConfig } from './train-config.js';
+
+/** Makes what a part of the configuration stands for. */
+type Maker<T> = () => T | Promise<T>;
+
+/** Paths are relative to the configuration. */
+type Beside = (file: string) => string;
+
+/** The numbers that the trainer takes itself, which checks their ranges. */
+interface Limits {
+  readonly clipGradNorm?: number;
+  readonly clipGradValue?: number;
+  readonly accumulate?: number;
+  readonly ema?: number;
+}
+
+const LIMITS: Checks<Limits> = {
+  clipGradNorm: number(),
+  clipGradValue: number(),
+  accumulate: number(),
+  ema: number(),
+};
+
+interface Run extends Limits {
+  readonly student: Maker<nn.AnyModule>;
+  readonly loss: Maker<Objective>;
+  readonly optimizer: optim.Optimizer;
+  readonly data: Maker<DataLoader>;
+  readonly steps: number;
+  readonly checkpointEvery?: number;
+}
+
+/**
+ * `{ "student": { "unet": { "width": 16 } }, "loss": { "perceptual": { "teacher": "dinov2.onnx", … } },
+ * "optimizer": { "adamW": { "lr": 1e-3 } }, "data": { "folder": "photos", "augment": [{ "randomCrop": 64 }],
+ * "degradation": { "superResolution": { "scale": 4 } }, "batchSize": 8 }, "steps": 1000 }`; paths are relative to the file.
+ * @throws GlobalPercError naming the file and the key, on an unknown key with the nearest one.
+ */
+export async function fromJSON(json: unknown, path: string, { seed, threads }: RunOptions): Promise<TrainConfig> {
+  const beside: Beside = (file) => resolve(dirname(path), file);
+  const checks: Checks<Run> = {
+    ...LIMITS,
+    student: required(studentFrom(beside)),
+    loss: required(lossFrom(beside)),
+    optimizer: required(optim.fromJSON),
+    data: required(made(DATA, loaderFrom(beside, seed))),
+    steps: required(count),
+    checkpointEvery: count,
+  };
+  const { student, loss, optimizer, data, steps, checkpointEvery = 100, ...limits } = checkOptions(json, checks, path);
+  const session = threads === undefined ? {} : { session: { intraOpNumThreads: threads } };
+  return {
+    student: await student(),
+    loss: await loss(),
+    optimizer,
+    data: await data(),
+    steps,
+    checkpointEvery,
+    trainer: { ...session, ...limits },
+  };
+}
+
+interface UNetJSON {
+  readonly inChannels?: number;
+  readonly width?: number;
+  readonly outChannels?: number;
+  readonly depth?: number;
+}
+
+const UNET: Checks<UNetJSON> = { inChannels: count, width: count, outChannels: count, depth: count };
+
+const STUDENTS: Readonly<Record<string, Check<Maker<nn.AnyModule>>>> = {
+  unet: made(
+    UNET,
+    ({ inChannels, width, outChannels, ...options }) =>
+      () =>
+        new models.UNet(inChannels, width, outChannels, options),
+  ),
+};
+
+/** A file, or a network by name. */
+const studentFrom =
+  (beside: Beside): Check<Maker<nn.AnyModule>> =>
+  (value, where) =>
+    typeof value === 'string' ? () => loadModel(beside(value), { trainable: true }) : choice(STUDENTS)(value, where);
+
+/** A loss whose constructor takes what stands in the JSON, and checks it. */
+const plain =
+  (Loss: new (options: object) => Objective): Check<Maker<Objective>> =>
+  (value = {}, where) => {
+    const loss = within(where, () => new Loss(value as object));
+    return () => loss;
+  };
+
+interface Terms {
+  readonly terms: readonly (readonly [Maker<Objective>, number])[];
+}
+
+function lossFrom(beside: Beside): Check<Maker<Objective>> {
+  const perceptual: Check<Maker<Objective>> = (value, where) => {
+    const { teacher, ...rest } = recordOf(anything)(value, where);
+    const path = beside(string(teacher, `${where}: teacher`));
+    const config = GlobalPercConfig.fromJSON(rest, { printData: false }, where);
+    return async () => new GlobalPercLoss(await loadModel(path), config);
+  };
+  const term: Check<readonly [Maker<Objective>, number]> = (value, where) => {
+    const [loss, weight] = listOf(anything, 2)(value, where);
+    return [anyLoss(loss, `${where}[0]`), number()(weight, `${where}[1]`)];
+  };
+  const terms: Checks<Terms> = { terms: required(listOf(term)) };
+  const weighted = made(terms, ({ terms }) => async () => {
+    const made = terms.map(async ([make, weight]) => [await make(), weight] as const);
+    return new nn.WeightedLoss(await Promise.all(made));
+  });
+  const anyLoss = choice<Maker<Objective>>({
+    l1: plain(nn.L1Loss),
+    mse: plain(nn.MSELoss),
+    smoothL1: plain(nn.SmoothL1Loss),
+    huber: plain(nn.HuberLoss),
+    perceptual,
+    weighted,
+  });
+  return anyLoss;
+}
+
+interface Data {
+  readonly folder: string;
+  readonly batchSize?: number;
+  readonly augment?: ReturnType<typeof augmentationFromJSON>;
+  readonly degradation?: ReturnType<typeof degradationFromJSON>;
+  readonly size?: Size;
+}
+
+const DATA: Checks<Data> = {
+  folder: required(string),
+  batchSize: count,
+  augment: augmentationFromJSON,
+  degradation: degradationFromJSON,
+  size: anything,
+};
+
+const loaderFrom =
+  (beside: Beside, seed: number) =>
+  ({ folder, batchSize = 8, augment, ...options }: Data): Maker<DataLoader> =>
+  async () => {
+    const dataset = await ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
+    return new DataLoader(dataset, { batchSize, shuffle: true, seed });
+  };

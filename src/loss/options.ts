@@ -1,0 +1,15 @@
+/** Checks of what losses are told. */
+import type { StepOptions } from '../compile/index.js';
+import type { InputValue } from '../model/index.js';
+import { anything, type Checks, callback, instanceOf, recordOf, shape } from '../options/index.js';
+import type { CallOptions } from './description.js';
+
+export const SHAPE = shape('[1, 3, 224, 224]');
+
+export const STEP: Checks<StepOptions> = {
+  signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
+  onProgress: callback,
+};
+
+/** The values of inputs are checked where the model's are known. */
+export const CALL: Checks<CallOptions> = { ...STEP, inputs: recordOf<InputValue>(anything) };

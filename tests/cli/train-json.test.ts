@@ -1,0 +1,238 @@
+/** Training configurations in JSON: what they build, and the one line that each mistake ends with. */
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { TrainConfig } from '../../src/cli/train-config.js';
+import { fromJSON } from '../../src/cli/train-json.js';
+import { GlobalPercError, GlobalPercLoss, nn, optim } from '../../src/index.js';
+
+let folder = '';
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'globalperc-train-json-'));
+  await mkdir(join(folder, 'photos'));
+  await sharp({ create: { width: 8, height: 8, channels: 3, background: '#345' } })
+    .png()
+    .toFile(join(folder, 'photos', 'a.png'));
+  await copyFile(
+    fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url)),
+    join(folder, 'vgg.onnx'),
+  );
+  await writeFile(join(folder, 'text.onnx'), 'no model');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const BASE = {
+  student: { unet: { width: 4, depth: 1 } },
+  loss: 'l1',
+  optimizer: 'adamW',
+  data: { folder: 'photos', batchSize: 1 },
+  steps: 6,
+};
+
+const read = (changes: object): Promise<TrainConfig> =>
+  fromJSON({ ...BASE, ...changes }, join(folder, 'train.json'), { seed: 0, threads: 2 });
+
+describe('what is built', () => {
+  it('optimiser with groups and schedules', async () => {
+    const { optimizer } = await read({
+      optimizer: {
+        sgd: {
+          lr: 0.1,
+          momentum: 0.9,
+          groups: [{ parameters: 'bias$', weightDecay: 0 }],
+          schedule: {
+            sequential: { schedulers: [{ linear: { totalIters: 2 } }, { step: { stepSize: 3 } }], milestones: [2] },
+          },
+        },
+      },
+    });
+    expect(optimizer).toBeInstanceOf(optim.SGD);
+    expect(optimizer.options).toMatchObject({ lr: 0.1, momentum: 0.9, weightDecay: 0 });
+    expect(optimizer.groups).toEqual([{ parameters: /bias$/, weightDecay: 0 }]);
+    const { schedulers, milestones } = optimizer.schedule as optim.lrScheduler.SequentialLR;
+    expect(milestones).toEqual([2]);
+    expect(schedulers).toEqual([
+      new optim.lrScheduler.LinearLR({ totalIters: 2 }),
+      new optim.lrScheduler.StepLR({ stepSize: 3 }),
+    ]);
+  });
+
+  it('losses, alone and weighted', async () => {
+    const perceptual = {
+      perceptual: { teacher: 'vgg.onnx', modulesToHook: ['Conv2d'], endWeight: 3, lossFunc: 'mse' },
+    };
+    const { loss } = await read({
+      loss: {
+        weighted: {
+          terms: [
+            [{ huber: { delta: 0.5 } }, 2],
+            [perceptual, 0.1],
+          ],
+        },
+      },
+    });
+    const [[huber, two], [deep, tenth]] = (loss as nn.WeightedLoss).terms as never as [
+      [nn.HuberLoss, number],
+      [GlobalPercLoss, number],
+    ];
+    expect([huber.delta, two, tenth]).toEqual([0.5, 2, 0.1]);
+    expect(huber).toBeInstanceOf(nn.HuberLoss);
+    expect(deep).toBeInstanceOf(GlobalPercLoss);
+    expect(deep.config).toMatchObject({ endWeight: 3, printData: false });
+    expect(deep.config.lossFunc).toBeInstanceOf(nn.MSELoss);
+  });
+
+  it('data, student, limits and threads', async () => {
+    const config = await read({
+      student: { unet: { width: 2, depth: 2, outChannels: 1 } },
+      data: { folder: 'photos', batchSize: 3, size: [4, 6], augment: ['randomHorizontalFlip'], degradation: 'denoise' },
+      clipGradNorm: 1,
+      clipGradValue: 0.5,
+      accumulate: 2,
+      ema: 0.99,
+      checkpointEvery: 5,
+    });
+    expect(config).toMatchObject({
+      steps: 6,
+      checkpointEvery: 5,
+      trainer: { clipGradNorm: 1, clipGradValue: 0.5, accumulate: 2, ema: 0.99, session: { intraOpNumThreads: 2 } },
+    });
+    for await (const { input } of config.data) expect(input.dims).toEqual([1, 3, 4, 6]);
+    expect(config.data.batchSize).toBe(3);
+    expect(config.student.stateDict()['head.weight']?.dims).toEqual([1, 2, 1, 1]);
+  });
+});
+
+describe('mistakes end in one line that names file and key', () => {
+  const adamW = (options: object): object => ({ optimizer: { adamW: options } });
+  const perceptual = (options: object): object => ({ loss: { perceptual: { teacher: 'vgg.onnx', ...options } } });
+  const cases: [object, RegExp][] = [
+    // Unknown keys, each with the nearest.
+    [{ optimiser: {} }, /train.json: 'optimiser' is not known; did you mean 'optimizer'\?/],
+    [{ clip_grad_norm: 1 }, /'clip_grad_norm' is not known; did you mean 'clipGradNorm'\?/],
+    [{ acumulate: 3 }, /'acumulate' is not known; did you mean 'accumulate'\?/],
+    [adamW({ learningRate: 1e-3 }), /optimizer: adamW: 'learningRate' is not known; did you mean 'lr'\?/],
+    [adamW({ wieghtDecay: 1e-3 }), /optimizer: adamW: 'wieghtDecay' is not known; did you mean 'weightDecay'\?/],
+    [
+      adamW({ momentum: 0.9 }),
+      /adamW: 'momentum' is not known; known are lr, weightDecay, betas, eps, schedule, groups/,
+    ],
+    [adamW({ schedule: { cosineAnnealing: { tMax: 5, etaMni: 1 } } }), /cosineAnnealing: 'etaMni' .* 'etaMin'\?/],
+    [adamW({ schedule: { cosine: { tMax: 5 } } }), /schedule: 'cosine' is not known; did you mean 'cosineAnnealing'\?/],
+    [adamW({ groups: [{ params: 'x' }] }), /groups\[0\]: 'params' is not known; did you mean 'parameters'\?/],
+    [{ optimizer: 'adamw' }, /optimizer: 'adamw' is not known; did you mean 'adamW'\?/],
+    [{ student: { unet: { widht: 4 } } }, /student: unet: 'widht' is not known; did you mean 'width'\?/],
+    [{ data: { folder: 'photos', batch_size: 2 } }, /data: 'batch_size' is not known; did you mean 'batchSize'\?/],
+    [{ data: { folder: 'photos', augment: [{ randomcrop: 4 }] } }, /augment\[0\]: 'randomcrop' .* 'randomCrop'\?/],
+    [{ data: { folder: 'photos', augment: [{ randomCrop: { sise: 4 } }] } }, /randomCrop: 'sise' .* 'size'\?/],
+    [
+      { data: { folder: 'photos', degradation: { denoise: { sigm: 1 } } } },
+      /degradation: denoise: 'sigm' .* 'sigma'\?/,
+    ],
+    [{ loss: { huber: { dleta: 1 } } }, /loss: huber: HuberLoss: 'dleta' is not known; did you mean 'delta'\?/],
+    [perceptual({ modulesTohook: [] }), /loss: perceptual: 'modulesTohook' .* 'modulesToHook'\?/],
+    [perceptual({ lossFunc: { typ: 'l1' } }), /lossFunc: 'typ' is not known; did you mean 'type'\?/],
+    [perceptual({ lossFunc: { type: 'cosine', norm: 'minmax' } }), /lossFunc: 'norm' is not known; known are dim/],
+    [perceptual({ transformNormalization: [{ resize: { sise: 4 } }] }), /transformNormalization\[0\]: resize: 'sise'/],
+    [{ loss: { weighted: { term: [] } } }, /loss: weighted: 'term' is not known; did you mean 'terms'\?/],
+    // Missing ones.
+    [{ steps: undefined }, /train.json: 'steps' is missing/],
+    [{ student: undefined }, /train.json: 'student' is missing/],
+    [adamW({ groups: [{ lr: 1 }] }), /groups\[0\]: 'parameters' is missing/],
+    [adamW({ schedule: { step: {} } }), /schedule: step: 'stepSize' is missing/],
+    [adamW({ schedule: { sequential: { milestones: [3] } } }), /sequential: 'schedulers' is missing/],
+    [{ data: {} }, /data: 'folder' is missing/],
+    [{ data: { folder: 'photos', augment: ['randomCrop'] } }, /augment\[0\]: randomCrop: 'size' is missing/],
+    [{ loss: { perceptual: {} } }, /loss: perceptual: teacher should be a string, got undefined/],
+    // Other types, which would end in NaN or a stack trace.
+    [{ steps: '6' }, /train.json: steps should be an integer from 1 on, got "6"/],
+    [{ steps: null }, /steps should be an integer from 1 on, got null/],
+    [{ accumulate: '2' }, /accumulate should be a number, got "2"/],
+    [{ student: null }, /student should be a name or an object with one key, of unet, got null/],
+    [{ student: { unet: { depth: '1' } } }, /unet: depth should be an integer from 1 on, got "1"/],
+    [{ student: { unet: 3 } }, /student: unet should be an object of options, got 3/],
+    [{ loss: 5 }, /loss should be a name or an object with one key, of l1, .* got 5/],
+    [{ loss: { l1: null } }, /loss: l1: L1Loss should be an object of options, got null/],
+    [{ loss: { smoothL1: { beta: '1' } } }, /SmoothL1Loss: beta should be a number from 0 on, got "1"/],
+    [{ loss: { weighted: { terms: [['l1']] } } }, /terms\[0\] should be a list of 2, got \["l1"\]/],
+    [{ loss: { weighted: { terms: [['l1', '1']] } } }, /terms\[0\]\[1\] should be a number, got "1"/],
+    [{ loss: { weighted: { terms: 'l1' } } }, /terms should be a list, got "l1"/],
+    [perceptual({ startWeight: '1' }), /perceptual: startWeight should be a number, got "1"/],
+    [perceptual({ printData: 1 }), /printData should be true or false, got 1/],
+    [perceptual({ modulesToHook: 'Conv2d' }), /modulesToHook should be a list, got "Conv2d"/],
+    [perceptual({ modulesToHook: [3] }), /modulesToHook\[0\] should be a string, got 3/],
+    [perceptual({ lossFunc: null }), /lossFunc should be an object of options, got null/],
+    [perceptual({ lossFunc: { type: 'l3' } }), /lossFunc: type should be one of l1, l2, got "l3"/],
+    [perceptual({ transformNormalization: null }), /transformNormalization should be a list, got null/],
+    [perceptual({ teacher: 4 }), /teacher should be a string, got 4/],
+    [adamW({ lr: '1e-3' }), /adamW: lr should be a number from 0 on, got "1e-3"/],
+    [adamW({ lr: null }), /adamW: lr should be a number from 0 on, got null/],
+    [adamW({ betas: 0.9 }), /adamW: betas should be a list of 2, got 0.9/],
+    [adamW({ betas: [0.9, 1] }), /betas\[1\] should be a number from 0 on and below 1, got 1/],
+    [adamW({ groups: { parameters: 'x' } }), /groups should be a list, got \{"parameters": "x"\}/],
+    [adamW({ groups: [{ parameters: 3 }] }), /groups\[0\]: parameters should be a pattern, got 3/],
+    [adamW({ groups: [{ parameters: 'x', lr: '1' }] }), /groups\[0\]: lr should be a number from 0 on, got "1"/],
+    [
+      adamW({ schedule: { linear: { totalIters: '5' } } }),
+      /linear: totalIters should be an integer from 1 on, got "5"/,
+    ],
+    [
+      adamW({ schedule: { sequential: { schedulers: [null], milestones: [] } } }),
+      /schedulers\[0\] should be a name or/,
+    ],
+    [{ data: 'photos' }, /data should be an object of options, got "photos"/],
+    [{ data: { folder: 3 } }, /data: folder should be a string, got 3/],
+    [{ data: { folder: 'photos', batchSize: 2.5 } }, /batchSize should be an integer from 1 on, got 2.5/],
+    [{ data: { folder: 'photos', augment: { randomCrop: 4 } } }, /augment should be a list/],
+    [
+      { data: { folder: 'photos', augment: [{ randomCrop: '4' }] } },
+      /randomCrop: size should be a positive integer or/,
+    ],
+    [{ data: { folder: 'photos', size: '8' } }, /size should be a positive integer or \[height, width\], got "8"/],
+    // Patterns.
+    [
+      adamW({ groups: [{ parameters: '(' }] }),
+      /groups\[0\]: parameters should be a valid regular expression .* got "\("/,
+    ],
+    [perceptual({ modulesToHook: ['/(/'] }), /modulesToHook.*\/\(\/ is not a valid regular expression/],
+    // Together wrong.
+    [{ optimizer: { sgd: { nesterov: true } } }, /optimizer: sgd: SGD: Nesterov needs a momentum and no dampening/],
+    [
+      { optimizer: { sgd: { momentum: 0.9, groups: [{ parameters: 'x', nesterov: true, momentum: 0 }] } } },
+      /Nesterov needs a momentum and no dampening/,
+    ],
+    [
+      adamW({ schedule: { sequential: { schedulers: ['linear'], milestones: [3] } } }),
+      /sequential: SequentialLR: 1 schedulers need 0 ascending milestones, got \[3\]/,
+    ],
+    [{ loss: { weighted: { terms: [] } } }, /WeightedLoss needs at least one/],
+    [perceptual({ teacher: 'absent.onnx' }), /absent.onnx/],
+  ];
+
+  it.each(cases)('%j', async (changes, message) => {
+    const error = await read(changes).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(GlobalPercError);
+    expect((error as Error).message).toMatch(message);
+    expect((error as Error).message).not.toContain('\n');
+  });
+
+  it.each([null, 3, 'l1', [BASE]])('%j is no configuration', async (json) => {
+    await expect(fromJSON(json, 'train.json', { seed: 0, threads: undefined })).rejects.toThrow(
+      /^train.json should be an object of options, got /,
+    );
+  });
+
+  it('nothing is read before all of it is checked', async () => {
+    const changes = { loss: { perceptual: { teacher: 'text.onnx' } }, data: { folder: 'absent' } };
+    await expect(read({ ...changes, steps: 0 })).rejects.toThrow(/steps should be/);
+    await expect(read({ ...changes, data: { folder: 'photos', batchSize: 0 } })).rejects.toThrow(/batchSize/);
+    await expect(read(changes)).rejects.toThrow(/text.onnx/);
+  });
+});
