@@ -10,6 +10,7 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
+    setupFiles: ['tests/support/check-graphs.ts'],
     exclude: ['tests/slow/**', 'tests/browser/**'],
     testTimeout: 60_000,
     maxWorkers: '100%',

@@ -1,5 +1,5 @@
 /**
- * Checks the arrows between the rooms of src/: who may import whom, that no two modules import each other in a circle,
+ * Checks the arrows between the rooms of src/: who may import whom, that no files import each other in a circle, be it for types,
  * and that Node's own modules stay behind the entries that need them. Exits 1 and lists every offence.
  */
 import { readdirSync, readFileSync } from 'node:fs';
@@ -70,14 +70,19 @@ const files = readdirSync('src', { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile() && /\.(ts|mjs)$/.test(entry.name))
   .map((entry) => join(entry.parentPath, entry.name));
 
-/** Imports of a file: resolved path inside src, or package name; and whether types alone are imported. */
+/** What the names in package.json's `imports` stand for in Node. */
+const ALIASES = { '#platform': 'src/runtime/platform-node.ts', '#hub': 'src/hub/node.ts' };
+
+/** What a file imports, types and dynamic imports included: paths inside src, or package names. */
 function importsOf(file) {
   const text = readFileSync(file, 'utf8');
-  const statements = text.matchAll(/^\s*(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'/gm);
-  return Array.from(statements, ([, type, specifier]) => ({
-    target: specifier.startsWith('.') ? normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts') : specifier,
-    typeOnly: type !== undefined,
-  }));
+  const statements = text.matchAll(/^\s*(?:import|export)\s[^;'"]*?from\s+'([^']+)'|^\s*import\s+'([^']+)'/gm);
+  const calls = text.matchAll(/\bimport\(\s*'([^']+)'/g);
+  return [...statements, ...calls].map(([, first, second]) => {
+    const specifier = first ?? second;
+    if (specifier in ALIASES) return ALIASES[specifier];
+    return specifier.startsWith('.') ? normalize(join(dirname(file), specifier)).replace(/\.js$/, '.ts') : specifier;
+  });
 }
 
 const graph = new Map(files.map((file) => [file, importsOf(file)]));
@@ -86,7 +91,7 @@ const offences = [];
 for (const [file, imports] of graph) {
   const room = relative('src', file).split('/')[0];
   const allowed = ROOMS[room];
-  for (const { target } of imports) {
+  for (const target of imports) {
     const inside = target.startsWith('src/') ? relative('src', target) : undefined;
     const free =
       inside &&
@@ -100,12 +105,12 @@ for (const [file, imports] of graph) {
   }
 }
 
-/** Depth-first search for a circle of value imports. */
+/** Depth-first search for a circle: files that can only be understood together. */
 function findCycle(file, trail, done) {
   if (trail.includes(file)) return [...trail.slice(trail.indexOf(file)), file];
   if (done.has(file)) return undefined;
-  for (const { target, typeOnly } of graph.get(file) ?? []) {
-    const cycle = typeOnly ? undefined : findCycle(target, [...trail, file], done);
+  for (const target of graph.get(file) ?? []) {
+    const cycle = findCycle(target, [...trail, file], done);
     if (cycle) return cycle;
   }
   done.add(file);

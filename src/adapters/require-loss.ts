@@ -1,7 +1,7 @@
 /** What adapters are given to adapt. */
 
 import { GlobalPercError, type Loss } from '../index.js';
-import { described } from './described.js';
+import { kindOf } from '../options/index.js';
 
 /**
  * Losses are known by what they can do: a page may hold two copies of this library.
@@ -10,7 +10,5 @@ import { described } from './described.js';
 export function requireLoss(adapter: string, value: unknown): void {
   const { valueAndGrad, synchronous } = (value ?? {}) as Partial<Loss>;
   if (typeof valueAndGrad === 'function' && typeof synchronous === 'function') return;
-  throw new GlobalPercError(
-    `${adapter} takes a loss, such as new GlobalPercLoss(model, config), got ${described(value)}`,
-  );
+  throw new GlobalPercError(`${adapter} takes a loss, such as new GlobalPercLoss(model, config), got ${kindOf(value)}`);
 }

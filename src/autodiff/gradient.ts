@@ -4,17 +4,20 @@
  */
 import {
   attributesOf,
+  checked,
+  dependents,
   describeNode,
   GlobalPercError,
   type Graph,
-  isDifferentiable,
   type Node,
+  neededNodes,
+  readsAny,
   type Shape,
   sameShape,
   Tensor,
   type Value,
 } from '../graph/index.js';
-import { operatorOf, type VjpContext } from '../ops/index.js';
+import { carriesGradient, operatorOf, stopsGradient, type VjpContext } from '../ops/index.js';
 
 /**
  * Gradients of a scalar with respect to some tensors of the same graph, appended to that graph.
@@ -24,81 +27,32 @@ import { operatorOf, type VjpContext } from '../ops/index.js';
 export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   if (loss.size !== 1) throw new GlobalPercError(`a gradient needs a scalar loss, got shape [${loss.shape}]`);
   const { graph } = loss;
-  const path = nodesOnPath(graph, loss.value, new Set(wrt.map((tensor) => tensor.value)));
+  const passes = (node: Node, reached: boolean): boolean => reached && !stopsGradient(node);
+  const sources = wrt.map((tensor) => tensor.value);
+  const active = dependents(graph.nodes, sources, { passes, carries: carriesGradient });
+  const reached = graph.nodes.filter((node) => passes(node, readsAny(node, active)));
+  const path = neededNodes(reached, [loss.value], (value) => active.has(value));
   path.forEach(requireRule);
 
   const pending = new Map<Value, Tensor[]>([[loss.value, [graph.scalar(1, loss.dtype).expand(loss.shape)]]]);
-  const takes = takersOf(path, wrt);
-  for (const node of path.toReversed()) backward(graph, node, takes, pending);
-  return wrt.map((tensor) => accumulated(pending, tensor.value) ?? tensor.zerosLike());
+  for (const node of path.toReversed()) backward(graph, node, active, pending);
+  const gradients = wrt.map((tensor) => accumulated(pending, tensor.value) ?? tensor.zerosLike());
+  checked(graph, 'differentiating it');
+  return gradients;
 }
-
-/** The nodes, in execution order, that both depend on `sources` through differentiable values and lead to `target`. */
-function nodesOnPath(graph: Graph, target: Value, sources: ReadonlySet<Value>): Node[] {
-  const dependent = new Set(sources);
-  const forward = graph.nodes.filter((node) => {
-    const depends = node.inputs.some((input) => input && dependent.has(input));
-    if (!depends || isOpaque(node)) return false;
-    for (const output of node.outputs) if (output && carriesGradient(output)) dependent.add(output);
-    return true;
-  });
-  const needed = new Set([target]);
-  return forward
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((output) => output && needed.has(output))) return false;
-      for (const input of node.inputs) if (input && dependent.has(input)) needed.add(input);
-      return true;
-    })
-    .toReversed();
-}
-
-const carriesGradient = ({ dtype, detached }: Value): boolean =>
-  dtype !== undefined && isDifferentiable(dtype) && detached === undefined;
-
-/** Known operators without a rule (comparisons, rounding, shapes) stop the gradient; unknown ones are an error. */
-const isOpaque = (node: Node): boolean => {
-  const operator = operatorOf(node);
-  return operator !== undefined && operator.vjp === undefined;
-};
 
 function requireRule(node: Node): void {
   if (operatorOf(node)?.vjp === undefined) {
     throw new GlobalPercError(
       `${describeNode(node)}: this operator has no gradient rule, and the gradient must pass through it; ` +
         'hook only modules before it, or export the model without it',
+      { code: 'unsupported-operator' },
     );
   }
 }
 
-/** Tells whether a gradient goes to an input of a node. */
-type Takers = (node: Node, index: number) => boolean;
-
-function takersOf(path: readonly Node[], wrt: readonly Tensor[]): Takers {
-  const active = new Set<Value | undefined>(wrt.map((tensor) => tensor.value));
-  for (const node of path) for (const output of node.outputs) if (output) active.add(output);
-  const brackets = straightThrough(path, active);
-  return (node, index) => active.has(node.inputs[index]) && !brackets.has(node);
-}
-
-/**
- * The brackets of x + (q − x) where q has no gradient (rounded, or taken from a codebook): PyTorch's straight-through
- * estimator, in which the bracket is detached. That is not in a file, and the gradient would always be 0 without it.
- */
-function straightThrough(path: readonly Node[], active: ReadonlySet<Value | undefined>): ReadonlySet<Node> {
-  const isBracket = ({ op, inputs: [q, x] }: Node): boolean => op === 'Sub' && !active.has(q) && active.has(x);
-  const brackets = new Map(path.filter(isBracket).map((node) => [node.outputs[0], node]));
-  for (const { op, inputs } of path) {
-    for (const [i, input] of inputs.entries()) {
-      const x = brackets.get(input)?.inputs[1];
-      if (x && !(op === 'Add' && inputs[1 - i] === x)) brackets.delete(input);
-    }
-  }
-  return new Set(brackets.values());
-}
-
-/** Applies the rule of one node and hands each input its share. */
-function backward(graph: Graph, node: Node, takes: Takers, pending: Map<Value, Tensor[]>): void {
+/** Applies the rule of one node and hands each input that depends on what is asked for its share. */
+function backward(graph: Graph, node: Node, active: ReadonlySet<Value>, pending: Map<Value, Tensor[]>): void {
   const dys = node.outputs.map((output) => output && accumulated(pending, output));
   const rule = operatorOf(node)?.vjp;
   if (rule === undefined || dys.every((dy) => dy === undefined)) return;
@@ -107,8 +61,8 @@ function backward(graph: Graph, node: Node, takes: Takers, pending: Map<Value, T
   const gradients = rule(vjpContext(node, outputs as Tensor[], dys), ...(inputs as [Tensor, ...Tensor[]]));
   inputs.forEach((input, i) => {
     const compute = gradients[i];
-    if (input === undefined || compute == null || !takes(node, i)) return;
-    const share = checked(node, i, input, compute());
+    if (input === undefined || compute == null || !active.has(input.value)) return;
+    const share = fitted(node, i, input, compute());
     const shares = pending.get(input.value);
     if (shares) shares.push(share);
     else pending.set(input.value, [share]);
@@ -130,6 +84,7 @@ function vjpContext(node: Node, outputs: readonly Tensor[], dys: readonly (Tenso
       if (dy === undefined) {
         throw new GlobalPercError(
           `${describeNode(node)}: only its further outputs are used, and they have no gradient`,
+          { code: 'unsupported-operator' },
         );
       }
       return dy;
@@ -147,7 +102,7 @@ function accumulated(pending: Map<Value, Tensor[]>, value: Value): Tensor | unde
 }
 
 /** Sums a broadcast gradient to the input's shape; a wrong shape or dtype is a defect of the rule and names it. */
-function checked(node: Node, index: number, input: Tensor, share: Tensor): Tensor {
+function fitted(node: Node, index: number, input: Tensor, share: Tensor): Tensor {
   const summed = sumTo(share, input.shape);
   if (share.dtype !== input.dtype || !sameShape(summed.shape, input.shape)) {
     throw new Error(

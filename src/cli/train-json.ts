@@ -17,7 +17,7 @@ import {
   string,
   within,
 } from '../options/index.js';
-import type { RunOptions, TrainConfig } from './train-config.js';
+import type { RunOptions, TrainConfig } from './train-module.js';
 
 /** Makes what a part of the configuration stands for. */
 type Maker<T> = () => T | Promise<T>;

@@ -1,60 +1,88 @@
-/** What a `.ts` or `.js` configuration of `globalperc train` exports: checked before anything is made of it. */
-import { GlobalPercError } from '../index.js';
-import type { TrainConfig } from './train-config.js';
+/** What a run of `globalperc train` needs, and the `.ts` or `.js` configurations that export it. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { DataLoader } from '../data/index.js';
+import { GlobalPercError, type nn, type Objective, type optim, type TrainerOptions } from '../index.js';
+import {
+  anything,
+  type Checks,
+  checkOptions,
+  count,
+  matching,
+  recordOf,
+  refused,
+  required,
+  withMethods,
+} from '../options/index.js';
 
-const WANTED = '{ student, loss, optimizer, data, steps }';
+/** Everything a run needs; what a `.ts` or `.js` configuration exports as its default. */
+export interface TrainConfig {
+  readonly student: nn.AnyModule;
+  readonly loss: Objective;
+  readonly optimizer: optim.Optimizer;
+  readonly data: DataLoader;
+  readonly steps: number;
+  /** Steps between two checkpoints. Default 100. */
+  readonly checkpointEvery?: number;
+  readonly trainer?: Omit<TrainerOptions, 'batch' | 'seed'>;
+}
 
-/**
- * What each key should be. Objects are known by what they have, since a configuration may use another copy of this package
- * than the command does.
- */
-const KEYS: Readonly<Record<keyof TrainConfig, readonly [what: string, fits: (value: unknown) => boolean]>> = {
-  student: ['an nn.Module', has('forward', 'stateDict')],
-  loss: ['a loss, such as new nn.L1Loss()', has('description')],
-  optimizer: ['an optimiser, such as new optim.AdamW()', has('update', 'optionsFor')],
-  data: ['a DataLoader', has('stream')],
-  steps: ['a positive integer', isCount],
-  checkpointEvery: ['a positive integer', isCount],
-  trainer: ['an object of options', (value) => typeof value === 'object' && value !== null],
+/** What the command line says about a run. */
+export interface RunOptions {
+  readonly seed: number;
+  readonly threads: number | undefined;
+}
+
+/** Objects are known by what they have: a configuration may use another copy of this package than the command does. */
+const CONFIG: Checks<TrainConfig> = {
+  student: required(withMethods<nn.AnyModule>('an nn.Module', 'forward', 'stateDict')),
+  loss: required(matching(isObjective, 'a loss, such as new nn.L1Loss()')),
+  optimizer: required(withMethods<optim.Optimizer>('an optimiser, such as new optim.AdamW()', 'update', 'optionsFor')),
+  data: required(withMethods<DataLoader>('a DataLoader', 'stream')),
+  steps: required(count),
+  checkpointEvery: count,
+  // Checked by the Trainer.
+  trainer: recordOf(anything),
 };
-const OPTIONAL: readonly string[] = ['checkpointEvery', 'trainer'] satisfies (keyof TrainConfig)[];
+
+function isObjective(value: unknown): value is Objective {
+  return (Object(value) as Partial<Objective>).description !== undefined;
+}
 
 /** @throws GlobalPercError naming what should be exported, and what came instead. */
 export function requireTrainConfig(path: string, exported: unknown): TrainConfig {
-  const refused = (message: string): GlobalPercError =>
-    new GlobalPercError(`${path}${message}`, { code: 'invalid-option' });
   if (typeof exported !== 'object' || exported === null || Array.isArray(exported)) {
-    throw refused(` should export default ${WANTED}, or a function that returns it, got ${whatCame(exported)}`);
+    const wanted = '{ student, loss, optimizer, data, steps }, or a function that returns it';
+    throw refused(`${path}: what it exports as default`, wanted, exported);
   }
-  const config = exported as Readonly<Record<string, unknown>>;
-  const unknown = Object.keys(config).find((key) => !Object.hasOwn(KEYS, key));
-  if (unknown !== undefined)
-    throw refused(` exports the key '${unknown}', which is not known; keys are ${Object.keys(KEYS).join(', ')}`);
-  for (const [key, [what, fits]] of Object.entries(KEYS)) {
-    const value = config[key];
-    if (value === undefined && OPTIONAL.includes(key)) continue;
-    if (value === undefined) throw refused(` should export default ${WANTED}; '${key}' is missing`);
-    if (!fits(value)) throw refused(`: '${key}' should be ${what}, got ${whatCame(value)}`);
-  }
-  return exported as TrainConfig;
+  return checkOptions<TrainConfig>(exported, CONFIG, path);
 }
 
-function isCount(value: unknown): boolean {
-  return Number.isInteger(value) && (value as number) > 0;
+/** What a module exports. */
+interface Exports {
+  readonly default?: unknown;
 }
 
-/** Modules are functions. */
-function has(...names: string[]): (value: unknown) => boolean {
-  return (value) =>
-    ((typeof value === 'object' && value !== null) || typeof value === 'function') &&
-    names.every((name) => name in value);
-}
-
-function whatCame(value: unknown): string {
-  if (value instanceof Promise) return 'a promise: await it first';
-  if (value instanceof Function && value.constructor === Function)
-    return `the ${/^class\b/.test(String(value)) ? 'class' : 'function'} ${value.name}`;
-  if (typeof value === 'string') return `'${value}'`;
-  if (Array.isArray(value)) return 'an array';
-  return value instanceof Object ? `an object of class ${value.constructor.name}` : String(value);
+/** Reads a `.ts`, `.js` or `.mjs`. @throws GlobalPercError on what it exports, or when it fails. */
+export async function fromModule(path: string, options: RunOptions): Promise<TrainConfig> {
+  const { createJiti } = await import('jiti');
+  const url = pathToFileURL(resolve(path)).href;
+  const failed = (what: string, error: unknown): never => {
+    if (error instanceof GlobalPercError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    throw new GlobalPercError(`${path} ${what}: ${message}`, { code: 'invalid-file', cause: error });
+  };
+  // Its own way of finding the default export fails on null.
+  const { default: found } = await createJiti(import.meta.url, { interopDefault: false })
+    .import<Exports>(url)
+    .catch((error: unknown) => failed('cannot be loaded', error));
+  // A module that was compiled to CommonJS.
+  const isCompiled = typeof found === 'object' && found !== null && '__esModule' in found;
+  const exported = isCompiled ? (found as Exports).default : found;
+  // A function gets the command line's seed.
+  const make = async (): Promise<unknown> => (typeof exported === 'function' ? await exported(options) : exported);
+  return requireTrainConfig(
+    path,
+    await make().catch((error: unknown) => failed('exports a function that failed', error)),
+  );
 }

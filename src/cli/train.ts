@@ -8,7 +8,8 @@ import { refuseOverwriting } from './outputs.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
 import { LOG, RESULTS, requireOutside, requireRunFolder } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
-import { readTrainConfig, type TrainConfig } from './train-config.js';
+import { readTrainConfig } from './train-config.js';
+import type { TrainConfig } from './train-module.js';
 import { type LogEntry, readLog, takeSteps } from './training-run.js';
 
 interface Options {

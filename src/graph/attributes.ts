@@ -1,22 +1,7 @@
 /** Attributes of a node: tagged values, since ONNX tells the integer 1 from the float 1.0. */
 import { GlobalPercError } from './errors.js';
-import type { Graph } from './graph.js';
+import { type Attribute, type Attributes, type Body, describeNode, type Node } from './graph.js';
 import type { ConstantData } from './types.js';
-
-/** One attribute. `unsupported` keeps the kind's name for the message. */
-export type Attribute =
-  | { readonly kind: 'int'; readonly value: number }
-  | { readonly kind: 'float'; readonly value: number }
-  | { readonly kind: 'string'; readonly value: string }
-  | { readonly kind: 'ints'; readonly value: readonly number[] }
-  | { readonly kind: 'floats'; readonly value: readonly number[] }
-  | { readonly kind: 'strings'; readonly value: readonly string[] }
-  | { readonly kind: 'tensor'; readonly value: ConstantData }
-  /** A branch or loop body. What it reads from around it is also among the inputs of its node, behind the operator's own. */
-  | { readonly kind: 'graph'; readonly value: Graph }
-  | { readonly kind: 'unsupported'; readonly value: string };
-
-export type Attributes = Readonly<Record<string, Attribute>>;
 
 export const int = (value: number): Attribute => ({ kind: 'int', value });
 export const float = (value: number): Attribute => ({ kind: 'float', value });
@@ -74,7 +59,7 @@ export class AttributeReader {
   }
 
   /** A branch or loop body. */
-  graph(name: string): Graph | undefined {
+  graph(name: string): Body | undefined {
     return this.read(name, 'graph')?.value;
   }
 
@@ -82,8 +67,14 @@ export class AttributeReader {
     const attribute = this.attributes[name];
     if (attribute === undefined) return undefined;
     if (attribute.kind !== kind) {
-      throw new GlobalPercError(`${this.where()}: attribute '${name}' should be ${kind}, is ${attribute.kind}`);
+      throw new GlobalPercError(`${this.where()}: attribute '${name}' should be ${kind}, is ${attribute.kind}`, {
+        code: 'invalid-model',
+      });
     }
     return attribute as AttributeOf<K>;
   }
 }
+
+/** Typed access to the attributes of a node; errors name the node. */
+export const attributesOf = (node: Node): AttributeReader =>
+  new AttributeReader(node.attributes, () => describeNode(node));

@@ -76,15 +76,15 @@ export function differences(
 }
 
 /** What a caller gave in place of something else, for a message. */
-export function described(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null) return 'null';
   if (value instanceof Promise) return 'a promise: await it first';
   if (Array.isArray(value)) return 'an array';
-  return typeof value === 'object' ? `an object of class ${value.constructor?.name}` : typeof value;
-}
-
-/** Checks an option against its allowed values. @throws GlobalPercError naming them. */
-export function oneOf<T extends string>(value: T, allowed: readonly T[], name: string): T {
-  if (allowed.includes(value)) return value;
-  throw new GlobalPercError(`${name} should be one of ${allowed.join(', ')}, got ${JSON.stringify(value)}`);
+  if (typeof value === 'function' && value.constructor === Function) {
+    const kind = /^class\b/.test(String(value)) ? 'class' : 'function';
+    return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`;
+  }
+  // Modules are functions, of a class of their own.
+  const isObject = typeof value === 'object' || typeof value === 'function';
+  return isObject ? `an object of class ${value?.constructor?.name}` : typeof value;
 }

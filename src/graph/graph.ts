@@ -1,11 +1,33 @@
 /**
  * The intermediate representation: a graph of ONNX nodes over named values, in topological order.
- * It holds structure only; what an op means lives in `ops/`, which is handed in as the `infer` function.
+ * It holds structure only; what an op means lives in `ops/`. Nodes are made and changed by `builder.ts` and `edit.ts`.
+ *
+ * Values are told apart by identity. The names of a graph's inputs and outputs are its interface: no two are equal, and a
+ * written file keeps them. Those of all other values are suggestions, which the writer makes unique beside them.
  */
-import { AttributeReader, type Attributes } from './attributes.js';
-import { GlobalPercError } from './errors.js';
-import { Tensor } from './tensor.js';
-import { type ConstantData, constantOf, type DataType, type Shape, sizeOf, type TensorType } from './types.js';
+import type { ConstantData, DataType, Shape, TensorType } from './types.js';
+
+/** One attribute. `unsupported` keeps the kind's name for the message. */
+export type Attribute =
+  | { readonly kind: 'int'; readonly value: number }
+  | { readonly kind: 'float'; readonly value: number }
+  | { readonly kind: 'string'; readonly value: string }
+  | { readonly kind: 'ints'; readonly value: readonly number[] }
+  | { readonly kind: 'floats'; readonly value: readonly number[] }
+  | { readonly kind: 'strings'; readonly value: readonly string[] }
+  | { readonly kind: 'tensor'; readonly value: ConstantData }
+  /** A branch or loop body. What it reads from around it is also among the inputs of its node, behind the operator's own. */
+  | { readonly kind: 'graph'; readonly value: Body }
+  | { readonly kind: 'unsupported'; readonly value: string };
+
+export type Attributes = Readonly<Record<string, Attribute>>;
+
+/** Nodes between inputs and outputs: a whole graph, or a branch or loop body in one. */
+export interface Body {
+  inputs: Value[];
+  outputs: Value[];
+  nodes: Node[];
+}
 
 /** One tensor in the graph: an input, a constant, or the output of a node. */
 export interface Value {
@@ -21,8 +43,6 @@ export interface Value {
   constant?: ConstantData;
   /** A constant that a file gives as a literal among its nodes, not as a weight. */
   literal?: true;
-  /** No gradient flows through it. */
-  detached?: true;
 }
 
 /** One call of an ONNX operator. */
@@ -44,10 +64,7 @@ export interface Node {
   rewriting?: { readonly main: Node; readonly nodes: readonly Node[] };
 }
 
-/** Computes the type of every output of a node; supplied by `ops/`. */
-export type InferFunction = (node: Node, inputs: readonly (Tensor | undefined)[]) => readonly TensorType[];
-
-/** What `Graph.emit` takes beyond op and inputs. */
+/** What `emit` takes beyond op and inputs. */
 export interface EmitOptions {
   readonly outputs?: number;
   readonly domain?: string;
@@ -57,98 +74,40 @@ export interface EmitOptions {
   readonly types?: readonly TensorType[];
 }
 
-export class Graph {
-  inputs: Value[] = [];
-  outputs: Value[] = [];
-  nodes: Node[] = [];
+/** A graph whose values are handled as tensors of class `T`. */
+export interface GraphOf<T> extends Body {
   /** Module path that nodes get while a module is traced. */
   scope: string | undefined;
-  private counter = 0;
-  private readonly scalars = new Map<string, Value>();
-  private readonly infer: InferFunction;
-
-  constructor(infer: InferFunction) {
-    this.infer = infer;
-  }
-
-  /** Declares a graph input of static shape. */
-  input(name: string, dtype: DataType, shape: Shape): Tensor {
-    const value: Value = { name, dtype, shape: [...shape] };
-    this.inputs.push(value);
-    return new Tensor(this, value);
-  }
-
-  /** Declares a graph output under the given name. */
-  output(name: string, tensor: Tensor): void {
-    const [named] = this.emit('Identity', [tensor]);
-    if (named === undefined) throw new GlobalPercError('Identity has no output');
-    named.value.name = name;
-    this.outputs.push(named.value);
-  }
-
+  /**
+   * Declares a graph input of static shape.
+   * @throws GlobalPercError when another input or output has that name.
+   */
+  input(name: string, dtype: DataType, shape: Shape): T;
+  /** Declares a graph output under the given name. Throws as `input` does. */
+  output(name: string, tensor: T): void;
   /** Adds a constant. Scalars and short index lists are shared between uses. */
-  constant(data: ConstantData, name?: string): Tensor {
-    if (name !== undefined || sizeOf(data.shape) > 8) {
-      return new Tensor(this, { name: name ?? this.freshName('constant'), ...typeOf(data), constant: data });
-    }
-    const key = `${data.dtype}[${data.shape}]:${data.bytes}`;
-    let value = this.scalars.get(key);
-    if (value === undefined) {
-      value = { name: this.freshName('constant'), ...typeOf(data), constant: data };
-      this.scalars.set(key, value);
-    }
-    return new Tensor(this, value);
-  }
-
+  constant(data: ConstantData, name?: string): T;
   /** A scalar constant of the given dtype. */
-  scalar(value: number, dtype: DataType): Tensor {
-    return this.constant(constantOf(dtype, [], [value]));
-  }
-
+  scalar(value: number, dtype: DataType): T;
   /** A one-dimensional int64 constant: axes, shapes, indices. */
-  ints(values: readonly number[]): Tensor {
-    return this.constant(constantOf('int64', [values.length], values));
-  }
-
-  /** Appends a node, infers its output types, and returns the outputs. */
-  emit(
-    op: string,
-    inputs: readonly (Tensor | undefined)[],
-    attributes: Attributes = {},
-    options: EmitOptions = {},
-  ): Tensor[] {
-    const modulePath = options.modulePath ?? this.scope;
-    const node: Node = {
-      op,
-      domain: options.domain ?? '',
-      name: options.name ?? this.freshName(op),
-      inputs: inputs.map((tensor) => tensor?.value),
-      outputs: [],
-      attributes,
-      ...(modulePath === undefined ? {} : { modulePath }),
-    };
-    const count = options.outputs ?? 1;
-    node.outputs = Array.from({ length: count }, () => ({ name: this.freshName(op.toLowerCase()), producer: node }));
-    const types = options.types ?? this.infer(node, inputs);
-    if (types.length < count) {
-      throw new GlobalPercError(`${describeNode(node)}: ${count} outputs asked for, ${types.length} inferred`);
-    }
-    this.nodes.push(node);
-    return node.outputs.map((value, i) => new Tensor(this, Object.assign(value as Value, types[i])));
-  }
-
-  /** A name no other value or node of this graph has been given by `freshName`. */
-  freshName(prefix: string): string {
-    this.counter += 1;
-    return `${prefix}_${this.counter}`;
-  }
+  ints(values: readonly number[]): T;
+  /**
+   * Appends a node, infers its output types, and returns the outputs.
+   * @throws GlobalPercError when the operator is not known, or its inputs do not fit.
+   */
+  emit(op: string, inputs: readonly (T | undefined)[], attributes?: Attributes, options?: EmitOptions): T[];
+  /** The types of a node's outputs; `undefined` for an operator that is not known. Throws as `emit` does. */
+  infer(node: Node): readonly TensorType[] | undefined;
 }
 
-const typeOf = ({ dtype, shape }: TensorType): TensorType => ({ dtype, shape });
+/**
+ * The domain of nodes that mean something here and nothing in a file: `Detach`, which computes as Identity does and stops the
+ * gradient. They are written as standard operators.
+ */
+export const INTERNAL_DOMAIN = 'globalperc.internal';
 
-/** Typed access to the attributes of a node; errors name the node. */
-export const attributesOf = (node: Node): AttributeReader =>
-  new AttributeReader(node.attributes, () => describeNode(node));
+/** True for the node that `Tensor.detach` makes. */
+export const isDetach = ({ op, domain }: Node): boolean => domain === INTERNAL_DOMAIN && op === 'Detach';
 
 /** True for the operators that read a tensor's dimensions and none of its elements. */
 export const readsOnlyShape = ({ op }: Node): boolean => op === 'Shape' || op === 'Size';

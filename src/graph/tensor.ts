@@ -2,10 +2,23 @@
  * The symbolic tensor: a value in a graph, with the operations of PyTorch's `Tensor` that gradient rules,
  * losses and transforms are written with. Every method appends one standard ONNX node (or none) and returns its output.
  */
-import { type Attributes, float, int, ints } from './attributes.js';
+import { float, int, ints } from './attributes.js';
 import { GlobalPercError } from './errors.js';
-import type { Graph, Value } from './graph.js';
-import { type DataType, insertAxes, normalizeAxis, numbersOf, type Shape, sameShape, sizeOf } from './types.js';
+import { type Attributes, type GraphOf, INTERNAL_DOMAIN, type Value } from './graph.js';
+import {
+  constantOf,
+  type DataType,
+  insertAxes,
+  normalizeAxis,
+  numbersOf,
+  ONNX_DTYPE,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from './types.js';
+
+/** A graph whose values are handled as tensors. */
+export type Graph = GraphOf<Tensor>;
 
 /** A tensor, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Tensor | number;
@@ -195,7 +208,7 @@ export class Tensor {
   reshape(shape: Shape): Tensor {
     const known = shape.filter((dim) => dim !== -1);
     const resolved = shape.map((dim) => (dim === -1 ? this.size / sizeOf(known) : dim));
-    if (sizeOf(resolved) !== this.size) {
+    if (!resolved.every(Number.isInteger) || sizeOf(resolved) !== this.size) {
       throw new GlobalPercError(`cannot reshape [${this.shape}] to [${shape}]: ${this.size} elements do not fit`);
     }
     if (sameShape(resolved, this.shape)) return this;
@@ -270,9 +283,17 @@ export class Tensor {
 
   /** The same values, through which no gradient flows. */
   detach(): Tensor {
-    const copy = this.call('Identity');
-    copy.value.detached = true;
-    return copy;
+    return this.graph.emit('Detach', [this], {}, { domain: INTERNAL_DOMAIN })[0] as Tensor;
+  }
+
+  /**
+   * A constant beside this tensor, of its dtype: `activation.constant([0.2, 0.5, 0.3], [1, 3, 1, 1])`.
+   * @param values The elements in row-major order.
+   * @param shape Default: one dimension, as long as there are values.
+   * @throws GlobalPercError when the number of values does not fit the shape.
+   */
+  constant(values: ArrayLike<number>, shape: Shape = [values.length]): Tensor {
+    return this.graph.constant(constantOf(this.dtype, shape, values));
   }
 
   /** A tensor of zeros with this shape and dtype. */
@@ -292,20 +313,3 @@ export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   if (first === undefined) throw new GlobalPercError('concat needs at least one tensor');
   return tensors.length === 1 ? first : (first.graph.emit('Concat', tensors, { axis: int(axis) })[0] as Tensor);
 }
-
-/** TensorProto.DataType numbers of the ONNX specification. */
-export const ONNX_DTYPE: Readonly<Record<DataType, number>> = {
-  float32: 1,
-  uint8: 2,
-  int8: 3,
-  uint16: 4,
-  int16: 5,
-  int32: 6,
-  int64: 7,
-  bool: 9,
-  float16: 10,
-  float64: 11,
-  uint32: 12,
-  uint64: 13,
-  bfloat16: 16,
-};

@@ -80,6 +80,23 @@ const ARRAYS = {
 /** True for the dtypes that gradients flow through. */
 export const isDifferentiable = (dtype: DataType): boolean => dtype === 'float32' || dtype === 'float64';
 
+/** TensorProto.DataType numbers of the ONNX specification. */
+export const ONNX_DTYPE: Readonly<Record<DataType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int8: 3,
+  uint16: 4,
+  int16: 5,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float16: 10,
+  float64: 11,
+  uint32: 12,
+  uint64: 13,
+  bfloat16: 16,
+};
+
 /** Number of bytes one element of `dtype` takes. */
 export const bytesPerElement = (dtype: DataType): number => BYTES[dtype];
 
@@ -124,13 +141,15 @@ export const numbersOf = (constant: ConstantData): number[] =>
 
 /**
  * Makes a constant from numbers.
- * @throws GlobalPercError when the number of values does not fit the shape.
+ * @throws GlobalPercError when the number of values does not fit the shape, or one is no integer where the type has no others.
  */
 export function constantOf(dtype: DataType, shape: Shape, values: ArrayLike<number>): ConstantData {
   if (values.length !== sizeOf(shape)) {
     throw new GlobalPercError(`a constant of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`);
   }
   if (dtype === 'float16' || dtype === 'bfloat16') throw new GlobalPercError(`cannot make a constant of type ${dtype}`);
+  const fraction = dtype.startsWith('float') ? undefined : Array.from(values).find((value) => !Number.isInteger(value));
+  if (fraction !== undefined) throw new GlobalPercError(`a constant of type ${dtype} cannot hold ${fraction}`);
   const Ctor = ARRAYS[dtype];
   const data =
     Ctor === BigInt64Array || Ctor === BigUint64Array

@@ -4,7 +4,6 @@
 import { GlobalPercError, int, type Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, integer, oneOf } from '../options/index.js';
 import type { HookSite } from './description.js';
-import { REDUCTION } from './options.js';
 
 /** A distance between the activations of prediction and target; any `nn` loss is one. */
 export interface Distance {
@@ -17,6 +16,8 @@ export type LossFunc = Distance | ((hook: HookSite) => Distance);
 
 /** How elementwise distances become one number. */
 export type Reduction = 'mean' | 'sum' | 'none';
+export const REDUCTION = oneOf<Reduction>('mean', 'sum', 'none');
+
 /** What is compared: angles, values scaled by the prediction's range or its spread, or plain values. */
 export type Normalization = 'cosine' | 'minmax' | 'instancenorm' | 'none';
 

@@ -15,6 +15,7 @@ import {
   type RunContext,
   type Scene,
 } from './description.js';
+import { openInputName } from './names.js';
 import { openTypes } from './open-inputs.js';
 
 /** What must be known to run a program of a loss. */
@@ -134,9 +135,10 @@ export function openInputsOn(
   const types = openTypes(openInputs, options);
   return {
     openInput: (name) => {
-      const known = graph.inputs.find((input) => input.name === name);
+      const own = openInputName(name);
+      const known = graph.inputs.find((input) => input.name === own);
       const { dtype, shape } = types.get(name) as TensorType;
-      return known ? new Tensor(graph, known) : graph.input(name, dtype, shape);
+      return known ? new Tensor(graph, known) : graph.input(own, dtype, shape);
     },
   };
 }

@@ -3,14 +3,14 @@ import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
-import { checkOptions, string } from '../options/index.js';
+import { anything, type Checks, checkOptions, recordOf, string } from '../options/index.js';
 import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type LossDetails } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
 import { snapshotOptions } from './open-inputs.js';
-import { LOSS, SHAPE } from './options.js';
+import { SHAPE } from './options.js';
 import { compute, encode, type Runnable } from './run.js';
 
 /** What `valueAndGrad` returns. */
@@ -33,6 +33,9 @@ export interface LossOptions {
   /** Passed on to ONNX Runtime: `executionProviders`, `intraOpNumThreads` (default: the cores available), … */
   readonly session?: SessionOptions;
 }
+
+/** What ONNX Runtime is told is checked where it is told. */
+export const LOSS: Checks<LossOptions> = { session: recordOf(anything, 'an object of options of ONNX Runtime') };
 
 export abstract class Loss implements Objective, AsyncDisposable {
   /** What it computes, apart from how it is run. */

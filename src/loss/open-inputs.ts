@@ -1,36 +1,53 @@
 /** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
-import { GlobalPercError, listed, type TensorType } from '../graph/index.js';
-import { snapshot } from '../model/index.js';
+import { GlobalPercError, listed, sameShape, type TensorType } from '../graph/index.js';
+import { type InputValue, snapshot } from '../model/index.js';
 import { checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import type { CallOptions, OpenInput } from './description.js';
+import { openInputName } from './names.js';
 import { CALL } from './options.js';
 
 type Open = readonly OpenInput[] | undefined;
 
-/** Values of the inputs that are needed, by name. @throws GlobalPercError for one that is not given, not known, or does not fit. */
+/** Values of the inputs that are needed, by their names in programs. @throws GlobalPercError for one that is not given, not known, or does not fit. */
 export function openFeeds(open: Open, options: CallOptions): Record<string, HostTensor> {
   const given = givenTensors(open, options);
   return Object.fromEntries(
     needed(open).map((input) => {
       const tensor = given.get(input.name);
       if (tensor === undefined) throw input.missing();
-      return [input.name, tensor];
+      return [openInputName(input.name), tensor];
     }),
   );
 }
 
-/** Types of the inputs that are needed: as given, or as declared. @throws GlobalPercError for one that is neither. */
+/**
+ * Types of the inputs that are needed: as given, or as declared.
+ * @throws GlobalPercError for one that is neither, and where two models have one of the same name and another type.
+ */
 export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string, TensorType> {
-  const given = givenTensors(open, options);
-  return new Map(
-    needed(open).map((input) => {
-      const tensor = given.get(input.name);
-      const type = tensor ? { dtype: tensor.dtype, shape: tensor.dims } : input.type;
-      if (type === undefined) throw input.missing();
-      return [input.name, type];
-    }),
-  );
+  givenTensors(open, options);
+  const types = new Map<string, TensorType>();
+  for (const input of needed(open)) {
+    const { name } = input;
+    const type = typeOf(input, options.inputs?.[name]);
+    const other = types.get(name) ?? type;
+    if (other.dtype !== type.dtype || !sameShape(other.shape, type.shape)) {
+      throw new GlobalPercError(
+        `two models have an input '${name}', of ${other.dtype}[${other.shape}] and of ${type.dtype}[${type.shape}]: ` +
+          'give one of them its value in loadModel(source, { inputs })',
+      );
+    }
+    types.set(name, type);
+  }
+  return types;
+}
+
+function typeOf(input: OpenInput, given: InputValue | undefined): TensorType {
+  const tensor = given === undefined ? undefined : input.tensor(given);
+  const type = tensor ? { dtype: tensor.dtype, shape: tensor.dims } : input.type;
+  if (type === undefined) throw input.missing();
+  return type;
 }
 
 /** A call's options as they are now, with the tensors in them. @throws GlobalPercError on an unknown option. */

@@ -170,19 +170,10 @@ function explained(where: string, forward: () => Tensor): Tensor {
   throw new GlobalPercError(`${where}: lossFunc gives no tensor`, { code: 'invalid-option' });
 }
 
-/** Names that the programs of a loss use themselves. */
-const RESERVED = ['pred', 'target'];
-
-/** @throws GlobalPercError when an input that must be given has the name of an image. */
 function openInputsOf(model: Model, hooks: readonly ModuleCall[]): OpenInput[] {
   const needed = new Set(model.openInputsOf(hooks.map(({ output }) => output)));
   return model.openInputs.map((input) => {
     const { name } = input;
-    if (needed.has(input) && RESERVED.includes(name)) {
-      throw new GlobalPercError(
-        `${model.source}: input '${name}' has the name of one of the loss's own: give it to loadModel(source, { inputs })`,
-      );
-    }
     return {
       name,
       needed: needed.has(input),

@@ -1,5 +1,5 @@
 /** The perceptual loss: distances between a pretrained model's activations for prediction and target. */
-import { described, GlobalPercError, type Shape } from '../graph/index.js';
+import { GlobalPercError, kindOf, type Shape } from '../graph/index.js';
 import { Model } from '../model/index.js';
 import type { ModuleCall } from '../modules/index.js';
 import type { SessionOptions, Steps } from '../runtime/index.js';
@@ -78,10 +78,10 @@ export class GlobalPercLoss extends Loss {
 /** The description, of arguments that are what they should be. */
 export function perceptual(model: Model, config: GlobalPercConfig): PerceptualDescription {
   if (!(model instanceof Model)) {
-    throw new GlobalPercError(`a perceptual loss takes a model, await loadModel(source), got ${described(model)}`);
+    throw new GlobalPercError(`a perceptual loss takes a model, await loadModel(source), got ${kindOf(model)}`);
   }
   if (!(config instanceof GlobalPercConfig)) {
-    throw new GlobalPercError(`a perceptual loss takes a GlobalPercConfig, got ${described(config)}`);
+    throw new GlobalPercError(`a perceptual loss takes a GlobalPercConfig, got ${kindOf(config)}`);
   }
   return new PerceptualDescription(model, config);
 }

@@ -2,9 +2,8 @@
 import { sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import { type Checks, checkOptions, number, positive } from '../options/index.js';
 import { differentShapes, type LossDescription } from './description.js';
-import { l1Loss, mseLoss, type Reduction, smoothL1Loss } from './distances.js';
-import { Loss, type LossOptions } from './loss.js';
-import { LOSS, REDUCTION } from './options.js';
+import { l1Loss, mseLoss, REDUCTION, type Reduction, smoothL1Loss } from './distances.js';
+import { LOSS, Loss, type LossOptions } from './loss.js';
 
 /** Options of the elementwise losses. */
 export interface PixelLossOptions extends LossOptions {

@@ -16,8 +16,7 @@ import {
   weightedHooks,
 } from './description.js';
 import { CosineLoss, type Distance } from './distances.js';
-import { Loss, type LossOptions } from './loss.js';
-import { LOSS } from './options.js';
+import { LOSS, Loss, type LossOptions } from './loss.js';
 import { perceptual } from './perceptual.js';
 import type { PerceptualDescription } from './perceptual-description.js';
 

@@ -2,8 +2,8 @@
 import {
   concat,
   constantOf,
-  described,
   GlobalPercError,
+  kindOf,
   type Shape,
   type Tensor,
   type TensorType,
@@ -53,7 +53,7 @@ function requireTerms(terms: unknown): void {
     const [loss, weight] = Array.isArray(term) ? term : [];
     if ((loss as Partial<Objective> | undefined)?.description === undefined) {
       throw new GlobalPercError(
-        `WeightedLoss: a term should be [loss, weight], got ${described(loss ?? term)} for the loss`,
+        `WeightedLoss: a term should be [loss, weight], got ${kindOf(loss ?? term)} for the loss`,
         {
           code: 'invalid-option',
         },

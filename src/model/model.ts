@@ -1,7 +1,14 @@
 /** A pretrained model as it was read: its graph, its modules, and the input an image goes into. */
-import { attributesOf, GlobalPercError, type Graph, type Node, type Shape, type Value } from '../graph/index.js';
+import {
+  attributesOf,
+  GlobalPercError,
+  type Graph,
+  type Node,
+  neededNodes,
+  type Shape,
+  type Value,
+} from '../graph/index.js';
 import { type ModuleCall, metadataProblem, recoverModules } from '../modules/index.js';
-import { neededNodes } from '../passes/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
 import { transformsOfPreprocessor } from '../transforms/preprocessor.js';
@@ -67,7 +74,7 @@ export class Model {
 
   /** The open inputs that some values depend on. */
   openInputsOf(values: readonly Value[]): readonly Value[] {
-    const read = new Set(neededNodes(this.graph, values, new Map()).flatMap((node) => node.inputs));
+    const read = new Set(neededNodes(this.graph.nodes, values).flatMap((node) => node.inputs));
     return this.openInputs.filter((input) => read.has(input));
   }
 

@@ -1,5 +1,5 @@
 /** Concrete tensors as callers hand them in: checked, and brought to float32. */
-import { described, GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
+import { GlobalPercError, kindOf, type Shape, sizeOf } from '../graph/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
 /** A concrete tensor: an `onnxruntime-common` Tensor, or anything with its data in row-major order and its dimensions. */
@@ -29,7 +29,7 @@ const copied = (data: TensorLike['data']): TensorLike['data'] =>
 export function toFloat32(tensor: TensorLike, name: string): HostTensor & { readonly data: Float32Array } {
   const { data, dims } = tensor ?? {};
   if (data === undefined || data === null || !Array.isArray(dims)) {
-    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${described(tensor)}`);
+    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${kindOf(tensor)}`);
   }
   if (!dims.every((dim) => Number.isInteger(dim) && dim > 0)) {
     throw new GlobalPercError(`${name}: dims should be positive integers, got [${dims}]`);

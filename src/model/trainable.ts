@@ -1,10 +1,20 @@
 /** An imported ONNX model as a module: its weights train, its graph stays as it is. */
-import { GlobalPercError, Graph, type Shape, type Tensor, type Value } from '../graph/index.js';
+import {
+  copyNodes,
+  GlobalPercError,
+  type Graph,
+  GraphBuilder,
+  type Node,
+  neededNodes,
+  type Shape,
+  type Tensor,
+  type Value,
+} from '../graph/index.js';
 import { hasBody, type Weight, weightsOf } from '../modules/index.js';
 import { constantOfHeld, Module, Parameter, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
-import { neededNodes, type Specialized, specialize, transcribe } from '../passes/index.js';
+import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import { runSteps } from '../runtime/index.js';
 import type { Model } from './model.js';
 
@@ -31,6 +41,8 @@ export class TrainableModel extends Module<Tensor[]> {
   /** What reads a weight in this module's own graph reads it from here. */
   private readonly values: ReadonlyMap<Weight, Value>;
   private readonly graph: Graph;
+  /** What the model's calls give in that graph. */
+  private readonly callOutputs: readonly Value[];
   /** The graph for each input shape seen by `prepare`. */
   private readonly bodies = new Map<string, Specialized>();
 
@@ -51,7 +63,8 @@ export class TrainableModel extends Module<Tensor[]> {
     }
     this.held = new Map(this.weights.map((weight) => [weight, parameterOf(weight)]));
     this.values = separateValues(this.weights);
-    this.graph = withValues(model, this.values);
+    const { graph, calls } = withValues(model, this.values);
+    [this.graph, this.callOutputs] = [graph, calls];
     const tied = this.weights.filter(({ paths }) => paths.length > 1);
     this.shared = Object.fromEntries(tied.map(({ name, paths }) => [name, paths]));
   }
@@ -64,9 +77,9 @@ export class TrainableModel extends Module<Tensor[]> {
   override async prepare(shape: Shape): Promise<void> {
     const key = shape.join('x');
     if (this.bodies.has(key)) return;
-    const { input, calls } = this.model;
+    const { input } = this.model;
     this.model.checkInputShape(shape);
-    const wanted = [...this.graph.outputs, ...calls.map((call) => call.output)];
+    const wanted = [...this.graph.outputs, ...this.callOutputs];
     const type = { dtype: 'float32', shape } as const;
     const body = specialize(this.graph, new Map([[input, type]]), wanted, {}, [...this.values.values()]);
     this.bodies.set(key, await runSteps(body));
@@ -80,13 +93,13 @@ export class TrainableModel extends Module<Tensor[]> {
         `${this.model.source}: call await model.prepare([${x.shape}]) before it is used inside another module`,
       );
     }
-    const { input, calls } = this.model;
+    const { input } = this.model;
     const { outputs } = this.graph;
     const weights = Array.from(
       this.values,
       ([weight, value]) => [body.valueOf(value), this.read(this.held.get(weight) as Parameter, x)] as const,
     );
-    const wanted = [...outputs, ...calls.map((call) => call.output)].map((value) => body.valueOf(value));
+    const wanted = [...outputs, ...this.callOutputs].map((value) => body.valueOf(value));
     const tensors = transcribe(body.graph, x.graph, new Map([[body.valueOf(input), x], ...weights]), wanted);
     this.recordCalls(x, tensors.slice(outputs.length));
     return tensors.slice(0, outputs.length);
@@ -117,7 +130,7 @@ export class TrainableModel extends Module<Tensor[]> {
         return [weight, { ...value, constant: constantOfHeld(this.held.get(weight) as Parameter) }] as const;
       }),
     );
-    const graph = withValues(this.model, present);
+    const { graph } = withValues(this.model, present);
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
   }
 }
@@ -141,8 +154,11 @@ function separateValues(weights: readonly Weight[]): Map<Weight, Value> {
   );
 }
 
-/** A copy of a model's graph whose nodes read other values where they read weights; what they compute is the same values. */
-function withValues({ graph, calls }: Model, values: ReadonlyMap<Weight, Value>): Graph {
+/** A copy of a model's graph whose nodes read other values where they read weights, and what its calls give there. */
+function withValues(
+  { graph, calls }: Model,
+  values: ReadonlyMap<Weight, Value>,
+): { readonly graph: Graph; readonly calls: readonly Value[] } {
   const places = new Map<unknown, Map<number, Value>>();
   for (const [{ readers }, value] of values) {
     for (const { node, input } of readers) {
@@ -150,14 +166,16 @@ function withValues({ graph, calls }: Model, values: ReadonlyMap<Weight, Value>)
       places.set(node, inputs.set(input, value));
     }
   }
-  const copy = new Graph(() => []);
+  const copy = new GraphBuilder();
+  const copies = new Map<Value, Value>();
+  const copyOf = (value: Value): Value => copies.get(value) ?? value;
+  const nodes = copyNodes(graph.nodes, copies);
+  for (const [i, node] of graph.nodes.entries())
+    for (const [input, value] of places.get(node) ?? []) (nodes[i] as Node).inputs[input] = value;
   copy.inputs = graph.inputs;
-  copy.outputs = graph.outputs;
-  const nodes = graph.nodes.map((node) => ({
-    ...node,
-    inputs: node.inputs.map((input, i) => places.get(node)?.get(i) ?? input),
-  }));
+  copy.outputs = graph.outputs.map(copyOf);
+  const outputs = calls.map(({ output }) => copyOf(output));
   // What gave a weight another name is read no more.
-  copy.nodes = neededNodes({ nodes }, [...graph.outputs, ...calls.map(({ output }) => output)], new Map());
-  return copy;
+  copy.nodes = neededNodes(nodes, [...copy.outputs, ...outputs]);
+  return { graph: copy, calls: outputs };
 }

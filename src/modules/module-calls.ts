@@ -1,5 +1,5 @@
 /** The module calls of an imported model, in execution order. */
-import type { Graph, Node, Value } from '../graph/index.js';
+import { checked, type Graph, type Node, type Value } from '../graph/index.js';
 import { callsOf } from './calls.js';
 import { constantCalls } from './constant-calls.js';
 import { DataFlow } from './data-flow.js';
@@ -38,6 +38,7 @@ export function recoverModules(graph: Graph): ModuleCall[] {
     restoreOrder(graph, flow);
     restoreOutputs(graph);
   }
+  checked(graph, 'recovering its modules');
   const flow = new DataFlow(graph);
   const scopes = metadata ?? torchScriptScopes(graph, flow);
   for (const node of graph.nodes) node.modulePath = scopes?.get(node)?.scopes.at(-1)?.path ?? '';

@@ -8,7 +8,9 @@ import {
   byteLengthOf,
   constantOf,
   type Graph,
+  insertAfter,
   int,
+  makeValue,
   type Node,
   numbersOf,
   type Value,
@@ -146,13 +148,10 @@ class Restorer {
     beside = '',
   ): Value {
     this.made += 1;
-    const name = `${beside}.restored_${this.made}`;
-    const output: Value = { name };
-    const added: Node = { op, domain: '', name, inputs, outputs: [output], attributes };
-    output.producer = added;
-    this.graph.nodes.splice(this.graph.nodes.indexOf(node) + 1, 0, added);
-    this.register(added);
-    return output;
+    const added = makeValue(op, `${beside}.restored_${this.made}`, inputs, attributes);
+    insertAfter(this.graph, node, added.node);
+    this.register(added.node);
+    return added.value;
   }
 
   private constant(values: readonly number[]): Value {

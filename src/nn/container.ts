@@ -1,5 +1,5 @@
 /** Modules that hold others, or parameters, by number or by name. */
-import { described, GlobalPercError, listed, type Tensor } from '../graph/index.js';
+import { GlobalPercError, kindOf, listed, type Tensor } from '../graph/index.js';
 import { refused } from '../options/index.js';
 import { type AnyModule, Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -20,7 +20,7 @@ abstract class Container<Part> extends Module {
   /** @throws GlobalPercError for what is no such part. */
   protected put(name: string | number, part: Part): void {
     if (!this.holds(part)) {
-      throw new GlobalPercError(`${this.className}: ${name} should be a ${this.kind}, got ${described(part)}`);
+      throw new GlobalPercError(`${this.className}: ${name} should be a ${this.kind}, got ${kindOf(part)}`);
     }
     (this as unknown as Record<string, Part>)[name] = part;
   }

@@ -1,13 +1,5 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
-import {
-  described,
-  differences,
-  GlobalPercError,
-  listed,
-  type Shape,
-  Tensor,
-  type TensorType,
-} from '../graph/index.js';
+import { differences, GlobalPercError, kindOf, listed, type Shape, Tensor, type TensorType } from '../graph/index.js';
 import { boolean, checkOptions } from '../options/index.js';
 import { converted, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
@@ -94,7 +86,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
     const strange = inputs.find((input) => input !== undefined && !(input instanceof Tensor));
     if (!(first instanceof Tensor) || strange !== undefined) {
       throw new GlobalPercError(
-        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${described(strange ?? first)}; ` +
+        `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${kindOf(strange ?? first)}; ` +
           'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
       );
     }

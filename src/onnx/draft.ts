@@ -6,6 +6,7 @@ import {
   constantOf,
   describeNode,
   GlobalPercError,
+  makeNode,
   type Node,
   type Value,
 } from '../graph/index.js';
@@ -165,7 +166,7 @@ export class Draft {
   ): Node {
     const { metadata } = this.original;
     const name = `${this.original.name}.${op}_${this.before.length + this.after.length}`;
-    return { op, domain: '', name, inputs: [...inputs], outputs: [output], attributes, ...(metadata && { metadata }) };
+    return makeNode({ op, name, inputs, outputs: [output], attributes, metadata });
   }
 
   /** With a colon: what stands behind a dot is the name of a module's weight. */

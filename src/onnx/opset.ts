@@ -3,10 +3,10 @@
  * knows of versions. The changes are those listed per operator at https://onnx.ai/onnx/operators/.
  */
 import {
+  type Body,
   byteLengthOf,
   constantOf,
   GlobalPercError,
-  type Graph,
   int,
   ints,
   numbersOf,
@@ -79,7 +79,7 @@ const RULES: ReadonlyMap<string, readonly Rule[]> = new Map(
  * Rewrites, in place, all nodes of the standard domain.
  * @throws GlobalPercError when the operator set is too old, or a node relies on something no newer one has.
  */
-export function normalizeOpset(graph: Graph, opset: number, source = 'the model'): void {
+export function normalizeOpset(graph: Body, opset: number, source = 'the model'): void {
   if (opset < OLDEST) {
     throw new GlobalPercError(
       `${source}: opset ${opset} is too old, ${OLDEST} or later is needed; export it again or use onnx.version_converter`,

@@ -1,5 +1,5 @@
 /** Which graphs hold operators that have to be spelled out in others; what does so is loaded for them alone. */
-import type { Graph } from '../graph/index.js';
+import type { Body } from '../graph/index.js';
 
 /** Operators of the newest operator sets, or of ONNX Runtime under the standard domain. */
 export type NewerOperator = 'Attention' | 'RotaryEmbedding' | 'SimplifiedLayerNormalization';
@@ -11,7 +11,7 @@ const NEWER: Readonly<Record<NewerOperator, true>> = {
 };
 
 /** Whether a graph, or one inside it, has operators of other domains, or newer ones. */
-export const hasOthers = ({ nodes }: Graph): boolean =>
+export const hasOthers = ({ nodes }: Body): boolean =>
   nodes.some(
     ({ op, domain, attributes }) =>
       domain !== '' ||

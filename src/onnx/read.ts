@@ -1,6 +1,16 @@
 /** Reads an ONNX model into a graph. */
 import type { GraphProto, NodeProto, TensorProto, TensorShapeProto_Dimension, ValueInfoProto } from 'onnx-buf';
-import { type ConstantData, GlobalPercError, Graph, type Node, type Value } from '../graph/index.js';
+import {
+  type Body,
+  type ConstantData,
+  checked,
+  GlobalPercError,
+  type Graph,
+  makeNode,
+  type Node,
+  uniqueName,
+  type Value,
+} from '../graph/index.js';
 import { attributesOfProto, constantOfAttributes } from './attributes.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
@@ -36,7 +46,7 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
   normalizeOpset(graph, opset, source);
   if (hasOthers(graph)) (await import('./contrib/index.js')).expandContrib(graph, source);
-  return graph;
+  return checked(graph, 'reading it');
 }
 
 /** The branches and loop bodies of some nodes, with those inside them. */
@@ -64,7 +74,7 @@ const attributeTensors = (nodes: readonly NodeProto[]): TensorProto[] =>
 
 /** Turns the messages of one graph into values and nodes. */
 class GraphReader {
-  private readonly graph: Graph;
+  private readonly graph: Body;
   private readonly source: string;
   private readonly inFile: ReadonlyMap<TensorProto, ConstantData>;
   private readonly values = new Map<string, Value>();
@@ -79,7 +89,7 @@ class GraphReader {
    * @param around The graph that this one is a branch or loop body in, and what its names begin with.
    */
   constructor(
-    graph: Graph,
+    graph: Body,
     source: string,
     inFile: ReadonlyMap<TensorProto, ConstantData>,
     around?: { readonly reader: GraphReader; readonly prefix: string },
@@ -162,26 +172,20 @@ class GraphReader {
       return undefined;
     }
     const metadata = Object.fromEntries(proto.metadataProps.map(({ key, value }) => [key, value]));
-    const node: Node = {
+    return makeNode({
       op: proto.opType,
       domain: isStandardDomain(proto.domain) ? '' : proto.domain,
       name: this.nodeName(proto),
       inputs: [],
-      outputs: [],
+      outputs: proto.output.map((name) => (name === '' ? undefined : this.add({ name }))),
       attributes,
-      ...(proto.metadataProps.length > 0 && { metadata }),
-    };
-    node.outputs = proto.output.map((name) => (name === '' ? undefined : this.add({ name, producer: node })));
-    return node;
+      metadata: proto.metadataProps.length > 0 ? metadata : undefined,
+    });
   }
 
   /** ONNX Runtime refuses two nodes of one name; unnamed ones are called after what they compute. */
   private nodeName(proto: NodeProto): string {
-    const wanted = proto.name || (proto.output.find(Boolean) ?? proto.opType);
-    let name = wanted;
-    for (let i = 1; this.nodeNames.has(name); i += 1) name = `${wanted}.${i}`;
-    this.nodeNames.add(name);
-    return name;
+    return uniqueName(proto.name || (proto.output.find(Boolean) ?? proto.opType), this.nodeNames);
   }
 
   private connect(proto: NodeProto, node: Node | undefined): void {
@@ -199,7 +203,7 @@ class GraphReader {
 
   /** A branch or loop body; what it reads from here becomes an input of its node as well. */
   private readSubgraph(node: Node, name: string, proto: GraphProto, inputCount: number): void {
-    const graph = new Graph(() => []);
+    const graph: Body = { inputs: [], outputs: [], nodes: [] };
     const reader = new GraphReader(graph, this.source, this.inFile, { reader: this, prefix: `${node.name}/${name}/` });
     reader.read(proto, proto.node, proto.initializer);
     Object.assign(node.attributes, { [name]: { kind: 'graph', value: graph } });

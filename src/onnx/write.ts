@@ -25,10 +25,13 @@ import {
   type Attribute,
   byteLengthOf,
   type ConstantData,
+  checked,
   type Graph,
+  isDetach,
   type Node,
   ONNX_DTYPE,
   type TensorType,
+  uniqueName,
   type Value,
 } from '../graph/index.js';
 
@@ -68,15 +71,19 @@ const irVersion = (opset: number): bigint => (opset >= 23 ? 11n : opset >= 21 ? 
 
 const encoder = new TextEncoder();
 
-/** Serialises a graph. Names are made unique; those of inputs and outputs are kept. */
+/**
+ * Serialises a graph. Inputs and outputs keep their names, which are different ones; values inside, and nodes, get others where
+ * theirs are taken.
+ */
 export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
+  checked(graph, 'all passes');
   const names = uniqueNames(graph);
   const constants = constantsOf(graph);
   // ONNX Runtime takes external files either from memory or from a folder, not from both.
   const fromFolder = options.inPlace && constants.some(([, { place }]) => place);
   const weights = new WeightWriter(fromFolder ? { ...options, externalFrom: Number.POSITIVE_INFINITY } : options);
   const initializer = constants.map(([value, data]) => weights.write(data, names.get(value) as string));
-  const domains = new Set(graph.nodes.map((node) => node.domain).filter((domain) => domain !== ''));
+  const domains = new Set(graph.nodes.map((node) => written(node).domain).filter((domain) => domain !== ''));
   const { opset } = options;
   const model = create(ModelProtoSchema, {
     irVersion: irVersion(opset),
@@ -128,8 +135,7 @@ function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer
     initializer,
     node: graph.nodes.map((node) =>
       create(NodeProtoSchema, {
-        opType: node.op,
-        domain: node.domain,
+        ...written(node),
         name: node.name === '' ? '' : uniqueName(node.name, taken),
         input: withoutTrailing(node.inputs.map(nameOf)),
         output: withoutTrailing(node.outputs.map(nameOf)),
@@ -141,6 +147,10 @@ function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer
     ),
   });
 }
+
+/** How a file calls an operator: Detach, which no file knows, computes what Identity does. */
+const written = (node: Node): { readonly opType: string; readonly domain: string } =>
+  isDetach(node) ? { opType: 'Identity', domain: '' } : { opType: node.op, domain: node.domain };
 
 /** Optional inputs at the end are left out altogether, as the checker demands. */
 function withoutTrailing(names: string[]): string[] {
@@ -160,14 +170,6 @@ function uniqueNames(graph: Graph): Map<Value, string> {
   for (const value of [...graph.inputs, ...graph.outputs]) assign(value);
   for (const node of graph.nodes) for (const value of [...node.inputs, ...node.outputs]) assign(value);
   return names;
-}
-
-/** A name like this one that is not taken; takes it. */
-function uniqueName(wanted: string, taken: Set<string>): string {
-  let name = wanted;
-  for (let i = 1; taken.has(name); i += 1) name = `${wanted}.${i}`;
-  taken.add(name);
-  return name;
 }
 
 /** Bytes of all constants of a graph. */

@@ -29,13 +29,7 @@ export const MatMul = defineOp({
     const [left, right] = asMatrices(a, b);
     const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2));
     const outer = (): Tensor => dy.reshape([...batch, left.dim(-2), right.dim(-1)]);
-    return [
-      () => {
-        const full = timesTransposed(outer(), right);
-        return a.rank === 1 ? full.sum(full.shape.slice(0, -1).map((_, i) => i)) : full;
-      },
-      () => matMulRightGradient(left, outer(), b),
-    ];
+    return [() => timesTransposed(outer(), right), () => matMulRightGradient(left, outer(), b)];
   },
 });
 

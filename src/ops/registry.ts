@@ -1,10 +1,22 @@
 /** The table of operators, and the graph constructor that infers types with it. */
-import { attributesOf, describeNode, GlobalPercError, Graph, type InferFunction, type Node } from '../graph/index.js';
+import {
+  attributesOf,
+  describeNode,
+  GlobalPercError,
+  type Graph,
+  GraphBuilder,
+  type InferFunction,
+  isDetach,
+  isDifferentiable,
+  type Node,
+  type Value,
+} from '../graph/index.js';
 import * as activation from './activation.js';
 import * as arithmetic from './arithmetic.js';
 import * as comparison from './comparison.js';
 import * as conv from './conv.js';
 import type { OpDefinition } from './define.js';
+import { Detach } from './detach.js';
 import * as elementwise from './elementwise.js';
 import * as fourier from './fourier.js';
 import * as indexing from './indexing.js';
@@ -47,12 +59,23 @@ export const operators: ReadonlyMap<string, OpDefinition> = new Map(
 );
 
 /** The entry of a node's operator, if there is one. */
-export const operatorOf = (node: Node): OpDefinition | undefined =>
-  node.domain === '' ? operators.get(node.op) : undefined;
+export function operatorOf(node: Node): OpDefinition | undefined {
+  if (isDetach(node)) return Detach;
+  return node.domain === '' ? operators.get(node.op) : undefined;
+}
+
+/** Known operators without a rule (comparisons, rounding, shapes, Detach) stop the gradient; unknown ones do not. */
+export function stopsGradient(node: Node): boolean {
+  const operator = operatorOf(node);
+  return operator !== undefined && operator.vjp === undefined;
+}
+
+/** True for the values that can have a gradient. */
+export const carriesGradient = ({ dtype }: Value): boolean => dtype !== undefined && isDifferentiable(dtype);
 
 const infer: InferFunction = (node, inputs) => {
   const operator = operatorOf(node);
-  if (operator === undefined) throw new GlobalPercError(`${describeNode(node)}: this operator is not known`);
+  if (operator === undefined) return undefined;
   const context = { attributes: attributesOf(node), node, outputCount: node.outputs.length };
   try {
     const types = operator.infer(context, ...(inputs as Parameters<OpDefinition['infer']>[1][]));
@@ -66,7 +89,7 @@ const infer: InferFunction = (node, inputs) => {
 };
 
 /** An empty graph that knows all operators. */
-export const createGraph = (): Graph => new Graph(infer);
+export const createGraph = (): Graph => new GraphBuilder(infer);
 
 /** Operator set every graph of ours is written for, unless an operator is newer. */
 const BASE_OPSET = 20;

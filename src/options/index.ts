@@ -2,6 +2,8 @@
  * One checker for everything a caller hands in by name: constructor options, call options, JSON. A check takes a value and
  * gives it back as what it is – or as what it stands for, which makes the same tables read configuration files.
  */
+
+export { kindOf } from '../graph/index.js';
 export {
   anything,
   boolean,

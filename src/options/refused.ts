@@ -1,5 +1,5 @@
 /** The errors of the checker. */
-import { described, GlobalPercError, listed } from '../graph/index.js';
+import { GlobalPercError, kindOf, listed } from '../graph/index.js';
 import { nearest } from './nearest.js';
 
 /** The error for a value that is not what was asked for. */
@@ -17,7 +17,7 @@ export function unknownKey(key: string, known: readonly string[], where: string)
   return new GlobalPercError(`${where}: '${key}' is not known; ${remedy}`, { code: 'invalid-option' });
 }
 
-/** Longer and deeper values are described, not shown. */
+/** Longer and deeper values are kindOf, not shown. */
 const SHOWN_UP_TO = 60;
 const DEEPEST = 3;
 
@@ -25,7 +25,7 @@ const DEEPEST = 3;
 function shown(value: unknown): string {
   const isLong = Object(value) === value && Object.keys(value as object).length > SHOWN_UP_TO;
   const text = isLong ? undefined : textOf(value, 0);
-  return text !== undefined && text.length <= SHOWN_UP_TO ? text : described(value);
+  return text !== undefined && text.length <= SHOWN_UP_TO ? text : kindOf(value);
 }
 
 /** Nothing for what JSON does not have. */

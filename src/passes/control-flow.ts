@@ -4,17 +4,23 @@
  */
 import {
   attributesOf,
+  type Body,
   type ConstantData,
   constantOf,
+  copyNodes,
   describeNode,
   GlobalPercError,
-  type Graph,
   int,
+  makeConstant,
+  makeNode,
+  makeValue,
   type Node,
   numbersOf,
+  readsAny,
   type Value,
 } from '../graph/index.js';
-import type { Steps } from '../runtime/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
+import { constantFrom } from './evaluate.js';
 import { scanAsLoop } from './scan.js';
 
 /** A loop is repeated as often as this at most: beyond it, its nodes would not fit. */
@@ -28,11 +34,12 @@ export interface ControlFlowContext {
   /** Values that change with the data of the input. */
   dependent(nodes: readonly Node[]): ReadonlySet<Value>;
   /** Computes values that do not. */
-  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, ConstantData>>;
+  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, HostTensor>>;
 }
 
 /**
  * The nodes without control flow.
+ * @param nodes Are changed: what a branch or loop computed, other nodes do now.
  * @throws GlobalPercError naming a node whose condition or trip count depends on the input's data.
  */
 export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlowContext): Steps<Node[]> {
@@ -43,9 +50,9 @@ export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlow
     const dependent = context.dependent(current);
     const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
     const unknown = [...new Set(asked)].filter((value) => value.constant === undefined);
-    const computed = unknown.length > 0 ? yield* context.evaluate(current, unknown) : new Map<Value, ConstantData>();
-    const numberOf = (value: Value): number =>
-      numbersOf((value.constant ?? computed.get(value)) as ConstantData)[0] as number;
+    const computed = unknown.length > 0 ? yield* context.evaluate(current, unknown) : new Map<Value, HostTensor>();
+    const dataOf = (value: Value): ConstantData => value.constant ?? constantFrom(computed.get(value) as HostTensor);
+    const numberOf = (value: Value): number => numbersOf(dataOf(value))[0] as number;
     current = current.flatMap((node) => {
       if (!ready.has(node)) return [node];
       return node.op === 'If' ? branch(node, numberOf) : unroll(node, numberOf);
@@ -58,7 +65,7 @@ export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlow
 function readyNodes(nodes: readonly Node[]): Node[] {
   const waiting = new Set<Value>();
   return nodes.filter((node) => {
-    const waits = node.inputs.some((input) => input && waiting.has(input));
+    const waits = readsAny(node, waiting);
     if (waits || isControlFlow(node)) for (const output of node.outputs) if (output) waiting.add(output);
     return isControlFlow(node) && !waits;
   });
@@ -71,29 +78,31 @@ function decidersOf(node: Node, dependent: ReadonlySet<Value>): Value[] {
   if (node.op === 'Loop' && node.inputs[0] === undefined)
     throw new GlobalPercError(
       `${where}: the loop has no trip count; export the model with a fixed number of iterations`,
+      { code: 'unsupported-operator' },
     );
   const changing = deciders.find((value) => dependent.has(value));
   if (changing === undefined) return deciders;
   throw new GlobalPercError(
     `${where}: ${node.op === 'If' ? 'its condition' : 'its number of iterations'} '${changing.name}' depends on the data of the image; ` +
       'no fixed computation stands for it: export the model without that choice',
+    { code: 'unsupported-operator' },
   );
 }
 
-const bodyOf = (node: Node, attribute: string): Graph => {
+const bodyOf = (node: Node, attribute: string): Body => {
   const graph = attributesOf(node).graph(attribute);
-  if (graph === undefined) throw new GlobalPercError(`${describeNode(node)}: it has no ${attribute}`);
+  if (graph === undefined)
+    throw new GlobalPercError(`${describeNode(node)}: it has no ${attribute}`, { code: 'invalid-model' });
   return graph;
 };
 
-/** Gives a value the name under which others know it. */
-const renamed = (from: Value | undefined, to: Value | undefined, name: string): Node[] =>
-  from && to ? [{ op: 'Identity', domain: '', name, inputs: [from], outputs: [to], attributes: {} }] : [];
+/** Lets a value be computed from another one. */
+const passedOn = (from: Value | undefined, to: Value | undefined, name: string): Node[] =>
+  from && to ? [makeNode({ op: 'Identity', name, inputs: [from], outputs: [to] })] : [];
 
 function branch(node: Node, numberOf: (value: Value) => number): Node[] {
-  const taken = bodyOf(node, numberOf(node.inputs[0] as Value) ? 'then_branch' : 'else_branch');
-  const outputs = node.outputs.flatMap((output, i) => renamed(taken.outputs[i], output, `${node.name}/output_${i}`));
-  return [...taken.nodes, ...outputs];
+  const { nodes, outputs } = bodyOf(node, numberOf(node.inputs[0] as Value) ? 'then_branch' : 'else_branch');
+  return [...nodes, ...node.outputs.flatMap((to, i) => passedOn(outputs[i], to, `${node.name}/output_${i}`))];
 }
 
 /** Inputs of the body: iteration, condition, carried values. Outputs: condition, carried values, values to be stacked. */
@@ -104,7 +113,9 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
   const starts = condition === undefined || numberOf(condition) !== 0;
   const count = starts ? numberOf(trips as Value) : 0;
   if (count > MOST_ITERATIONS)
-    throw new GlobalPercError(`${where}: ${count} iterations are too many to repeat, ${MOST_ITERATIONS} are the most`);
+    throw new GlobalPercError(`${where}: ${count} iterations are too many to repeat, ${MOST_ITERATIONS} are the most`, {
+      code: 'unsupported-operator',
+    });
   requireFixedCondition(body, where);
   const carriedCount = body.inputs.length - 2;
   let carried = node.inputs.slice(2, 2 + carriedCount);
@@ -112,20 +123,20 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
   const stacked: Value[][] = body.outputs.slice(1 + carriedCount).map(() => []);
   const nodes: Node[] = [];
   for (let iteration = 0; iteration < count; iteration += 1) {
-    const copy = copyOf(body, `${node.name}/${iteration}`, [
-      constant(iteration, `${node.name}/${iteration}`),
-      condition,
-      ...carried,
-    ]);
-    nodes.push(...copy.nodes);
-    carried = copy.outputs.slice(1, 1 + carriedCount);
-    stacked.forEach((parts, i) => void parts.push(copy.outputs[1 + carriedCount + i] as Value));
+    const prefix = `${node.name}/${iteration}`;
+    const count = makeConstant(`${prefix}/iteration`, constantOf('int64', [], [iteration]));
+    const run = instance(body, prefix, [count, condition, ...carried]);
+    nodes.push(...run.nodes);
+    carried = run.outputs.slice(1, 1 + carriedCount);
+    stacked.forEach((parts, i) => void parts.push(run.outputs[1 + carriedCount + i] as Value));
   }
   if (count === 0 && stacked.some((_, i) => node.outputs[carriedCount + i]))
-    throw new GlobalPercError(`${where}: the loop does not run, and what it should stack has no shape`);
+    throw new GlobalPercError(`${where}: the loop does not run, and what it should stack has no shape`, {
+      code: 'unsupported-operator',
+    });
   return [
     ...nodes,
-    ...carried.flatMap((value, i) => renamed(value, node.outputs[i], `${node.name}/output_${i}`)),
+    ...carried.flatMap((value, i) => passedOn(value, node.outputs[i], `${node.name}/output_${i}`)),
     ...stacked.flatMap((parts, i) => {
       const ordered = directions?.[i] === 1 ? parts.toReversed() : parts;
       return stack(ordered, node.outputs[carriedCount + i], `${node.name}/stacked_${i}`, axes?.[i] ?? 0);
@@ -134,7 +145,7 @@ function unroll(node: Node, numberOf: (value: Value) => number): Node[] {
 }
 
 /** A loop that may end itself would need its condition after every iteration. */
-function requireFixedCondition({ inputs, outputs, nodes }: Graph, where: string): void {
+function requireFixedCondition({ inputs, outputs, nodes }: Body, where: string): void {
   let at: Value | undefined = outputs[0];
   const origin = (value: Value): Node | undefined => nodes.find((node) => node.outputs.includes(value));
   while (at && origin(at)?.op === 'Identity') at = origin(at)?.inputs[0];
@@ -142,60 +153,34 @@ function requireFixedCondition({ inputs, outputs, nodes }: Graph, where: string)
   if (!stays)
     throw new GlobalPercError(
       `${where}: the loop ends on a condition of its own; export it with a fixed number of iterations`,
+      { code: 'unsupported-operator' },
     );
 }
 
-const constant = (value: number, name: string): Value => ({
-  name: `${name}/iteration`,
-  dtype: 'int64',
-  shape: [],
-  constant: constantOf('int64', [], [value]),
-});
-
 /** The nodes of a body with values of their own. */
-function copyOf(
-  body: Graph,
+function instance(
+  body: Body,
   name: string,
   inputs: readonly (Value | undefined)[],
 ): { nodes: Node[]; outputs: Value[] } {
-  const copies = new Map<Value, Value>(body.inputs.flatMap((value, i) => (inputs[i] ? [[value, inputs[i]]] : [])));
-  const copied = (value: Value): Value => copies.get(value) ?? value;
-  const nodes = body.nodes.map((node): Node => {
-    for (const { value } of Object.values(node.attributes).filter(({ kind }) => kind === 'graph'))
-      throw new GlobalPercError(
-        `${describeNode(node)}: control flow inside a loop is not supported (${(value as Graph).nodes.length} nodes)`,
-      );
-    const outputs = node.outputs.map((value) => value && { name: `${name}/${value.name}` });
-    const copy: Node = {
-      ...node,
-      name: `${name}/${node.name}`,
-      inputs: node.inputs.map((value) => value && copied(value)),
-      outputs,
-    };
-    node.outputs.forEach((value, i) => {
-      const output = outputs[i] as Value | undefined;
-      if (value && output) copies.set(value, Object.assign(output, { producer: copy }));
-    });
-    return copy;
-  });
-  return { nodes, outputs: body.outputs.map(copied) };
+  for (const node of body.nodes)
+    for (const { kind, value } of Object.values(node.attributes))
+      if (kind === 'graph')
+        throw new GlobalPercError(
+          `${describeNode(node)}: control flow inside a loop is not supported (${value.nodes.length} nodes)`,
+          { code: 'unsupported-operator' },
+        );
+  const copies = new Map(body.inputs.map((value, i) => [value, inputs[i] ?? value]));
+  const nodes = copyNodes(body.nodes, copies, (own) => `${name}/${own}`);
+  return { nodes, outputs: body.outputs.map((value) => copies.get(value) ?? value) };
 }
 
 /** One value per iteration along a new dimension. */
 function stack(parts: readonly Value[], to: Value | undefined, name: string, axis: number): Node[] {
   if (to === undefined) return [];
-  const axes: Value = { name: `${name}/axes`, dtype: 'int64', shape: [1], constant: constantOf('int64', [1], [axis]) };
-  const rows = parts.map((part, i): Node => {
-    const output: Value = { name: `${name}/${i}` };
-    return {
-      op: 'Unsqueeze',
-      domain: '',
-      name: `${name}/${i}`,
-      inputs: [part, axes],
-      outputs: [output],
-      attributes: {},
-    };
-  });
-  const inputs = rows.map(({ outputs }) => outputs[0]);
-  return [...rows, { op: 'Concat', domain: '', name, inputs, outputs: [to], attributes: { axis: int(axis) } }];
+  const axes = makeConstant(`${name}/axes`, constantOf('int64', [1], [axis]));
+  const rows = parts.map((part, i) => makeValue('Unsqueeze', `${name}/${i}`, [part, axes]));
+  const inputs = rows.map(({ value }) => value);
+  const attributes = { axis: int(axis) };
+  return [...rows.map(({ node }) => node), makeNode({ op: 'Concat', name, inputs, outputs: [to], attributes })];
 }

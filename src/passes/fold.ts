@@ -1,7 +1,8 @@
 /** Constant folding: what depends on constants alone is computed once, by ONNX Runtime, when the graph is compiled. */
-import { byteLengthOf, bytesOf, type ConstantData, Graph, type Node, type Value } from '../graph/index.js';
+import { byteLengthOf, checked, dropNodes, type Graph, type Node, type Value } from '../graph/index.js';
 import { operatorOf, requiredOpset } from '../ops/index.js';
-import { type HostTensor, Session, type SessionOptions, type Steps } from '../runtime/index.js';
+import type { SessionOptions, Steps } from '../runtime/index.js';
+import { constantFrom, evaluate } from './evaluate.js';
 
 /**
  * A folded constant may not be larger than this, unless its inputs are as large: folding must not inflate the file, nor
@@ -11,25 +12,31 @@ const INFLATION_LIMIT = 64 * 1024;
 
 /** Replaces, in place, the outputs of constant subgraphs by constants and drops the nodes. */
 export function* fold(graph: Graph, options: SessionOptions = {}): Steps<void> {
-  const foldable = new Set<Node>();
-  const isConstant = (value: Value | undefined): boolean =>
-    value === undefined ||
-    value.constant !== undefined ||
-    (value.producer !== undefined && foldable.has(value.producer));
-  for (const node of graph.nodes) if (node.inputs.every(isConstant) && mayFold(node)) foldable.add(node);
+  const foldable = foldableNodes(graph.nodes);
   if (foldable.size === 0) return;
-
   const kept = graph.nodes.filter((node) => !foldable.has(node));
   const read = new Set<Value | undefined>([...kept.flatMap((node) => node.inputs), ...graph.outputs]);
-  const wanted = [...foldable]
-    .flatMap((node) => node.outputs)
-    .filter((value) => value !== undefined && read.has(value));
-  const constants = yield* evaluate([...foldable], wanted as Value[], requiredOpset(graph), options);
-  graph.nodes = kept;
-  for (const [value, constant] of constants) {
-    value.constant = constant;
-    delete value.producer;
-  }
+  const wanted = [...foldable].flatMap((node) =>
+    node.outputs.filter((value) => value !== undefined && read.has(value)),
+  );
+  const opset = requiredOpset(graph);
+  const results = yield* evaluate([...foldable], wanted as Value[], { opset, options });
+  dropNodes(graph, foldable);
+  for (const [value, tensor] of results) value.constant = constantFrom(tensor);
+  checked(graph, 'folding constants');
+}
+
+/** The nodes that depend on constants alone and may be computed now. */
+function foldableNodes(nodes: readonly Node[]): Set<Node> {
+  const computed = new Set<Value>();
+  const isKnown = (value: Value | undefined): boolean =>
+    value === undefined || value.constant !== undefined || computed.has(value);
+  const foldable = nodes.filter((node) => {
+    if (!node.inputs.every(isKnown) || !mayFold(node)) return false;
+    for (const output of node.outputs) if (output) computed.add(output);
+    return true;
+  });
+  return new Set(foldable);
 }
 
 function mayFold(node: Node): boolean {
@@ -42,24 +49,4 @@ function mayFold(node: Node): boolean {
       0,
     );
   return bytes(node.outputs) <= Math.max(INFLATION_LIMIT, bytes(node.inputs));
-}
-
-/** Runs nodes that need no input and returns the data of some of their outputs. */
-function* evaluate(
-  nodes: Node[],
-  wanted: readonly Value[],
-  opset: number,
-  options: SessionOptions,
-): Steps<Map<Value, ConstantData>> {
-  const program = new Graph(() => []);
-  program.nodes = nodes;
-  program.outputs = [...wanted];
-  const results = yield* Session.runOnce(program, opset, {}, options);
-  return new Map(wanted.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
-}
-
-/** A fetched tensor as constant data. */
-export function constantFrom({ dtype, dims, data }: HostTensor): ConstantData {
-  if (data === undefined) throw new Error('a kept tensor has no data here');
-  return { dtype, shape: [...dims], bytes: bytesOf(data) };
 }

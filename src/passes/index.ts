@@ -1,4 +1,4 @@
 export { fold } from './fold.js';
 export { simplify } from './simplify.js';
 export { type Specialized, specialize } from './specialize.js';
-export { neededNodes, transcribe } from './transcribe.js';
+export { rewriteGraph, transcribe } from './transcribe.js';

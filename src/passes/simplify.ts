@@ -1,9 +1,21 @@
 /**
  * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped,
  * broadcasts left to the consumer, sums over outer axes turned into matrix products, and long sums taken axis by axis.
+ * A graph is finished when it has been differentiated: nothing is detached in it any more.
  */
-import { type Graph, int, type Node, normalizeAxis, sameShape, sizeOf, Tensor, type Value } from '../graph/index.js';
-import { createGraph, operatorOf } from '../ops/index.js';
+import {
+  type Graph,
+  int,
+  isDetach,
+  isDifferentiable,
+  type Node,
+  normalizeAxis,
+  sameShape,
+  sizeOf,
+  Tensor,
+  type Value,
+} from '../graph/index.js';
+import { operatorOf } from '../ops/index.js';
 import { copyNode, type Rewrite, rewriteGraph } from './transcribe.js';
 
 type Inputs = readonly (Tensor | undefined)[];
@@ -19,7 +31,7 @@ export function simplify(graph: Graph): Graph {
     }
     return copyNode(node, sources, target);
   };
-  return rewriteGraph(graph, createGraph(), rewrite);
+  return rewriteGraph(graph, rewrite);
 }
 
 /** Common subexpressions: the same operator on the same inputs is computed once. */
@@ -35,7 +47,9 @@ function sharing(): Rewrite {
     if (operatorOf(node)?.random) return undefined;
     const attributes = Object.entries(node.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
     if (attributes.some(([, attribute]) => attribute.kind === 'tensor')) return undefined;
-    const key = JSON.stringify([node.domain, node.op, inputs.map((input) => input && idOf(input.value)), attributes]);
+    const identity = [node.domain, node.op, inputs.map((input) => input && idOf(input.value)), attributes];
+    // As text, since JSON has no infinite numbers.
+    const key = JSON.stringify(identity, (_, part) => (typeof part === 'number' ? String(part) : part));
     const known = seen.get(key);
     if (known && known.length >= node.outputs.length) return known;
     const outputs = copyNode(node, inputs, target);
@@ -44,12 +58,13 @@ function sharing(): Rewrite {
   };
 }
 
-/** Identity; and Reshape, Expand and Cast to the shape or type that is there already. */
-const dropIdentity: Rewrite = ({ op, outputs }, [x]) => {
+/** Identity, and Detach, since the graph is differentiated; and Reshape, Expand and Cast to the shape or type that is there already. */
+const dropIdentity: Rewrite = (node, [x]) => {
+  const { op, outputs } = node;
   if (x === undefined) return undefined;
   const keepsShape = (op === 'Reshape' || op === 'Expand') && sameShape(x.shape, outputs[0]?.shape ?? []);
   const keepsType = (op === 'Cast' || op === 'CastLike') && x.dtype === outputs[0]?.dtype;
-  return op === 'Identity' || keepsShape || keepsType ? [x] : undefined;
+  return op === 'Identity' || isDetach(node) || keepsShape || keepsType ? [x] : undefined;
 };
 
 const NEUTRAL: Readonly<Record<string, number>> = { Mul: 1, Div: 1, Add: 0, Sub: 0 };
@@ -80,20 +95,24 @@ function skipExpand(node: Node, inputs: Inputs): Inputs {
   });
 }
 
+/** Sums and means of integers stay as they are: the mean of means is rounded more than once. */
+const isFloatSum = ({ op }: Node, x: Tensor | undefined): x is Tensor =>
+  (op === 'ReduceSum' || op === 'ReduceMean') && x !== undefined && isDifferentiable(x.dtype);
+
 /**
  * Σ over a contiguous block of axes that does not end at the last one, as ones·x: ONNX Runtime's ReduceSum walks such
  * axes with a stride and takes several times as long as a matrix product.
  */
 const sumAsProduct: Rewrite = (node, inputs, target) => {
   const [x, axesInput] = inputs;
-  if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x) return undefined;
+  if (!isFloatSum(node, x)) return undefined;
   const axes = axesInput
     ?.constantValues()
     ?.map((axis) => normalizeAxis(axis, x.rank))
     .sort((a, b) => a - b);
   const [first, last] = [axes?.[0], axes?.at(-1)];
   if (!axes || first === undefined || last === undefined) return undefined;
-  if (last === x.rank - 1 || last - first !== axes.length - 1) return undefined;
+  if (last - first !== axes.length - 1) return undefined;
   const count = sizeOf(axes.map((axis) => x.dim(axis)));
   const outer = sizeOf(x.shape.slice(0, first));
   const inner = sizeOf(x.shape.slice(last + 1));
@@ -112,7 +131,7 @@ const LONG_SUM = 2 ** 14;
  */
 const sumByAxes: Rewrite = (node, [x], target) => {
   const [output] = node.outputs;
-  if ((node.op !== 'ReduceSum' && node.op !== 'ReduceMean') || !x || !output?.shape) return undefined;
+  if (!isFloatSum(node, x) || !output?.shape) return undefined;
   const sizes = x.shape.filter((size) => size > 1);
   if (x.size < LONG_SUM || sizeOf(output.shape) !== 1 || sizes.length < 2) return undefined;
   const overLast = (sum: Tensor): Tensor =>

@@ -5,15 +5,23 @@
  */
 import {
   type ConstantData,
+  checked,
   constantOf,
+  copyNodes,
   type DataType,
+  dependents,
+  describeNode,
   GlobalPercError,
-  Graph,
+  type Graph,
+  GraphBuilder,
   isDifferentiable,
+  makeValue,
   type Node,
+  neededNodes,
   numbersOf,
   readsOnlyShape,
   type Shape,
+  sameShape,
   sizeOf,
   type Tensor,
   type TensorType,
@@ -21,11 +29,11 @@ import {
   type Value,
 } from '../graph/index.js';
 import { createGraph, operatorOf, requiredOpset } from '../ops/index.js';
-import { type HostTensor, Session, type SessionOptions, type Steps } from '../runtime/index.js';
+import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { resolveControlFlow } from './control-flow.js';
-import { constantFrom } from './fold.js';
+import { constantFrom, evaluate } from './evaluate.js';
+import { markStraightThrough } from './straight-through.js';
 import { tooSmall } from './too-small.js';
-import { neededNodes } from './transcribe.js';
 
 /** A static copy of a model. */
 export interface Specialized {
@@ -48,37 +56,39 @@ export function* specialize(
   variables: readonly Value[] = [],
 ): Steps<Specialized> {
   const sources = [...inputs.keys(), ...variables];
-  const resolved = yield* resolveControlFlow(neededNodes(graph, wanted, new Map()), {
-    dependent: (some) => dataDependent(some, sources),
-    evaluate: (some, values) => evaluate(graph, some, values, inputs, options),
+  const run = (nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, HostTensor>> =>
+    runModel(nodes, values, inputs, requiredOpset(graph), options);
+  // The model stays as it was read: it is specialised for other shapes as well.
+  const copies = new Map<Value, Value>();
+  const resolved = yield* resolveControlFlow(copyNodes(neededNodes(graph.nodes, wanted), copies), {
+    dependent: (nodes) => dataDependent(nodes, sources),
+    evaluate: run,
   });
-  const nodes = neededNodes({ nodes: resolved }, wanted, new Map());
+  const copyOf = (value: Value): Value => copies.get(value) ?? value;
+  const wantedCopies = wanted.map(copyOf);
+  const nodes = neededNodes(resolved, wantedCopies);
+  const program = { inputs: [...inputs.keys()], nodes, outputs: wantedCopies };
+  checked(Object.assign(new GraphBuilder(), program), 'resolving control flow');
   const dependent = dataDependent(nodes, sources);
   try {
-    const probed = yield* probe(graph, nodes, { inputs, dependent, wanted, options });
-    return rebuild(nodes, inputs, dependent, probed);
+    const probed = yield* probe(nodes, dependent, wantedCopies, run);
+    const built = rebuild(nodes, inputs, dependent, probed);
+    markStraightThrough(built.graph);
+    checked(built.graph, 'specialising it');
+    return { graph: built.graph, valueOf: (original) => built.valueOf(copyOf(original)) };
   } catch (error) {
     throw tooSmall(nodes, inputs, error) ?? error;
   }
 }
 
 /** Values that change with the data of `sources`; a Shape of them does not. */
-function dataDependent(nodes: readonly Node[], sources: readonly Value[]): ReadonlySet<Value> {
-  const dependent = new Set(sources);
-  for (const node of nodes) {
-    if (readsOnlyShape(node)) continue;
-    const depends = operatorOf(node)?.random || node.inputs.some((value) => value && dependent.has(value));
-    if (depends) for (const output of node.outputs) if (output) dependent.add(output);
-  }
-  return dependent;
-}
+const dataDependent = (nodes: readonly Node[], sources: readonly Value[]): ReadonlySet<Value> =>
+  dependents(nodes, sources, {
+    passes: (node, reached) => !readsOnlyShape(node) && (reached || operatorOf(node)?.random === true),
+  });
 
-interface Probe {
-  readonly inputs: ReadonlyMap<Value, TensorType>;
-  readonly dependent: ReadonlySet<Value>;
-  readonly wanted: readonly Value[];
-  readonly options: SessionOptions;
-}
+/** Runs nodes of the model and gives some of their values. */
+type Run = (nodes: readonly Node[], values: readonly Value[]) => Steps<ReadonlyMap<Value, HostTensor>>;
 
 interface Probed {
   readonly shapes: ReadonlyMap<Value, Shape>;
@@ -88,83 +98,53 @@ interface Probed {
 }
 
 /** Runs the model once, with a Shape node behind every data-dependent value. */
-function* probe(graph: Graph, nodes: Node[], { inputs, dependent, wanted, options }: Probe): Steps<Probed> {
-  const measured = nodes
-    .flatMap((node) => node.outputs)
-    .filter((value): value is Value => !!value && dependent.has(value));
-  const unknown = nodes
-    .filter((node) => !operatorOf(node))
-    .flatMap((node) => node.outputs)
-    .filter((value) => value && dependent.has(value));
+function* probe(
+  nodes: readonly Node[],
+  dependent: ReadonlySet<Value>,
+  wanted: readonly Value[],
+  run: Run,
+): Steps<Probed> {
+  const measured = outputsOf(nodes).filter((value) => dependent.has(value));
+  const unknown = outputsOf(nodes.filter((node) => !operatorOf(node))).filter((value) => dependent.has(value));
   const frontier = constantFrontier(nodes, dependent, wanted);
-
-  const program = programOf(nodes, inputs);
-  const shapeOutputs = measured.map((value) => {
-    const output: Value = { name: `${value.name}.shape`, dtype: 'int64', shape: [-1] };
-    program.nodes.push({
-      op: 'Shape',
-      domain: '',
-      name: output.name,
-      inputs: [value],
-      outputs: [output],
-      attributes: {},
-    });
-    return output;
-  });
-  const fetched = [...new Set([...frontier, ...(unknown as Value[])])];
-  program.outputs = [...shapeOutputs, ...fetched];
-
-  const results = yield* runProbe(program, requiredOpset(graph), options);
-  const tensor = (value: Value): HostTensor => results[value.name] as HostTensor;
+  const fetched = [...new Set([...frontier, ...unknown])];
+  const shapes = measured.map((value) => makeValue('Shape', `${value.name}.shape`, [value]));
+  const results = yield* run(
+    [...nodes, ...shapes.map(({ node }) => node)],
+    [...shapes.map(({ value }) => value), ...fetched],
+  );
+  const tensor = (value: Value): HostTensor => results.get(value) as HostTensor;
   return {
-    shapes: new Map(measured.map((value, i) => [value, numbersOf(constantFrom(tensor(shapeOutputs[i] as Value)))])),
+    shapes: new Map(measured.map((value, i) => [value, numbersOf(constantFrom(tensor(shapes[i]?.value as Value)))])),
     constants: new Map(frontier.map((value) => [value, constantFrom(tensor(value))])),
     dtypes: new Map(fetched.map((value) => [value, tensor(value).dtype])),
   };
 }
 
-/** The nodes as a program of their own, with inputs of static types. */
-function programOf(nodes: readonly Node[], inputs: ReadonlyMap<Value, TensorType>): Graph {
-  const program = new Graph(() => []);
-  const runInputs = new Map(Array.from(inputs, ([value, type]) => [value, { name: value.name, ...type }]));
-  program.inputs = [...runInputs.values()];
-  program.nodes = nodes.map((node) => ({
-    ...node,
-    inputs: node.inputs.map((value) => (value && runInputs.get(value)) ?? value),
-  }));
-  return program;
-}
-
-/** What some values are that do not depend on the input's data, by running what computes them. */
-function* evaluate(
-  graph: Graph,
-  nodes: readonly Node[],
-  values: readonly Value[],
-  inputs: ReadonlyMap<Value, TensorType>,
-  options: SessionOptions,
-): Steps<ReadonlyMap<Value, ConstantData>> {
-  const program = programOf(neededNodes({ nodes }, values, new Map()), inputs);
-  program.outputs = [...values];
-  const results = yield* runProbe(program, requiredOpset(graph), options);
-  return new Map(values.map((value) => [value, constantFrom(results[value.name] as HostTensor)]));
-}
+const outputsOf = (nodes: readonly Node[]): Value[] =>
+  nodes.flatMap(({ outputs }) => outputs).filter((value) => value !== undefined);
 
 /** Values computed from constants and shapes alone that a data-dependent node reads, or that are wanted themselves. */
 function constantFrontier(nodes: readonly Node[], dependent: ReadonlySet<Value>, wanted: readonly Value[]): Value[] {
   const readers = nodes.filter((node) => node.outputs.some((output) => output && dependent.has(output)));
   const read = new Set<Value | undefined>([...readers.flatMap((node) => node.inputs), ...wanted]);
-  const computed = nodes.flatMap((node) => node.outputs);
-  return computed.filter((value): value is Value => !!value && read.has(value) && !dependent.has(value));
+  return outputsOf(nodes).filter((value) => read.has(value) && !dependent.has(value));
 }
 
-function* runProbe(program: Graph, opset: number, options: SessionOptions): Steps<Record<string, HostTensor>> {
+function* runModel(
+  nodes: readonly Node[],
+  values: readonly Value[],
+  inputs: ReadonlyMap<Value, TensorType>,
+  opset: number,
+  options: SessionOptions,
+): Steps<ReadonlyMap<Value, HostTensor>> {
+  const feeds = new Map(Array.from(inputs, ([value, type]) => [value, sampleOf(type)]));
   try {
-    const feeds = Object.fromEntries(program.inputs.map((input) => [input.name, sampleOf(input as TensorType)]));
-    return yield* Session.runOnce(program, opset, feeds, options);
+    return yield* evaluate(nodes, values, { opset, feeds, options });
   } catch (error) {
     // Not the model's fault: an aborted signal, or session options.
     if (!(error instanceof GlobalPercError && error.code === 'runtime')) throw error;
-    const shapes = program.inputs.map(({ shape }) => `[${shape}]`).join(', ');
+    const shapes = Array.from(inputs.values(), ({ shape }) => `[${shape}]`).join(', ');
     const reason = error.message.replace(/\s+/g, ' ').trim();
     throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, { cause: error });
   }
@@ -210,12 +190,21 @@ function rebuild(
     node.outputs.forEach((value, i) => {
       const copy = outputs[i];
       if (!value || !copy) return;
-      const shape = probed.shapes.get(value);
-      if (shape) copy.value.shape = shape;
+      requireMeasured(node, copy, probed.shapes.get(value));
       copies.set(value, copy);
     });
   }
   return { graph, valueOf: (original) => copyOf(original).value };
+}
+
+/** A rule that infers another shape than the model has would make every gradient behind it wrong. */
+function requireMeasured(node: Node, inferred: Tensor, measured: Shape | undefined): void {
+  if (measured === undefined || sameShape(inferred.shape, measured)) return;
+  throw new GlobalPercError(
+    `${describeNode(node)}: its output has shape [${measured}] when the model runs, and [${inferred.shape}] by the operator's ` +
+      'rule; hook only modules before it, and report this',
+    { code: 'unsupported-operator' },
+  );
 }
 
 const measuredTypes = (node: Node, probed: Probed): TensorType[] =>

@@ -86,7 +86,8 @@ function infer(nodes: readonly Node[], inputs: Inputs): Inferred {
         if (value) known.set(value, outputs[i] as Tensor);
       });
     } catch (error) {
-      if (!(error instanceof GlobalPercError)) throw error;
+      // A rule may trip over a damaged node that lacks inputs: ONNX Runtime has said what is wrong with it.
+      if (!(error instanceof GlobalPercError)) continue;
       if (error.code === 'unsupported-operator') continue; // its shape depends on values: not known here
       failed.set(node, error.cause instanceof GlobalPercError ? error.cause : error);
     }

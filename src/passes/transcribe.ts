@@ -1,25 +1,9 @@
 /** Copying graphs: the one mechanism behind grafting a model, pruning, and every rewriting pass. */
-import { type Graph, type Node, Tensor, type Value } from '../graph/index.js';
+import { checked, type Graph, type Node, neededNodes, Tensor, type Value } from '../graph/index.js';
+import { createGraph } from '../ops/index.js';
 
 /** Replaces a node while it is copied; `undefined` keeps it. Inputs are already those of the new graph. */
 export type Rewrite = (node: Node, inputs: readonly (Tensor | undefined)[], target: Graph) => Tensor[] | undefined;
-
-/** The nodes that `wanted` depends on, in order; the walk stops at values in `given`. */
-export function neededNodes(
-  { nodes }: { readonly nodes: readonly Node[] },
-  wanted: Iterable<Value>,
-  given: ReadonlyMap<Value, unknown>,
-): Node[] {
-  const needed = new Set<Value>(wanted);
-  return nodes
-    .toReversed()
-    .filter((node) => {
-      if (!node.outputs.some((output) => output && needed.has(output) && !given.has(output))) return false;
-      for (const input of node.inputs) if (input) needed.add(input);
-      return true;
-    })
-    .toReversed();
-}
 
 /**
  * Copies what `wanted` needs from `source` into `target`, with the values in `bindings` replaced by tensors of the
@@ -39,7 +23,7 @@ export function transcribe(
     if (copy === undefined) throw new Error(`'${value.name}' is neither computed, constant nor bound`);
     return copy;
   };
-  for (const node of neededNodes(source, wanted, bindings)) {
+  for (const node of neededNodes(source.nodes, wanted, (value) => !bindings.has(value))) {
     const inputs = node.inputs.map((input) => input && copyOf(input));
     const outputs = rewrite(node, inputs, target) ?? copyNode(node, inputs, target);
     node.outputs.forEach((output, i) => {
@@ -47,6 +31,7 @@ export function transcribe(
       if (output && copy && !copies.has(output)) copies.set(output, copy);
     });
   }
+  checked(target, 'copying another into it');
   return wanted.map(copyOf);
 }
 
@@ -64,12 +49,17 @@ export function copyNode(node: Node, inputs: readonly (Tensor | undefined)[], ta
 }
 
 /** A copy of a whole graph, with the same inputs and outputs, through a rewrite; unneeded nodes are left out. */
-export function rewriteGraph(source: Graph, target: Graph, rewrite: Rewrite): Graph {
-  const bindings = new Map(source.inputs.map((value) => [value, new Tensor(target, value)]));
-  target.inputs = source.inputs;
+export function rewriteGraph(source: Graph, rewrite: Rewrite): Graph {
+  const target = createGraph();
+  const bindings = new Map(source.inputs.map((value) => [value, copyInput(value, target)]));
   const outputs = transcribe(source, target, bindings, source.outputs, rewrite);
   for (const [i, tensor] of outputs.entries()) target.output((source.outputs[i] as Value).name, tensor);
   // A rewrite may have bypassed nodes that were already copied.
-  target.nodes = neededNodes(target, target.outputs, new Map());
-  return target;
+  target.nodes = neededNodes(target.nodes, target.outputs);
+  return checked(target, 'rewriting it');
+}
+
+function copyInput(value: Value, target: Graph): Tensor {
+  const { dtype, shape } = new Tensor(target, value);
+  return target.input(value.name, dtype, shape);
 }

@@ -1,5 +1,5 @@
 /** What must have happened before a thread may block. */
-import { Graph } from '../graph/index.js';
+import { GraphBuilder } from '../graph/index.js';
 import { Session } from './session.js';
 import { runSteps, runStepsSync } from './steps.js';
 
@@ -16,7 +16,7 @@ export async function startSync(): Promise<void> {
 }
 
 function identity(): ReturnType<typeof Session.runOnce> {
-  const graph = new Graph(() => [{ dtype: 'float32', shape: [1] }]);
+  const graph = new GraphBuilder(() => [{ dtype: 'float32', shape: [1] }]);
   graph.output('y', graph.input('x', 'float32', [1]));
   return Session.runOnce(graph, OPSET, { x: { dtype: 'float32', dims: [1], data: new Float32Array(1) } });
 }

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { TrainConfig } from '../../src/cli/train-config.js';
 import { fromJSON } from '../../src/cli/train-json.js';
+import type { TrainConfig } from '../../src/cli/train-module.js';
 import { GlobalPercError, GlobalPercLoss, nn, optim } from '../../src/index.js';
 
 let folder = '';

@@ -14,48 +14,52 @@ const GOOD = {
 };
 
 it('takes what is complete, with options or without', () => {
-  expect(requireTrainConfig('c.ts', GOOD)).toBe(GOOD);
+  expect(requireTrainConfig('c.ts', GOOD)).toEqual(GOOD);
   const more = { ...GOOD, checkpointEvery: 2, trainer: { ema: 0.9 } };
-  expect(requireTrainConfig('c.ts', more)).toBe(more);
+  expect(requireTrainConfig('c.ts', more)).toEqual(more);
 });
 
 it.each<[string, unknown, string]>([
   [
     'a number',
     1,
-    'c.ts should export default { student, loss, optimizer, data, steps }, or a function that returns it, got 1',
+    'c.ts: what it exports as default should be { student, loss, optimizer, data, steps }, or a function that returns it, got 1',
   ],
   ['nothing', undefined, 'got undefined'],
   ['null', null, 'got null'],
-  ['text', 'x', "got 'x'"],
+  ['text', 'x', 'got "x"'],
   ['a list', [GOOD], 'got an array'],
   [
     'a promise',
     { ...GOOD, student: Promise.resolve(1) },
-    "'student' should be an nn.Module, got a promise: await it first",
+    'c.ts: student should be an nn.Module, got a promise: await it first',
   ],
-  ['a class', { ...GOOD, loss: nn.L1Loss }, "'loss' should be a loss, such as new nn.L1Loss(), got the class L1Loss"],
+  [
+    'a class',
+    { ...GOOD, loss: nn.L1Loss },
+    'c.ts: loss should be a loss, such as new nn.L1Loss(), got the class L1Loss',
+  ],
   [
     'another object',
     { ...GOOD, student: GOOD.loss },
-    "'student' should be an nn.Module, got an object of class L1Loss",
+    'c.ts: student should be an nn.Module, got an object of class L1Loss',
   ],
   [
     'a rate for an optimiser',
     { ...GOOD, optimizer: 0.1 },
-    "'optimizer' should be an optimiser, such as new optim.AdamW(), got 0.1",
+    'c.ts: optimizer should be an optimiser, such as new optim.AdamW(), got 0.1',
   ],
-  ['a data set for a loader', { ...GOOD, data: new TensorDataset([one], [one]) }, "'data' should be a DataLoader"],
-  ['text for steps', { ...GOOD, steps: '3' }, "'steps' should be a positive integer, got '3'"],
+  ['a data set for a loader', { ...GOOD, data: new TensorDataset([one], [one]) }, 'c.ts: data should be a DataLoader'],
+  ['text for steps', { ...GOOD, steps: '3' }, 'c.ts: steps should be an integer from 1 on, got "3"'],
   ['half a step', { ...GOOD, steps: 0.5 }, 'got 0.5'],
   [
     'no steps between checkpoints',
     { ...GOOD, checkpointEvery: 0 },
-    "'checkpointEvery' should be a positive integer, got 0",
+    'c.ts: checkpointEvery should be an integer from 1 on, got 0',
   ],
-  ['a number of options', { ...GOOD, trainer: 1 }, "'trainer' should be an object of options, got 1"],
+  ['a number of options', { ...GOOD, trainer: 1 }, 'c.ts: trainer should be an object, got 1'],
   ['no loss', { ...GOOD, loss: undefined }, "'loss' is missing"],
-  ['an unknown key', { ...GOOD, stepz: 1 }, "the key 'stepz', which is not known"],
+  ['an unknown key', { ...GOOD, stepz: 1 }, "c.ts: 'stepz' is not known; did you mean 'steps'?"],
 ])('refuses %s', (_label, exported, message) => {
   expect(() => requireTrainConfig('c.ts', exported)).toThrow(GlobalPercError);
   expect(() => requireTrainConfig('c.ts', exported)).toThrow(message);

@@ -105,6 +105,19 @@ describe('a sum of losses', () => {
     await term.dispose();
   });
 
+  it('refuses two teachers whose open inputs have one name and two types', async () => {
+    const [one, two] = [await openLoss([1]), await openLoss([2, 1, 1])];
+    await using sum = new nn.WeightedLoss([
+      [one, 1],
+      [two, 1],
+    ]);
+    const image = random([1, 2, 2, 2]);
+    await expect(sum.evaluate(image, image, { inputs: { scale: 1 } })).rejects.toThrow(
+      "two models have an input 'scale', of float32[1] and of float32[2,1,1]",
+    );
+    await Promise.all([one.dispose(), two.dispose()]);
+  });
+
   it('says that a term was disposed, and leaves its terms as they are when it is', async () => {
     const l1 = new nn.L1Loss();
     const sum = new nn.WeightedLoss([[l1, 1]]);
@@ -127,10 +140,10 @@ describe('a sum of losses', () => {
 });
 
 /** relu(image · scale); scale is open. */
-async function openLoss(): Promise<GlobalPercLoss> {
+async function openLoss(scale = [1]): Promise<GlobalPercLoss> {
   const model = await loadModel(
     modelBytes({
-      inputs: [input('image', ['batch', 2, 'height', 'width']), input('scale', [1])],
+      inputs: [input('image', ['batch', 2, 'height', 'width']), input('scale', scale)],
       nodes: [
         ['Mul', ['image', 'scale'], ['scaled']],
         ['Relu', ['scaled'], ['y']],

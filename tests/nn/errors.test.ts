@@ -68,10 +68,13 @@ describe('arguments', () => {
     ],
     [
       () => new nn.Sequential().append(nn.ReLU as unknown as nn.Module),
-      /Sequential: 0 should be a module, got function/,
+      /Sequential: 0 should be a module, got the class ReLU/,
     ],
     [() => new nn.ModuleList(new nn.ReLU() as unknown as nn.Module[]), /ModuleList should be a list of modules, got/],
-    [() => new nn.ModuleList([relu()] as unknown as nn.Module[]), /ModuleList: 0 should be a module, got function/],
+    [
+      () => new nn.ModuleList([relu()] as unknown as nn.Module[]),
+      /ModuleList: 0 should be a module, got an object of class ReLU/,
+    ],
     [
       () => new nn.ParameterList([1] as unknown as nn.Parameter[]),
       /ParameterList: 0 should be a parameter, got number/,

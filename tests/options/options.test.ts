@@ -147,7 +147,7 @@ describe('options', () => {
     [null, 'Pad should be an object of options, got null'],
     [3, 'Pad should be an object of options, got 3'],
     [[3], 'Pad should be an object of options, got [3]'],
-    [() => 1, 'Pad should be an object of options, got function'],
+    [() => 1, 'Pad should be an object of options, got a function'],
     [{}, "Pad: 'size' is missing"],
     [{ size: undefined }, "Pad: 'size' is missing"],
     [{ size: null }, 'Pad: size should be an integer from 1 on, got null'],

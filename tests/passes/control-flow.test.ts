@@ -3,6 +3,7 @@
 import { TensorProto_DataType as T } from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
+import { checkGraph, type Value } from '../../src/graph/index.js';
 import { loadModel } from '../../src/model/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
 import { specialize } from '../../src/passes/index.js';
@@ -82,6 +83,15 @@ const body: ModelSpec = {
     ['Mul', ['next', 'number'], ['part']],
   ],
   outputs: [input('on', [], T.BOOL), 'next', 'part'],
+};
+
+/** Carries the sum alone. */
+const carrying: ModelSpec = { ...body, nodes: body.nodes.slice(0, 2), outputs: (body.outputs ?? []).slice(0, 2) };
+
+/** Reads a value from around it. */
+const reading: ModelSpec = {
+  ...body,
+  nodes: body.nodes.map((node) => (node[0] === 'Add' ? ['Mul', ['sum', 'around'], ['next']] : node)),
 };
 
 const FIRST = floatTensor('first', [3], [0.5, -1, 2]);
@@ -171,6 +181,30 @@ describe('resolved', () => {
       },
     ],
     [
+      'a Loop that does not start',
+      { nodes: [['Loop', ['columns', 'has four', 'x'], ['y'], { body: { graph: carrying } }]] },
+    ],
+    [
+      'a Loop of no iterations',
+      {
+        nodes: [
+          ['Sub', ['three', 'columns'], ['none']],
+          ['Loop', ['none', 'true', 'x'], ['last'], { body: { graph: carrying } }],
+          ['Neg', ['last'], ['y']],
+        ],
+      },
+    ],
+    [
+      'a Loop whose body reads what is computed around it, behind another Loop',
+      {
+        nodes: [
+          ['Sin', ['x'], ['around']],
+          ['Loop', ['columns', 'true', 'x'], ['first', 'parts'], { body: { graph: reading } }],
+          ['Loop', ['columns', 'true', 'first'], ['y', 'more'], { body: { graph: reading } }],
+        ],
+      },
+    ],
+    [
       'a Loop whose parts are stacked',
       {
         nodes: [
@@ -240,6 +274,11 @@ describe('refused by name', () => {
       /has no trip count/,
     ],
     [
+      'parts of no iterations',
+      { nodes: [['Loop', ['columns', 'has four', 'x'], ['y', 'parts'], { body: { graph: body } }]] },
+      /the loop does not run, and what it should stack has no shape/,
+    ],
+    [
       'too many iterations',
       {
         nodes: [['Loop', ['many', 'true', 'x'], ['y', 'p'], { body: { graph: body } }]],
@@ -251,4 +290,25 @@ describe('refused by name', () => {
   it.each(cases)('%s', async (_name, spec, message) => {
     await expect(ours(model(spec))).rejects.toThrow(message);
   });
+});
+
+it('a model is unrolled anew for every shape, and stays as it was read', async () => {
+  const anyRows: ModelSpec = { ...body, inputs: [...(body.inputs ?? []).slice(0, 2), input('sum', ['rows', 3])] };
+  const spec: ModelSpec = {
+    nodes: [
+      ['Gather', ['shape', 'first place'], ['rows']],
+      ['Loop', ['rows', 'true', 'x'], ['y', 'parts'], { body: { graph: anyRows } }],
+    ],
+    initializers: [scalar('first place', 0)],
+  };
+  const { graph, input: image } = await loadModel(model(spec));
+  const y = graph.outputs[0] as Value;
+  for (const rows of [2, 5, 1]) {
+    const dims = [rows, 3];
+    const made = await runSteps(specialize(graph, new Map([[image, { dtype: 'float32', shape: dims }]]), [y]));
+    expect(made.graph.nodes.filter(({ op }) => op === 'Add')).toHaveLength(rows);
+    expect(made.valueOf(y).shape).toEqual(dims);
+    checkGraph(graph);
+    expect(graph.nodes.map(({ op }) => op)).toContain('Loop');
+  }
 });

@@ -1,10 +1,11 @@
 /** Passes keep what a graph computes and make it cheaper. */
 import { describe, expect, it } from 'vitest';
-import { constantOf, type Graph, type Tensor } from '../../src/graph/index.js';
-import { createGraph, requiredOpset } from '../../src/ops/index.js';
-import { fold, simplify, specialize } from '../../src/passes/index.js';
+import { gradient } from '../../src/autodiff/index.js';
+import { checkGraph, concat, constantOf, float, type Graph, int, ints, Tensor } from '../../src/graph/index.js';
+import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
+import { fold, simplify, specialize, transcribe } from '../../src/passes/index.js';
 import { runSteps, Session } from '../../src/runtime/index.js';
-import { feedOf, numbersIn } from '../support/run.js';
+import { feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 
 const opsOf = (graph: Graph): string[] => graph.nodes.map((node) => node.op).filter((op) => op !== 'Identity');
 const ramp = (...shape: number[]) =>
@@ -38,6 +39,17 @@ const sameShapeBy = (x: Tensor, op: string): Tensor => x.graph.emit(op, [x, x.gr
 /** x in its own type. */
 const sameTypeBy = (x: Tensor): Tensor => x.graph.emit('CastLike', [x, x.graph.scalar(0, x.dtype)])[0] as Tensor;
 
+const filled = (x: Tensor, shape: number[], value: number): Tensor =>
+  x.constant(new Array(shape.reduce((a, b) => a * b, 1)).fill(value), shape);
+const one = (x: Tensor): Tensor => filled(x, [], 1);
+const zero = (x: Tensor): Tensor => filled(x, [], 0);
+const integers = (x: Tensor): Tensor => x.mul(10).cast('int32');
+const threshold = (x: Tensor, alpha: number): Tensor => x.unary('ThresholdedRelu', alpha);
+const pooled = (x: Tensor, outputs: number, index = 0): Tensor =>
+  x.graph.emit('MaxPool', [x], { kernel_shape: ints([2]) }, { outputs })[index] as Tensor;
+/** What a sum over outer axes becomes. */
+const PRODUCT = ['Expand', 'MatMul', 'Reshape'];
+
 describe('simplify', () => {
   it.each([
     ['shares equal computations', [3], (x: Tensor) => x.exp().add(x.exp()), ['Exp', 'Add']],
@@ -56,7 +68,7 @@ describe('simplify', () => {
       (x: Tensor) => x.graph.scalar(2, 'float32').expand([2, 3]).mul(x),
       ['Mul'],
     ],
-    ['sums over outer axes by a matrix product', [2, 5, 3], (x: Tensor) => x.sum([1]), ['Expand', 'MatMul', 'Reshape']],
+    ['sums over outer axes by a matrix product', [2, 5, 3], (x: Tensor) => x.sum([1]), PRODUCT],
     ['and means', [2, 5, 3, 2], (x: Tensor) => x.mean([0, 1]), ['Expand', 'Reshape', 'MatMul', 'Reshape']],
     ['but keeps sums that reach the last axis', [2, 5, 3], (x: Tensor) => x.sum([1, 2]), ['ReduceSum']],
     [
@@ -66,6 +78,101 @@ describe('simplify', () => {
       ['Reshape', 'ReduceMean', 'ReduceMean', 'ReduceMean'],
     ],
     ['short ones at once', [4, 8], (x: Tensor) => x.sum(), ['ReduceSum']],
+    ['long ones of one axis at once', [1, 2 ** 14], (x: Tensor) => x.sum(), ['ReduceSum']],
+    ['and long ones that leave an axis', [64, 2, 128], (x: Tensor) => x.sum([0, 2]), ['ReduceSum']],
+    ['drops what is neutral on the left', [3], (x: Tensor) => one(x).mul(zero(x).add(x)).neg(), ['Neg']],
+    ['drops x − 0 and x / 1', [3], (x: Tensor) => x.sub(0).div(1).neg(), ['Neg']],
+    ['keeps 0 − x', [3], (x: Tensor) => zero(x).sub(x), ['Sub']],
+    ['keeps 1 / x', [3], (x: Tensor) => one(x).div(x.add(2)), ['Add', 'Div']],
+    ['keeps x·0, x + 1, x / 2', [3], (x: Tensor) => x.mul(0).add(1).div(2), ['Add', 'Div', 'Mul']],
+    [
+      'keeps what is neutral and broadcasts',
+      [3],
+      (x: Tensor) => x.mul(filled(x, [1, 1], 1)).add(filled(x, [1, 1, 1], 0)),
+      ['Add', 'Mul'],
+    ],
+    ['keeps constants that begin with what is neutral', [2], (x: Tensor) => x.mul(x.constant([1, 2])), ['Mul']],
+    ['keeps an Expand that changes the shape', [1, 3], (x: Tensor) => x.expand([2, 3]), ['Expand']],
+    ['and the rank', [3], (x: Tensor) => x.expand([1, 3]), ['Expand']],
+    ['and a Reshape', [2, 3], (x: Tensor) => x.reshape([3, 2]), ['Reshape']],
+    ['and a Cast', [3], (x: Tensor) => x.cast('float64').cast('float32'), ['Cast', 'Cast']],
+    [
+      'keeps an Expand that no other input makes up for',
+      [1, 3],
+      (x: Tensor) => x.expand([2, 3]).add(x.neg()),
+      ['Add', 'Expand', 'Neg'],
+    ],
+    [
+      'keeps one of two',
+      [1, 3],
+      (x: Tensor) => x.expand([2, 3]).mul(x.neg().expand([2, 3])),
+      ['Expand', 'Expand', 'Mul', 'Neg'],
+    ],
+    [
+      'keeps an Expand in front of other operators',
+      [1, 3],
+      (x: Tensor) => concat([x.expand([2, 3]), x], 0),
+      ['Concat', 'Expand'],
+    ],
+    [
+      'leaves broadcasts of all three inputs of Where to it',
+      [2, 3],
+      (x: Tensor) => x.greater(0).where(filled(x, [1], 5).expand([2, 3]), filled(x, [], 7).expand([2, 3])),
+      ['Greater', 'Where'],
+    ],
+    ['keeps a − b beside b − a', [3], (x: Tensor) => x.sub(x.exp()).mul(x.exp().sub(x)), ['Exp', 'Mul', 'Sub', 'Sub']],
+    [
+      'keeps equal operators of other attributes',
+      [2, 2],
+      (x: Tensor) => x.softmax(0).add(x.softmax(1)),
+      ['Add', 'Softmax', 'Softmax'],
+    ],
+    [
+      'also where they differ in infinite numbers',
+      [3],
+      (x: Tensor) => threshold(x, Number.POSITIVE_INFINITY).sub(threshold(x, Number.NEGATIVE_INFINITY)),
+      ['Sub', 'ThresholdedRelu', 'ThresholdedRelu'],
+    ],
+    [
+      'shares the first output of an operator with more',
+      [1, 1, 4],
+      (x: Tensor) => pooled(x, 2).add(pooled(x, 1)),
+      ['Add', 'MaxPool'],
+    ],
+    [
+      'but not a further one with an operator that lacks it',
+      [1, 1, 4],
+      (x: Tensor) => pooled(x, 1).add(pooled(x, 2, 1).cast('float32')),
+      ['Add', 'Cast', 'MaxPool', 'MaxPool'],
+    ],
+    [
+      'sums over outer axes, counted from the end, too',
+      [2, 5, 3],
+      (x: Tensor) => x.sum([-2], true),
+      ['Expand', 'MatMul'],
+    ],
+    ['sums over axes in any order', [2, 2, 3], (x: Tensor) => x.sum([1, 0]), [...PRODUCT, 'Reshape']],
+    ['but keeps sums over axes apart', [2, 3, 2, 3], (x: Tensor) => x.sum([0, 2]), ['ReduceSum']],
+    ['and over axes of one element', [2, 1, 3], (x: Tensor) => x.sum([1]), ['ReduceSum']],
+    ['and of one element behind them', [2, 5, 1], (x: Tensor) => x.mean([1]), ['ReduceMean']],
+    ['and maxima', [2, 5, 3], (x: Tensor) => x.amax([1]), ['ReduceMax']],
+    [
+      'and sums and means of integers',
+      [2, 5, 3],
+      (x: Tensor) =>
+        integers(x)
+          .sum([1])
+          .add(integers(x).mean([1]))
+          .cast('float32'),
+      ['Add', 'Cast', 'Cast', 'Mul', 'ReduceMean', 'ReduceSum'],
+    ],
+    [
+      'also long ones',
+      [128, 128],
+      (x: Tensor) => integers(x).mean().cast('float32'),
+      ['Cast', 'Cast', 'Mul', 'ReduceMean'],
+    ],
+    ['drops a detached copy, and nothing behind it', [3], (x: Tensor) => x.exp().detach().neg(), ['Exp', 'Neg']],
   ])('%s', async (_label, shape, build, expected) => {
     expect((await simplified(shape, build)).toSorted()).toEqual(expected.toSorted());
   });
@@ -107,6 +214,103 @@ describe('fold', () => {
   });
 });
 
+describe('fold', () => {
+  it('computes what is not larger than its inputs, whatever its size, and what several outputs give', async () => {
+    const graph = createGraph();
+    const weight = graph.constant(ramp(200, 300), 'weight');
+    const sizes = graph.ints([100, 200]);
+    const [, rest] = graph.emit('Split', [weight.transpose([1, 0]), sizes], { axis: int(0) }, { outputs: 2 });
+    graph.output('y', graph.input('x', 'float32', [1, 200]).matmul(rest as Tensor));
+    const before = await compute(graph, ramp(1, 200));
+    await runSteps(fold(graph));
+    expect(opsOf(graph)).toEqual(['MatMul']);
+    expect(await compute(graph, ramp(1, 200))).toEqual(before);
+  });
+
+  it('may leave an output that is a constant', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    graph.output('y', x.constant([1, 2]).exp());
+    graph.output('loss', x.constant([3]).neg());
+    await runSteps(fold(graph));
+    expect(graph.nodes).toEqual([]);
+    const found = await withSession(graph, (session) => session.run({ x: feedOf(ramp(2)) }));
+    expect(numbersIn(found.loss)).toEqual([-3]);
+    expect(numbersIn(found.y)[1]).toBeCloseTo(Math.E ** 2, 5);
+  });
+
+  it('does nothing where nothing is constant', async () => {
+    const graph = createGraph();
+    graph.output('y', graph.input('x', 'float32', [2]).exp());
+    const { nodes } = graph;
+    await runSteps(fold(graph));
+    expect(graph.nodes).toBe(nodes);
+  });
+
+  it('keeps what reads a folded value and something else', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const constant = x.constant([1, 2]).neg();
+    graph.output('y', x.add(constant).mul(constant.abs()));
+    const before = await compute(graph, ramp(2));
+    await runSteps(fold(graph));
+    expect(opsOf(graph)).toEqual(['Add', 'Mul']);
+    expect(await compute(graph, ramp(2))).toEqual(before);
+  });
+});
+
+describe('transcribe', () => {
+  it('keeps what is detached detached', async () => {
+    const source = createGraph();
+    const inner = source.input('x', 'float32', [2]);
+    const product = inner.mul(inner.detach());
+    const target = createGraph();
+    const x = target.input('x', 'float32', [2]);
+    const [copy] = transcribe(source, target, new Map([[inner.value, x]]), [product.value]) as [Tensor];
+    const [grad] = gradient(copy.sum(), [x]) as [Tensor];
+    const found = await runGraph(target, { grad, copy }, { x: constantOf('float32', [2], [3, -4]) });
+    expect(found).toEqual({ grad: [3, -4], copy: [9, 16] });
+  });
+
+  it('stops at values that are bound, shares constants, and copies domain, module path, attributes and unknown types', () => {
+    const source = createGraph();
+    const x = source.input('x', 'float32', [2]);
+    const middle = x.exp();
+    source.scope = 'a.b';
+    const weight = source.constant(ramp(2), 'weight');
+    const types = [
+      { dtype: 'float32', shape: [4] },
+      { dtype: 'int64', shape: [] },
+    ] as const;
+    const options = { types, domain: 'custom', outputs: 2 };
+    const outputs = source.emit('Odd', [middle, undefined, weight], { alpha: float(2) }, options);
+    const target = createGraph();
+    const bound = target.input('m', 'float32', [2]);
+    const wanted = [...outputs, middle, weight].map(({ value }) => value);
+    const [first, second, same, constant] = transcribe(source, target, new Map([[middle.value, bound]]), wanted);
+    expect(target.nodes).toHaveLength(1);
+    expect(target.nodes[0]).toMatchObject({
+      op: 'Odd',
+      domain: 'custom',
+      modulePath: 'a.b',
+      attributes: { alpha: float(2) },
+    });
+    expect(target.nodes[0]?.inputs).toEqual([bound.value, undefined, weight.value]);
+    expect([first, second].map((tensor) => [tensor?.dtype, tensor?.shape])).toEqual([
+      ['float32', [4]],
+      ['int64', []],
+    ]);
+    expect(same).toBe(bound);
+    expect(constant?.value).toBe(weight.value);
+  });
+
+  it('says what is neither computed nor bound', () => {
+    const source = createGraph();
+    const y = source.input('x', 'float32', [2]).exp();
+    expect(() => transcribe(source, createGraph(), new Map(), [y.value])).toThrow(/'x' is neither computed/);
+  });
+});
+
 describe('specialize', () => {
   it('turns shape arithmetic into constants, by running the model', async () => {
     const graph = createGraph();
@@ -132,5 +336,92 @@ describe('specialize', () => {
     const y = x.matmul(graph.constant(ramp(3, 2)));
     const steps = specialize(graph, new Map([[x.value, { dtype: 'float32', shape: [2, 5] }]]), [y.value]);
     await expect(runSteps(steps)).rejects.toThrow(/the model does not run on an input of shape \[2,5\]/);
+  });
+
+  const type = (...shape: number[]) => ({ dtype: 'float32', shape }) as const;
+  const specialized = (graph: Graph, x: Tensor, y: Tensor, variables: Tensor[] = [], shape = [2]) =>
+    runSteps(
+      specialize(
+        graph,
+        new Map([[x.value, type(...shape)]]),
+        [y.value],
+        {},
+        variables.map(({ value }) => value),
+      ),
+    );
+
+  it.each([
+    ['RandomUniform', []],
+    ['RandomNormal', []],
+    ['RandomUniformLike', ['constant']],
+    ['Bernoulli', ['constant']],
+  ])('leaves %s to every run, though it depends on no input', async (op, inputs) => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [40]);
+    const constant = graph.constant(constantOf('float32', [40], new Array(40).fill(0.5)));
+    const attributes = inputs.length > 0 ? {} : { shape: ints([40]) };
+    const [drawn] = graph.emit(
+      op,
+      inputs.map(() => constant),
+      attributes,
+    ) as [Tensor];
+    const body = await specialized(graph, x, x.add(drawn.mul(3)), [], [40]);
+    expect(opsOf(body.graph)).toEqual([op, 'Mul', 'Add']);
+    body.graph.output('y', new Tensor(body.graph, body.valueOf(graph.nodes.at(-1)?.outputs[0] as never)));
+    const run = () => compute(body.graph, constantOf('float32', [40], new Array(40).fill(0)));
+    await runSteps(fold(body.graph));
+    expect(opsOf(body.graph)).toEqual([op, 'Mul', 'Add']);
+    expect(new Set(await run()).size).toBeGreaterThan(1);
+  });
+
+  it('folds what weights give, unless they may change', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const weight = graph.constant(ramp(2), 'weight');
+    const y = x.mul(weight.exp());
+    expect(opsOf((await specialized(graph, x, y)).graph)).toEqual(['Mul']);
+    const body = await specialized(graph, x, y, [weight]);
+    expect(opsOf(body.graph)).toEqual(['Exp', 'Mul']);
+    expect(body.valueOf(weight.value)).toMatchObject({ name: 'weight', shape: [2] });
+    expect(body.valueOf(x.value)).toBe(body.graph.inputs[0]);
+  });
+
+  it('measures the types of operators that have no entry', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [1]);
+    const types = [{ dtype: 'float32', shape: [9] }] as const;
+    const [y] = graph.emit('Det', [x], {}, { types }) as [Tensor];
+    const body = await specialized(graph, x, y, [], [5, 3, 3]);
+    expect(body.valueOf(y.value)).toMatchObject({ dtype: 'float32', shape: [5] });
+  });
+
+  it('refuses a shape that the rule infers and the model does not have', async () => {
+    const rule = operators.get('Exp');
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const y = x.exp().neg();
+    (operators as Map<string, unknown>).set('Exp', { ...rule, infer: () => ({ dtype: 'float32', shape: [1, 2] }) });
+    try {
+      await expect(specialized(graph, x, y)).rejects.toMatchObject({
+        name: 'GlobalPercError',
+        code: 'unsupported-operator',
+        message: expect.stringMatching(/^Exp 'Exp_1': its output has shape \[2\] when the model runs, and \[1,2\] by/),
+      });
+    } finally {
+      (operators as Map<string, unknown>).set('Exp', rule);
+    }
+  });
+
+  it('leaves the model as it was read, for the next shape', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2]);
+    const y = x.exp();
+    const nodes = [...graph.nodes];
+    const bodies = [await specialized(graph, x, y), await specialized(graph, x, y, [], [7, 5])];
+    expect(bodies.map((body) => body.valueOf(y.value).shape)).toEqual([[2], [7, 5]]);
+    expect(graph.nodes).toEqual(nodes);
+    expect(y.value.producer).toBe(nodes[0]);
+    expect(y.shape).toEqual([2]);
+    checkGraph(graph);
   });
 });

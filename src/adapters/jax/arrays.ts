@@ -1,7 +1,7 @@
 /** jax-js arrays to and from host tensors, with its rule of ownership: what is taken is consumed once, whatever happens. */
 import { type Device, defaultDevice, Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
 import { GlobalPercError, type TensorLike } from '../../index.js';
-import { described } from '../described.js';
+import { kindOf } from '../../options/index.js';
 import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
 /** What an array held, and where. */
@@ -52,7 +52,7 @@ const isTraced = (value: unknown): boolean => value instanceof Tracer && !(value
 /** What keeps a value from being read as often as it is used, if anything. */
 function problemWith(name: string, value: unknown, uses: number): string | undefined {
   if (!(value instanceof JaxArray)) {
-    return `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${described(value)}`;
+    return `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${kindOf(value)}`;
   }
   if (value.refCount < uses) {
     return `${name} was consumed before, or is given twice: pass ${name}.ref where it is used again`;

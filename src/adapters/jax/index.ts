@@ -8,7 +8,7 @@
  */
 import { type Array as JaxArray, numpy as np, type OwnedFunction, type tree, vjp } from '@jax-js/jax';
 import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';
-import { described } from '../described.js';
+import { kindOf } from '../../options/index.js';
 import { requireLoss } from '../require-loss.js';
 import { arrayLike, consume, explained, type HostArray, readArrays, refuseTraced } from './arrays.js';
 
@@ -99,7 +99,7 @@ export function valueAndGradWith<Params, Input, Target = JaxArray>(
 ): (params: Params, x: Input, target: Target) => Promise<[value: JaxArray, grads: Gradients<Params>]> {
   if (typeof student !== 'function' || typeof loss !== 'function') {
     throw new GlobalPercError(
-      `valueAndGradWith takes a student (params, x) => pred and a loss of jaxLoss, got ${described(student)} and ${described(loss)}`,
+      `valueAndGradWith takes a student (params, x) => pred and a loss of jaxLoss, got ${kindOf(student)} and ${kindOf(loss)}`,
     );
   }
   const step = async (params: Params, x: Input, target: Target): Promise<[JaxArray, Gradients<Params>]> => {

@@ -5,7 +5,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, type Loss } from '../../index.js';
-import { described } from '../described.js';
+import { kindOf } from '../../options/index.js';
 import { requireLoss } from '../require-loss.js';
 import { Student } from './student.js';
 import { explained, read, requireNumbers, tensorOf } from './tensors.js';
@@ -49,10 +49,10 @@ export function tfStep(loss: Loss): TfStep {
 /** @throws GlobalPercError naming the first that is not what a step takes. */
 function requireArguments(model: unknown, optimizer: unknown, x: unknown, y: unknown): void {
   if (!Array.isArray((model as Partial<tf.LayersModel> | undefined)?.layers)) {
-    throw new GlobalPercError(`model should be one of Keras layers, got ${described(model)}`);
+    throw new GlobalPercError(`model should be one of Keras layers, got ${kindOf(model)}`);
   }
   if (typeof (optimizer as Partial<tf.Optimizer> | undefined)?.computeGradients !== 'function') {
-    throw new GlobalPercError(`optimizer should be one such as tf.train.adam(1e-3), got ${described(optimizer)}`);
+    throw new GlobalPercError(`optimizer should be one such as tf.train.adam(1e-3), got ${kindOf(optimizer)}`);
   }
   for (const input of [x].flat()) requireNumbers('x', input);
   requireNumbers('y', y);

@@ -1,7 +1,7 @@
 /** Tensors of TensorFlow.js to and from host tensors: images are `[B, H, W, C]` there and `[B, C, H, W]` here. */
 import * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, type TensorLike } from '../../index.js';
-import { described } from '../described.js';
+import { kindOf } from '../../options/index.js';
 import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
 /** What messages of this library leave open. */
@@ -46,7 +46,7 @@ const channelsLast = (tensor: tf.Tensor): tf.Tensor =>
 /** @throws GlobalPercError when a value is no tensor, or one that is disposed or not of numbers. */
 export function requireNumbers(name: string, value: unknown): void {
   if (!(value instanceof tf.Tensor)) {
-    throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${described(value)}`);
+    throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${kindOf(value)}`);
   }
   if (value.isDisposed) {
     throw new GlobalPercError(`${name} was disposed before it could be read`, { code: 'disposed' });

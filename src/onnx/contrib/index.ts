@@ -3,7 +3,7 @@
  * https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md), and those of the newest operator sets, spelled
  * out in older standard ones. Gradients are known for those alone.
  */
-import { describeNode, GlobalPercError, type Graph, type Node, type Value } from '../../graph/index.js';
+import { type Body, describeNode, GlobalPercError, type Node, neededNodes } from '../../graph/index.js';
 import { Draft, type Expansion, type Expansions } from '../draft.js';
 import type { NewerOperator } from '../others.js';
 import * as activation from './activation.js';
@@ -37,8 +37,8 @@ const EXPANSIONS: ReadonlyMap<string, Expansion> = new Map([
  * Replaces, in place, the operators that have an expansion.
  * @throws GlobalPercError where a node uses a form that has none, or where an output needs an operator of another domain.
  */
-export function expandContrib(graph: Graph, source: string): void {
-  const needed = neededNodes(graph);
+export function expandContrib(graph: Body, source: string): void {
+  const needed = new Set(neededNodes(graph.nodes, graph.outputs));
   const read = new Set([...graph.outputs, ...graph.nodes.flatMap(({ inputs }) => inputs)]);
   graph.nodes = graph.nodes.flatMap((node) => {
     if (!needed.has(node)) return [node];
@@ -49,18 +49,6 @@ export function expandContrib(graph: Graph, source: string): void {
     const draft = new Draft(node, source);
     return draft.finishWith(expansion(draft));
   });
-}
-
-/** The nodes that the outputs depend on. */
-function neededNodes({ nodes, outputs }: Graph): ReadonlySet<Node> {
-  const values = new Set<Value | undefined>(outputs);
-  const needed = new Set<Node>();
-  for (const node of nodes.toReversed()) {
-    if (!node.outputs.some((output) => output && values.has(output))) continue;
-    needed.add(node);
-    for (const input of node.inputs) values.add(input);
-  }
-  return needed;
 }
 
 /** No gradient is known for operators of other domains. @throws GlobalPercError */
