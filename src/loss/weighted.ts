@@ -83,6 +83,10 @@ class Sum implements LossDescription<readonly Features[]> {
     return this.parts.flatMap(({ openInputs }) => openInputs ?? []);
   }
 
+  get files(): readonly string[] {
+    return this.parts.flatMap(({ files }) => files ?? []);
+  }
+
   *prediction(scene: Scene): Steps<readonly Features[]> {
     const features: Features[] = [];
     for (const part of this.parts) features.push(yield* part.prediction(scene));

@@ -213,7 +213,22 @@ describe('mistakes end with one line and exit code 2', () => {
     [
       'a student that would be overwritten',
       { student: 'own/student.onnx' },
-      /own\/student\.onnx'.* is read by this command/,
+      /own\/student\.onnx'.* was read and would be overwritten/,
+      ['--out', 'own', '--resume'],
+    ],
+    [
+      'a teacher among other terms that would be overwritten',
+      {
+        loss: {
+          weighted: {
+            terms: [
+              ['l1', 1],
+              [{ perceptual: { teacher: 'own/student.onnx' } }, 1],
+            ],
+          },
+        },
+      },
+      /own\/student\.onnx'.* was read and would be overwritten/,
       ['--out', 'own', '--resume'],
     ],
     [
