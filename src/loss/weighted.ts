@@ -107,6 +107,10 @@ class Sum implements LossDescription<readonly Features[]> {
     for (const part of this.parts) yield* part.prepare?.(shape, context) ?? [];
   }
 
+  requireTarget(target: HostTensor, output: Shape): void {
+    for (const part of this.parts) part.requireTarget?.(target, output);
+  }
+
   inspect(name: string, image: HostTensor): void {
     for (const part of this.parts) part.inspect?.(name, image);
   }

@@ -140,6 +140,9 @@ describe('a distance per hook', () => {
   it('may be an nn loss for all, and names the hook where it is none', async () => {
     await using plain = await perceptual({ lossFunc: new nn.MSELoss() });
     expect(await plain.evaluate(random(SHAPE), random(SHAPE))).toBeGreaterThan(0);
+    await expect(perceptual({ lossFunc: nn.L1Loss as unknown as Distance })).rejects.toThrow(
+      /lossFunc should be a distance, new L1Loss\(\), not its class/,
+    );
     await using none = await perceptual({ lossFunc: () => undefined as unknown as Distance });
     await expect(none.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(
       /hook 0 \(features.0, Conv2d\): lossFunc gives no distance/,
