@@ -14,7 +14,7 @@ import {
   RandomCrop,
   Resize,
 } from '../../src/transforms/index.js';
-import { expectClose, runGraph } from '../support/run.js';
+import { expectClose, feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';
 
 interface Case {
@@ -164,6 +164,38 @@ describe('wrong use', () => {
   ])('%s', (_label, use, message) => {
     expect(use).toThrow(GlobalPercError);
     expect(use).toThrow(message);
+  });
+});
+
+describe('Draws', () => {
+  it('draw once for a transform, and again for another one', () => {
+    const draws = new Draws();
+    const graph = createGraph();
+    const [first, second] = [new RandomCrop(2), new RandomCrop(2)];
+    const draw = () => graph.scalar(0, 'float32');
+    expect(draws.used).toBe(false);
+    const drawn = draws.once(first, draw);
+    expect(draws.used).toBe(true);
+    expect(draws.once(first, draw)).toBe(drawn);
+    expect(draws.once(second, draw)).not.toBe(drawn);
+  });
+
+  it('put one RandomCrop at one place in several images, in any row and column', async () => {
+    const graph = createGraph();
+    const shape = [1, 1, 4, 4];
+    const [draws, crop] = [new Draws(), new RandomCrop(3)];
+    for (const name of ['a', 'b']) graph.output(`${name}.crop`, crop.apply(graph.input(name, 'float32', shape), draws));
+    const image = feedOf(constantOf('float32', shape, [...Array(16).keys()]));
+    const corners = await withSession(graph, async ({ run }) => {
+      const seen = new Set<number | undefined>();
+      for (let i = 0; i < 80; i += 1) {
+        const results = await run({ a: image, b: image });
+        expect(numbersIn(results['a.crop'])).toEqual(numbersIn(results['b.crop']));
+        seen.add(numbersIn(results['a.crop'])[0]);
+      }
+      return seen;
+    });
+    expect(corners).toEqual(new Set([0, 1, 4, 5]));
   });
 });
 
