@@ -93,6 +93,15 @@ describe('a sum of losses', () => {
     expect(lines).toEqual([expect.stringMatching(/pred holds values from .* to 25.* divide them by 255/)]);
   });
 
+  it('takes an open input of another shape with every call', async () => {
+    await using loss = await openLoss(['n', 1, 1]);
+    const image = { dims: [1, 2, 1, 1], data: [1, 1] };
+    const dark = { dims: [1, 2, 1, 1], data: [0, 0] };
+    const scaled = (...factors: number[]): Promise<number> =>
+      loss.evaluate(image, dark, { inputs: { scale: { dims: [factors.length, 1, 1], data: factors } } });
+    expect([await scaled(2), await scaled(2, 6), await scaled(3)]).toEqual([2, 4, 3]);
+  });
+
   it('takes open inputs as they were when it was called', async () => {
     await using loss = await openLoss();
     const image = random([1, 2, 2, 2]);
@@ -156,7 +165,7 @@ describe('a sum of losses', () => {
 });
 
 /** relu(image · scale); scale is open. */
-async function openLoss(scale = [1], type = ElementType.FLOAT): Promise<GlobalPercLoss> {
+async function openLoss(scale: readonly (number | string)[] = [1], type = ElementType.FLOAT): Promise<GlobalPercLoss> {
   const model = await loadModel(
     modelBytes({
       inputs: [input('image', ['batch', 2, 'height', 'width']), input('scale', scale, type)],
