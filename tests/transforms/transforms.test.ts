@@ -78,6 +78,11 @@ it('Resize to two sizes with keepAspectRatio gives what Resize to the size it co
   expectClose(results.kept ?? [], results.plain ?? [], 0, 'kept');
 });
 
+it('Resize with keepAspectRatio takes the scale of the height where both are as near to 1', () => {
+  const image = createGraph().input('image', 'float32', [1, 3, 8, 10]);
+  expect(new Resize([4, 15], { keepAspectRatio: true }).apply(image).shape).toEqual([1, 3, 4, 5]);
+});
+
 it('PermuteChannels reorders channels', async () => {
   const graph = createGraph();
   const image = graph.input('image', 'float32', [1, 3, 1, 2]);
@@ -132,6 +137,16 @@ describe('wrong use', () => {
     [
       'a reflection as large as the image',
       () => new Pad(8, { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
+      'a reflection as high as the image',
+      () => new Pad([0, 0, 0, 8], { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
+      'a reflection as wide as the image',
+      () => new Pad([8, 0, 0, 0], { mode: 'reflect' }).apply(image()),
       /needs a larger image/,
     ],
     [
