@@ -3,7 +3,7 @@ import { constantOf, int, sameShape, type Tensor, type TensorType } from '../gra
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import { type Check, type Checks, checkOptions, integer, listOf, number } from '../options/index.js';
 import { reduce } from './distances.js';
-import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel.js';
+import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** Options of BCEWithLogitsLoss. */
 export interface BCEWithLogitsLossOptions extends PixelLossOptions {

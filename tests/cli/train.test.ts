@@ -221,7 +221,11 @@ describe('mistakes end with one line and exit code 2', () => {
       { student: { unet: { outChannels: 2, width: 4, depth: 1 } }, loss: { perceptual: { teacher: 'vgg.onnx' } } },
       /the student makes \[2,2,16,16\] of an input \[2,3,16,16\].*it has 2 channels, 3 are needed/,
     ],
-    ['a number for a configuration', 'number.ts', /number\.ts should export default \{ student, .*got 1/],
+    [
+      'a number for a configuration',
+      'number.ts',
+      /number\.ts: what it exports as default should be \{ student, .*got 1/,
+    ],
     ['a function that fails', 'failing.ts', /failing\.ts exports a function that failed: no data today/],
     ['a module that cannot be read', 'broken.ts', /broken\.ts cannot be loaded/],
     ['a seed that is none', {}, /--seed/, ['--seed', 'x']],

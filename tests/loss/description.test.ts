@@ -129,6 +129,29 @@ describe('a distance per hook', () => {
     expect(hooks[1]?.loss).toBeCloseTo(others.hooks[1]?.loss as number, 6);
   });
 
+  it('may be written by the user: style by Gram matrices, with constants', async () => {
+    const gram = (x: Tensor): Tensor => {
+      const features = x.reshape([x.dim(0), x.dim(1), -1]);
+      return features.matmul(features.swapAxes(1, 2)).div(features.dim(1) * features.dim(2));
+    };
+    const style: Distance = { forward: (input, target) => gram(input).sub(gram(target)).square().sum() };
+    const doubled: Distance = {
+      forward: (input, target) => style.forward(input, target).mul(input.constant([2], [1]).reshape([])),
+    };
+    await using loss = await perceptual({ lossFunc: ({ index }) => (index === 0 ? style : doubled) });
+    const [pred, target] = [random(SHAPE), random(SHAPE)];
+    const { value, hooks, grad } = await loss.valueAndGrad(pred, target);
+    await using plain = await perceptual({ lossFunc: style });
+    const single = await plain.valueAndHooks(pred, target);
+    hooks.forEach((hook, i) => {
+      expect(hook.loss).toBeCloseTo((i === 0 ? 1 : 2) * (single.hooks[i]?.loss as number), 6);
+    });
+    const step = 1e-2 / Math.hypot(...grad.data);
+    const moved = { dims: SHAPE, data: pred.data.map((x, i) => x - step * (grad.data[i] ?? 0)) };
+    const slope = (value - (await loss.evaluate(moved, target))) / 1e-2;
+    expect(slope / Math.hypot(...grad.data)).toBeCloseTo(1, 1);
+  });
+
   it('may be an nn loss for all, and names the hook where it is none', async () => {
     await using plain = await perceptual({ lossFunc: new nn.MSELoss() });
     expect(await plain.evaluate(random(SHAPE), random(SHAPE))).toBeGreaterThan(0);
