@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { begin, Runner } from '../../src/compile/index.js';
 import type { Graph } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
-import { runSteps } from '../../src/runtime/index.js';
+import { runSteps, type Steps } from '../../src/runtime/index.js';
 
 function doubling(): Graph {
   const graph = createGraph();
@@ -101,8 +101,9 @@ describe('a runner', () => {
     await expect(first).rejects.toThrow('first');
     await Promise.all([second, disposal]);
     expect(order).toEqual(['first', 'second', 'last'].flatMap((name) => [`${name} begins`, `${name} ends`]));
-    await expect(runner.take(task('late'))).rejects.toThrow('this test was disposed; make a new one');
-    expect(() => runner.blocking(function* () {})).toThrow('this test was disposed');
+    const refusal = { name: 'GlobalPercError', code: 'disposed', message: 'this test was disposed; make a new one' };
+    await expect(runner.take(task('late'))).rejects.toMatchObject(refusal);
+    expect(() => runner.blocking(function* () {})).toThrow(expect.objectContaining(refusal));
     await runner.dispose(task('never'));
     expect(order).toHaveLength(6);
   });
@@ -127,8 +128,40 @@ describe('a runner', () => {
   it('refuses a blocking call while an asynchronous one runs', async () => {
     const runner = new Runner<undefined>('test', {});
     const running = runner.take(() => new Promise((resolve) => setTimeout(resolve, 5)));
-    expect(() => runner.blocking(function* () {})).toThrow(/asynchronous call of this test is not done yet/);
+    expect(() => runner.blocking(function* () {})).toThrow(
+      expect.objectContaining({
+        name: 'GlobalPercError',
+        code: 'runtime',
+        message: expect.stringContaining('an asynchronous call of this test is not done yet'),
+      }),
+    );
     await running;
     await runner.dispose();
+  });
+
+  it('carries out computations in steps, in turn or blocking', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const order: string[] = [];
+    const before = runner.take(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      order.push('before');
+    });
+    // biome-ignore lint/correctness/useYield: a computation of no step that waits is one too.
+    const steps = function* (): Steps<number> {
+      order.push('steps');
+      return 3;
+    };
+    expect(await runner.inTurn(steps)).toBe(3);
+    expect(order).toEqual(['before', 'steps']);
+    await before;
+    expect(runner.blocking(steps)).toBe(3);
+    await runner.dispose();
+  });
+
+  it('closes its sessions when it is disposed of', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const { session } = await runSteps(runner.program('a', () => ({ graph: doubling(), details: undefined }), {}));
+    await runner.dispose();
+    await expect(runSteps(session.run(feeds))).rejects.toMatchObject({ name: 'GlobalPercError' });
   });
 });
