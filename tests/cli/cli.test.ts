@@ -201,7 +201,7 @@ describe('mistakes', () => {
     [
       'an unknown key',
       ['loss', vgg, pred, target, '--config', config('key.json', { startweight: 1 })],
-      /unknown key 'startweight'/,
+      /'startweight' is not known; did you mean 'startWeight'\?/,
     ],
     [
       'a configuration that is not JSON',
@@ -252,7 +252,7 @@ describe('mistakes', () => {
     [
       'a negative force',
       ['curve', '--force', '-1', '--out', join(folder, 'no.png')],
-      /curveForce must not be negative/,
+      /curveForce should be a number from 0 on, got -1/,
     ],
     [
       'a curve of too many hooks',

@@ -254,7 +254,7 @@ describe('words', () => {
     [{ a: { b: [1] } }, '{"a": {"b": [1]}}'],
     [{ a: new Map() }, 'an object of class Object'],
     [new Float32Array(3), 'an object of class Float32Array'],
-    [() => 1, 'function'],
+    [() => 1, 'a function'],
     [Symbol('a'), 'symbol'],
     [Promise.resolve(), 'a promise: await it first'],
   ])('%#: a value is shown as %s', (value, shown) => {
