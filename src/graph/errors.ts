@@ -39,8 +39,8 @@ export class GlobalPercError extends Error {
   readonly code: ErrorCode;
 
   /** @param message becomes one line: what it quotes from a file or another library may have several. */
-  constructor(message: string, { code, ...options }: ErrorDetails) {
-    super(message.replace(/\s*[\r\n]\s*/g, ' '), options);
+  constructor(message: string, { code, cause }: ErrorDetails) {
+    super(message.replace(/\s*[\r\n]\s*/g, ' '), cause === undefined ? {} : { cause });
     this.code = code;
   }
 }
