@@ -36,7 +36,7 @@ describe('a model is refused', () => {
   ])('for %s', async (_label, bad, nodes, message) => {
     await expect(loadModel(modelOf(bad, ...nodes))).rejects.toMatchObject({
       message: expect.stringMatching(message),
-      code: 'invalid-model',
+      code: 'not-finite',
     });
   });
 

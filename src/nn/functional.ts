@@ -1,6 +1,6 @@
 /** The functions as users get them: what should be symbolic tensors is seen to be some, as a class of modules does. */
-import { GlobalPercError, kindOf, Tensor } from '../../graph/index.js';
-import * as functions from './index.js';
+import { GlobalPercError, kindOf, Tensor } from '../graph/index.js';
+import * as functions from './functional/index.js';
 
 /** How many arguments are tensors, where it is not the first alone. */
 const LEADING_TENSORS: Readonly<Partial<Record<string, number>>> = {
@@ -25,20 +25,25 @@ const LEADING_TENSORS: Readonly<Partial<Record<string, number>>> = {
  * @throws GlobalPercError from each where it is given data in place of a symbolic tensor.
  */
 export const functional = Object.fromEntries(
-  Object.entries(functions).map(([name, compute]) => [name, checked(name, compute as (...args: never[]) => unknown)]),
+  Object.entries(functions).map(([name, compute]) => [name, checked(name, compute as Compute)]),
 ) as typeof functions;
 
-function checked(name: string, compute: (...args: never[]) => unknown): (...args: never[]) => unknown {
+type Compute = (...args: never[]) => unknown;
+
+function checked(name: string, compute: Compute): Compute {
   const count = LEADING_TENSORS[name] ?? 1;
-  return (...args) => {
-    for (let i = 0; i < count; i += 1) {
-      if ((args[i] as unknown) instanceof Tensor) continue;
-      throw new GlobalPercError(
-        `${name}: argument ${i + 1} should be a symbolic tensor, as a module's forward is given it, got ${kindOf(args[i])}; ` +
-          'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
-        { code: 'invalid-argument' },
-      );
-    }
+  const call: Compute = (...args) => {
+    for (let i = 0; i < count; i += 1) requireTensor(args[i], `${name}: argument ${i + 1}`);
     return compute(...args);
   };
+  return Object.defineProperty(call, 'name', { value: name });
+}
+
+function requireTensor(value: unknown, where: string): void {
+  if (value instanceof Tensor) return;
+  throw new GlobalPercError(
+    `${where} should be a symbolic tensor, as a module's forward is given, got ${kindOf(value)}; for data, use ` +
+      'trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
+    { code: 'invalid-argument' },
+  );
 }
