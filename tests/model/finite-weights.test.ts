@@ -41,7 +41,7 @@ describe('a model is refused', () => {
   ])('for %s', async (_label, bad, nodes, message) => {
     await expect(loadModel(modelOf(bad, ...nodes))).rejects.toMatchObject({
       message: expect.stringMatching(message),
-      code: 'invalid-model',
+      code: 'not-finite',
     });
   });
 
