@@ -25,7 +25,10 @@ import { carriesGradient, type OpDefinition, operatorOf, stopsGradient, type Vjp
  * @throws GlobalPercError before anything is appended, when the gradient must pass an operator that has no rule.
  */
 export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  if (loss.size !== 1) throw new GlobalPercError(`a gradient needs a scalar loss, got shape [${loss.shape}]`);
+  if (loss.size !== 1)
+    throw new GlobalPercError(`a gradient needs a scalar loss, got shape [${loss.shape}]`, {
+      code: 'invalid-argument',
+    });
   const { graph } = loss;
   const passes = (node: Node, reached: boolean): boolean => reached && !stopsGradient(node);
   const sources = wrt.map((tensor) => tensor.value);

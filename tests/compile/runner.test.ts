@@ -1,6 +1,6 @@
 /** Programs: drafted once, kept, run in turn, freed. */
 import { describe, expect, it } from 'vitest';
-import { Runner } from '../../src/compile/index.js';
+import { begin, Runner } from '../../src/compile/index.js';
 import type { Graph } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runSteps, type Steps } from '../../src/runtime/index.js';
@@ -42,6 +42,45 @@ describe('a runner', () => {
     const opening = runSteps(runner.program('a', () => ({ graph: doubling(), details: undefined }), options));
     await expect(opening).rejects.toThrow('enough');
     expect(steps).toEqual(['fold']);
+    await runner.dispose();
+  });
+
+  it('begins no step that is aborted, and gives no graph that was aborted while it was finished', async () => {
+    const controller = new AbortController();
+    const steps: string[] = [];
+    const options = {
+      signal: controller.signal,
+      onProgress: ({ step }: { step: string }) => {
+        steps.push(step);
+        controller.abort(new Error('enough'));
+      },
+    };
+    const runner = new Runner<undefined>('test', {});
+    await expect(runSteps(runner.finished(doubling(), options))).rejects.toThrow('enough');
+    expect(() => begin('fold', options)).toThrow('enough');
+    expect(steps).toEqual(['fold']);
+    await runner.dispose();
+  });
+
+  it('stays as it is where what comes before its disposal fails', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const failing = runner.dispose(async () => {
+      throw new Error('not yet');
+    });
+    await expect(failing).rejects.toThrow('not yet');
+    expect(runner.disposed).toBe(false);
+    await runner.dispose();
+    expect(runner.disposed).toBe(true);
+  });
+
+  it('drafts anew what it has closed', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const program = () => runSteps(runner.program('a', () => ({ graph: doubling(), details: undefined }), {}));
+    const first = await program();
+    await runSteps(runner.close());
+    const second = await program();
+    expect(second).not.toBe(first);
+    expect((await runSteps(second.session.run(feeds))).y?.data).toEqual(Float32Array.of(6));
     await runner.dispose();
   });
 
