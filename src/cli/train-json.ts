@@ -136,6 +136,9 @@ function lossFrom(beside: Beside): Check<Maker<Objective>> {
     mse: plain(nn.MSELoss),
     smoothL1: plain(nn.SmoothL1Loss),
     huber: plain(nn.HuberLoss),
+    charbonnier: plain(nn.CharbonnierLoss),
+    ssim: plain(nn.SSIMLoss),
+    msssim: plain(nn.MSSSIMLoss),
     perceptual,
     weighted,
   });

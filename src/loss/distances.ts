@@ -162,7 +162,7 @@ export interface CosineLossOptions {
   readonly reduction?: Reduction;
 }
 
-export const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
+const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
 
 /**
  * (1 − cos(A, B))² over `dim`, after dims from 2 on of a tensor of rank above 3 are flattened. It is of fourth order in
