@@ -25,11 +25,19 @@ const random = (dims: number[]) => ({
 const shape = [1, 3, 32, 32];
 const vgg = () => loadModel(path('vgg.torchscript.onnx'));
 
+const perceptual = async (lossFunc: string) =>
+  new GlobalPercLoss(await vgg(), GlobalPercConfig.fromJSON({ ...quiet, lossFunc, modulesToHook: ['ReLU'] }));
+
 const makers: [string, () => Promise<Loss>][] = [
   ['L1Loss', async () => new nn.L1Loss()],
   ['MSELoss', async () => new nn.MSELoss({ reduction: 'sum' })],
   ['SmoothL1Loss', async () => new nn.SmoothL1Loss({ beta: 0.5 })],
+  ['CharbonnierLoss', async () => new nn.CharbonnierLoss()],
+  ['SSIMLoss', async () => new nn.SSIMLoss()],
   ['GlobalPercLoss', async () => new GlobalPercLoss(await vgg(), new GlobalPercConfig(quiet))],
+  ['GlobalPercLoss with gram', () => perceptual('gram')],
+  ['GlobalPercLoss with unitLength', () => perceptual('unitLength')],
+  ['GlobalPercLoss with charbonnier', () => perceptual('charbonnier')],
 ];
 
 describe.each(makers)('%s', (_name, make) => {

@@ -7,6 +7,7 @@ import {
   GlobalPercConfig,
   GlobalPercError,
   GlobalPercLoss,
+  GramLoss,
   loadModel,
   type Model,
   nn,
@@ -15,6 +16,7 @@ import {
   Trainer,
   toOnnx,
   transforms,
+  UnitLengthLoss,
 } from '../../src/index.js';
 
 const path = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
@@ -58,6 +60,10 @@ const cases: [string, () => unknown, string][] = [
   ['MSELoss', () => new nn.MSELoss(wrong({ sesion: {} })), 'session'],
   ['SmoothL1Loss', () => new nn.SmoothL1Loss(wrong({ betta: 1 })), 'beta'],
   ['HuberLoss', () => new nn.HuberLoss(wrong({ dleta: 1 })), 'delta'],
+  ['CharbonnierLoss', () => new nn.CharbonnierLoss(wrong({ epss: 1 })), 'eps'],
+  ['SSIMLoss', () => new nn.SSIMLoss(wrong({ datarange: 1 })), 'dataRange'],
+  ['GramLoss', () => new GramLoss(wrong({ reductoin: 'sum' })), 'reduction'],
+  ['UnitLengthLoss', () => new UnitLengthLoss(wrong({ reductoin: 'sum' })), 'reduction'],
   ['BCEWithLogitsLoss', () => new nn.BCEWithLogitsLoss(wrong({ pos_weight: [1] })), 'posWeight'],
   ['CrossEntropyLoss', () => new nn.CrossEntropyLoss(wrong({ label_smoothing: 0.1 })), 'labelSmoothing'],
   ['WeightedLoss', () => new nn.WeightedLoss([[new nn.L1Loss(), 1]], wrong({ sesion: {} })), 'session'],
