@@ -36,6 +36,7 @@ export {
   type Hook,
   type HookLoss,
   type HookSite,
+  type InputRange,
   Loss,
   type LossDescription,
   type LossFunc,

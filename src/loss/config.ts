@@ -20,6 +20,7 @@ import { type Transform, fromJSON as transformFromJSON } from '../transforms/ind
 import { isTransform } from '../transforms/transform.js';
 import { CosineLoss, type Distance, type LossFunc, NORMALIZED, NormalizedTensorLoss } from './distances.js';
 import { GramLoss } from './gram.js';
+import { type InputRange, inputRange } from './input-range.js';
 import { CharbonnierLoss, L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
 import { UnitLengthLoss } from './unit-length.js';
 
@@ -35,6 +36,11 @@ export interface GlobalPercOptions {
   readonly modulesToHook?: readonly HookSelector[];
   /** Applied to both images before the model sees them. Default: the model's own, as of models from the hub; else none. */
   readonly transformNormalization?: Transform;
+  /**
+   * What the caller's tensors hold; they are brought to [0, 1], from where `transformNormalization` goes on, or else the
+   * model. Gradients are those with respect to the caller's tensors. Default: tensors are taken as they are.
+   */
+  readonly inputRange?: InputRange;
   /** Distance between two activations, or a function that gives each hook its own. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
   readonly lossFunc?: LossFunc;
   /** Log the hooked modules, their number and their weights. Default true. */
@@ -56,6 +62,7 @@ const CONFIG: Checks<GlobalPercOptions> = {
   curveForce: number({ least: 0 }),
   modulesToHook: SELECTORS,
   transformNormalization: isTransform,
+  inputRange,
   lossFunc: distance,
   printData: boolean,
   dynamicNormalization: boolean,
@@ -68,6 +75,7 @@ export class GlobalPercConfig {
   readonly curveForce: number;
   readonly modulesToHook: readonly HookSelector[];
   readonly transformNormalization: Transform | undefined;
+  readonly inputRange: InputRange | undefined;
   readonly lossFunc: LossFunc;
   readonly printData: boolean;
   readonly dynamicNormalization: boolean;
@@ -81,6 +89,7 @@ export class GlobalPercConfig {
     this.curveForce = checked.curveForce ?? 0;
     this.modulesToHook = checked.modulesToHook ?? [];
     this.transformNormalization = checked.transformNormalization;
+    this.inputRange = checked.inputRange;
     this.lossFunc = checked.lossFunc ?? new NormalizedTensorLoss();
     this.printData = checked.printData ?? true;
     this.dynamicNormalization = checked.dynamicNormalization ?? false;

@@ -89,7 +89,7 @@ export function* draftTarget(
   const features = flattened(yield* description.target(scene));
   if (scene.draws.used) {
     throw new GlobalPercError(
-      'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
+      'a loss with RandomCrop or RandomShift cannot encode a target: the place must be the same for both images',
       { code: 'invalid-option' },
     );
   }

@@ -161,7 +161,10 @@ describe('mistakes end in one line that names file and key', () => {
     [{ loss: { huber: { dleta: 1 } } }, /loss: huber: HuberLoss: 'dleta' is not known; did you mean 'delta'\?/],
     [perceptual({ modulesTohook: [] }), /loss: perceptual: 'modulesTohook' .* 'modulesToHook'\?/],
     [perceptual({ lossFunc: { typ: 'l1' } }), /lossFunc: 'typ' is not known; did you mean 'type'\?/],
-    [perceptual({ lossFunc: { type: 'cosine', norm: 'minmax' } }), /lossFunc: CosineLoss: 'norm' is not known; known are dim/],
+    [
+      perceptual({ lossFunc: { type: 'cosine', norm: 'minmax' } }),
+      /lossFunc: CosineLoss: 'norm' is not known; known are dim/,
+    ],
     [perceptual({ transformNormalization: [{ resize: { sise: 4 } }] }), /transformNormalization\[0\]: resize: 'sise'/],
     [{ loss: { weighted: { term: [] } } }, /loss: weighted: 'term' is not known; did you mean 'terms'\?/],
     // Missing ones.

@@ -90,6 +90,8 @@ const cases: [string, () => unknown, string][] = [
   ['Resize', () => new transforms.Resize(8, wrong({ antiAlias: false })), 'antialias'],
   ['Pad', () => new transforms.Pad(8, wrong({ fil: 3 })), 'fill'],
   ['RandomCrop', () => new transforms.RandomCrop(8, wrong({ sed: 3 })), 'seed'],
+  ['RandomShift', () => new transforms.RandomShift(8, wrong({ sed: 3 })), 'seed'],
+  ['Grayscale', () => new transforms.Grayscale(wrong({ numOutputChannel: 3 })), 'numOutputChannels'],
   ['DataLoader', () => new data.DataLoader(dataset, wrong({ batch_size: 2 })), 'batchSize'],
   ['stream', () => new data.DataLoader(dataset).stream(wrong({ form: 2 })), 'from'],
   ['ImageFolder', () => data.ImageFolder.open('photos', wrong({ transfrom: 1 })), 'transform'],
