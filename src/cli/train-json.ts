@@ -1,6 +1,13 @@
 /** A training run from JSON. Everything is checked before the first model is read. */
 import { dirname, resolve } from 'node:path';
-import { augmentationFromJSON, DataLoader, degradationFromJSON, ImageFolder, type Size } from '../data/index.js';
+import {
+  type Alpha,
+  augmentationFromJSON,
+  DataLoader,
+  degradationFromJSON,
+  ImageFolder,
+  type Size,
+} from '../data/index.js';
 import { GlobalPercConfig, GlobalPercLoss, loadModel, models, nn, type Objective, optim } from '../index.js';
 import {
   anything,
@@ -151,6 +158,7 @@ interface Data {
   readonly augment?: ReturnType<typeof augmentationFromJSON>;
   readonly degradation?: ReturnType<typeof degradationFromJSON>;
   readonly size?: Size;
+  readonly alpha?: Alpha;
 }
 
 const DATA: Checks<Data> = {
@@ -159,6 +167,7 @@ const DATA: Checks<Data> = {
   augment: augmentationFromJSON,
   degradation: degradationFromJSON,
   size: anything,
+  alpha: anything,
 };
 
 const loaderFrom =

@@ -138,8 +138,8 @@ export class Pad implements Transform {
 
 /**
  * A shift by up to `pixels` in each direction, in whole pixels, the same for both images and another at each run; what comes
- * in from the border is its reflection. Behind it a vision transformer's patches begin at another place each time, and a
- * student cannot leave the grid of the patches in what it makes.
+ * in from the border is its reflection. Behind it a vision transformer's patches begin at another place each time, against
+ * their grid in what a student makes.
  */
 export class RandomShift implements Transform {
   readonly pixels: number;

@@ -94,6 +94,7 @@ const cases: [string, () => unknown, string][] = [
   ['Grayscale', () => new transforms.Grayscale(wrong({ numOutputChannel: 3 })), 'numOutputChannels'],
   ['DataLoader', () => new data.DataLoader(dataset, wrong({ batch_size: 2 })), 'batchSize'],
   ['stream', () => new data.DataLoader(dataset).stream(wrong({ form: 2 })), 'from'],
+  ['readImage', () => data.readImage('x.png', wrong({ alhpa: 'drop' })), 'alpha'],
   ['ImageFolder', () => data.ImageFolder.open('photos', wrong({ transfrom: 1 })), 'transform'],
   ['PairedImageFolder', () => data.PairedImageFolder.open('a', 'b', wrong({ loger: 1 })), 'logger'],
   ['SuperResolution', () => new data.SuperResolution(wrong({ scales: 2 })), 'scale'],
