@@ -111,6 +111,8 @@ export class GlobalPercConfig {
 
 /** A distance, or a function that gives one for each hook. */
 function distance(value: unknown, where: string): LossFunc {
+  const { name, prototype } = Object(value) as { name?: string; prototype?: Partial<Distance> };
+  if (typeof prototype?.forward === 'function') throw refused(where, `a distance, new ${name}(), not its class`, value);
   if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as LossFunc;
   throw refused(where, 'a distance such as new NormalizedTensorLoss()', value);
 }
@@ -137,6 +139,7 @@ const NAMED: Readonly<Record<string, Check<Distance>>> = {
   smoothl1: () => new SmoothL1Loss(),
   ...TYPED,
 };
+// The others are read before; here their names are for the message.
 const normalized: Check<Distance> = made(
   { ...NORMALIZED, type: oneOf('l1', 'l2', ...(Object.keys(TYPED) as never[])) },
   ({ type, reduction, norm }) => new NormalizedTensorLoss(type, reduction, norm),

@@ -36,7 +36,9 @@ export class GramLoss implements Distance {
 /** F·Fᵀ/(C·N) `[B, C, C]`. */
 function gram(x: Tensor): Tensor {
   if (x.rank < 2) {
-    throw new GlobalPercError(`a Gram matrix needs activations [B, C, …] or [B, N, C], got shape [${x.shape}]`);
+    throw new GlobalPercError(`a Gram matrix needs activations [B, C, …] or [B, N, C], got shape [${x.shape}]`, {
+      code: 'invalid-option',
+    });
   }
   const features = x.rank === 3 ? x.swapAxes(1, 2) : x.reshape([x.dim(0), x.dim(1), -1]);
   // Scaled first: sums of squares over large maps stay within float32.

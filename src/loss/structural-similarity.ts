@@ -76,10 +76,14 @@ export class MSSSIMLoss extends SSIMLoss {
 }
 
 function requireSides({ shape }: Tensor, least: number, name: string): void {
-  if (shape.length !== 4) throw new GlobalPercError(`${name} compares images [B, C, H, W], got shape [${shape}]`);
+  if (shape.length !== 4)
+    throw new GlobalPercError(`${name} compares images [B, C, H, W], got shape [${shape}]`, {
+      code: 'invalid-argument',
+    });
   if (shape.slice(2).every((side) => side >= least)) return;
   throw new GlobalPercError(
     `${name} has a window of ${WINDOW} pixels and needs images of at least ${least} × ${least}, got shape [${shape}]`,
+    { code: 'invalid-argument' },
   );
 }
 

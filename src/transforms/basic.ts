@@ -67,6 +67,7 @@ export class Normalize implements Transform {
     if (this.mean.length !== 1 && this.mean.length !== channels) {
       throw new GlobalPercError(
         `Normalize has ${this.mean.length} means, the image ${channels} channels (shape [${image.shape}])`,
+        { code: 'invalid-argument' },
       );
     }
     const perChannel = (values: readonly number[]): Tensor =>
@@ -94,6 +95,7 @@ export class PermuteChannels implements Transform {
     if (this.permutation.length !== image.dim(1)) {
       throw new GlobalPercError(
         `PermuteChannels has ${this.permutation.length} channels, the image ${image.dim(1)} (shape [${image.shape}])`,
+        { code: 'invalid-argument' },
       );
     }
     return image.gather(image.graph.ints(this.permutation), 1);
@@ -132,7 +134,9 @@ export class Grayscale implements Transform {
     requireImage(image, 'Grayscale');
     const channels = image.dim(1);
     if (!isOneOrThree(channels)) {
-      throw new GlobalPercError(`Grayscale takes images with 1 or 3 channels, got shape [${image.shape}]`);
+      throw new GlobalPercError(`Grayscale takes images with 1 or 3 channels, got shape [${image.shape}]`, {
+        code: 'invalid-argument',
+      });
     }
     const grey = channels === 1 ? image : image.mul(image.constant(LUMA, [1, 3, 1, 1])).sum([1], true);
     return grey.expand(image.shape.with(1, this.numOutputChannels));

@@ -62,6 +62,21 @@ describe('encoded targets', () => {
   });
 });
 
+it('targets of several sizes take turns in one loss, as images and encoded', async () => {
+  await using loss = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+  const [pred, small, large] = [random(SHAPE), random([1, 3, 28, 36]), random([1, 3, 40, 32])];
+  const once = async (target: typeof pred): Promise<number> => {
+    await using alone = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+    return await alone.evaluate(pred, target);
+  };
+  const expected = [await once(small), await once(large)];
+  expect([await loss.evaluate(pred, small), await loss.evaluate(pred, large)]).toEqual(expected);
+  await using encoded = await loss.encode(small);
+  await using other = await loss.encode(large);
+  const again = [await loss.evaluate(pred, encoded), await loss.evaluate(pred, other)];
+  for (const [i, value] of again.entries()) expect(value).toBeCloseTo(expected[i] as number, 5);
+});
+
 describe('after disposal', () => {
   const calls: [string, (loss: GlobalPercLoss) => Promise<unknown>][] = [
     ['evaluate', (loss) => loss.evaluate(random(SHAPE), random(SHAPE))],
@@ -140,6 +155,9 @@ describe('a distance per hook', () => {
   it('may be an nn loss for all, and names the hook where it is none', async () => {
     await using plain = await perceptual({ lossFunc: new nn.MSELoss() });
     expect(await plain.evaluate(random(SHAPE), random(SHAPE))).toBeGreaterThan(0);
+    await expect(perceptual({ lossFunc: nn.L1Loss as unknown as Distance })).rejects.toThrow(
+      /lossFunc should be a distance, new L1Loss\(\), not its class/,
+    );
     await using none = await perceptual({ lossFunc: () => undefined as unknown as Distance });
     await expect(none.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(
       /hook 0 \(features.0, Conv2d\): lossFunc gives no distance/,
@@ -226,4 +244,14 @@ describe('dynamicNormalization', () => {
     expect(loss.weights).toBe(first);
     expect(pairs).toHaveBeenCalledTimes(1);
   });
+});
+
+it('dynamicNormalization is measured on the first image, also where that is a target to encode', async () => {
+  await using loss = await perceptual({ dynamicNormalization: true });
+  const before = loss.weights;
+  await using encoded = await loss.encode(random(SHAPE));
+  const measured = loss.weights;
+  expect(measured).not.toEqual(before);
+  await loss.evaluate(random(SHAPE), encoded);
+  expect(loss.weights).toBe(measured);
 });

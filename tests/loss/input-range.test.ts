@@ -159,6 +159,7 @@ describe('the range of images', () => {
     [255, 0, 'Normalize', normalize, `Normalize expects images in [0, 1]: ${bytes}`],
     [2, -1, 'nothing', {}],
     [9.9, 0, 'nothing', {}],
+    [10.1, 0, 'nothing', {}, `from 0.00 to 10.10; few models expect images in [0, 255]: ${bytes}`],
     [255, 0, 'nothing', {}, `few models expect images in [0, 255]: ${bytes}`],
     [1, 0, '[0, 1]', of([0, 1])],
     [255, 0, '[0, 1]', of([0, 1]), `inputRange says [0, 1]: ${bytes}`],
