@@ -4,6 +4,7 @@ export type { Progress, StepOptions } from './compile/index.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './data/loader.js';
 export {
+  type Body,
   type ConstantData,
   concat,
   type DataType,
@@ -11,6 +12,7 @@ export {
   type ErrorDetails,
   GlobalPercError,
   type Graph,
+  type GraphOf,
   type Node,
   type Operand,
   type Shape,

@@ -2,7 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { readImage } from '../data/index.js';
-import { readBytes } from '../files/index.js';
+import { readBytes, refuseOverwriting } from '../files/index.js';
 import {
   GlobalPercConfig,
   GlobalPercError,
@@ -12,7 +12,6 @@ import {
   loadModel,
   type Progress,
 } from '../index.js';
-import { refuseOverwriting } from './outputs.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {

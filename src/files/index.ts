@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
 
+export { refuseOverwriting } from './identity.js';
+
 /** `checkpoint-00000120`, and `checkpoint-00000120-1` for a second one of the same step. */
 const NAME = /^checkpoint-(\d+)(?:-(\d+))?$/;
 

@@ -106,6 +106,8 @@ export class GlobalPercConfig {
 
 /** A distance, or a function that gives one for each hook. */
 function distance(value: unknown, where: string): LossFunc {
+  const { name, prototype } = Object(value) as { name?: string; prototype?: Partial<Distance> };
+  if (typeof prototype?.forward === 'function') throw refused(where, `a distance, new ${name}(), not its class`, value);
   if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as LossFunc;
   throw refused(where, 'a distance such as new NormalizedTensorLoss()', value);
 }

@@ -1,11 +1,5 @@
-export {
-  BCEWithLogitsLoss,
-  type BCEWithLogitsLossOptions,
-  CrossEntropyLoss,
-  type CrossEntropyLossOptions,
-  type Factors,
-} from './classification.js';
 export { GlobalPercConfig, type GlobalPercOptions } from './config.js';
+export * from './criteria.js';
 export { type CurveOptions, weightCurve } from './curve.js';
 export {
   type CallOptions,
@@ -38,16 +32,5 @@ export { EncodedTarget } from './encoded-target.js';
 export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
 export { openFeeds, snapshotOptions } from './open-inputs.js';
 export { GlobalPercLoss } from './perceptual.js';
-export {
-  HuberLoss,
-  type HuberLossOptions,
-  L1Loss,
-  MSELoss,
-  type PixelLoss,
-  type PixelLossOptions,
-  SmoothL1Loss,
-  type SmoothL1LossOptions,
-} from './pixel.js';
 export { computed } from './run.js';
 export { TeacherStudentLoss, type TeacherStudentOptions } from './teacher-student.js';
-export { type Term, WeightedLoss } from './weighted.js';

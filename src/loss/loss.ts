@@ -4,8 +4,8 @@ import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
 import { anything, type Checks, checkOptions, recordOf, string } from '../options/index.js';
-import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
-import { modelBytes, writeModelFile } from './compiled-file.js';
+import { platform, release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
+import { filesAt, modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type LossDetails } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
@@ -119,10 +119,11 @@ export abstract class Loss implements Objective, AsyncDisposable {
   /**
    * Writes what `compile` returns to a file. Weights beyond what an ONNX file can hold (2 GB) go to `path.data` beside it.
    * @returns the number of bytes written.
-   * @throws GlobalPercError when a file cannot be written.
+   * @throws GlobalPercError when a file cannot be written, or is one that a model was read from.
    */
   async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
     string(path, 'compileToFile: path');
+    await platform.refuseOverwriting(filesAt(path), this.description.files ?? []);
     return writeModelFile(await this.compiled(shape, options), path);
   }
 

@@ -50,6 +50,10 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     this.range = new RangeWarning(this.transform?.normalizes ?? false, config.logger);
   }
 
+  get files(): readonly string[] {
+    return this.model.files;
+  }
+
   prediction(scene: Scene): Steps<readonly Tensor[]> {
     return this.activations(scene.output, scene);
   }

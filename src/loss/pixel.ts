@@ -1,57 +1,8 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
-import { sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import type { Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, number, positive } from '../options/index.js';
-import { differentShapes, type LossDescription } from './description.js';
-import { l1Loss, mseLoss, REDUCTION, type Reduction, smoothL1Loss } from './distances.js';
-import { LOSS, Loss, type LossOptions } from './loss.js';
-
-/** Options of the elementwise losses. */
-export interface PixelLossOptions extends LossOptions {
-  /** `'none'` is meaningful only inside another graph. Default `'mean'`. */
-  readonly reduction?: Reduction;
-}
-
-export const PIXEL: Checks<PixelLossOptions> = { ...LOSS, reduction: REDUCTION };
-
-/** A loss of two tensors as they are. */
-export abstract class PixelLoss extends Loss {
-  readonly reduction: Reduction;
-  readonly description: LossDescription<Tensor> = {
-    // biome-ignore-start lint/correctness/useYield: nothing to ask the engine
-    *prediction({ output }) {
-      return output;
-    },
-    *target({ target }) {
-      return target;
-    },
-    // biome-ignore-end lint/correctness/useYield: nothing to ask the engine
-    targetType: (output) => this.targetType(output),
-    compare: (prediction, target, scene) => {
-      if (!this.comparable(prediction, target)) throw differentShapes(scene.output.shape, scene.targetShape);
-      return { loss: this.forward(prediction, target), hooks: [] };
-    },
-  };
-
-  /** @throws GlobalPercError on an unknown option or a value of the wrong type. */
-  constructor(given: PixelLossOptions = {}) {
-    const { reduction = 'mean', ...options } = checkOptions(given, PIXEL, new.target.name);
-    super(options);
-    this.reduction = reduction;
-  }
-
-  /** The loss as a graph; the result is a scalar unless reduction is 'none'. */
-  abstract forward(input: Tensor, target: Tensor): Tensor;
-
-  /** Type of the target for an input of the given type. */
-  protected targetType(input: TensorType): TensorType {
-    return input;
-  }
-
-  /** Whether the shapes go together. */
-  protected comparable(input: Tensor, target: Tensor): boolean {
-    return sameShape(input.shape, target.shape);
-  }
-}
+import { l1Loss, mseLoss, smoothL1Loss } from './distances.js';
+import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** mean |x − y| (https://pytorch.org/docs/stable/generated/torch.nn.L1Loss.html) */
 export class L1Loss extends PixelLoss {
@@ -73,7 +24,7 @@ export interface SmoothL1LossOptions extends PixelLossOptions {
   readonly beta?: number;
 }
 
-export const SMOOTH_L1: Checks<SmoothL1LossOptions> = { ...PIXEL, beta: number({ least: 0 }) };
+const SMOOTH_L1: Checks<SmoothL1LossOptions> = { ...PIXEL, beta: number({ least: 0 }) };
 
 /**
  * d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y
@@ -100,7 +51,7 @@ export interface HuberLossOptions extends PixelLossOptions {
   readonly delta?: number;
 }
 
-export const HUBER: Checks<HuberLossOptions> = { ...PIXEL, delta: positive };
+const HUBER: Checks<HuberLossOptions> = { ...PIXEL, delta: positive };
 
 /** d²/2 where |d| < δ, δ·(|d| − δ/2) elsewhere, d = x − y (https://pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html) */
 export class HuberLoss extends PixelLoss {

@@ -79,6 +79,10 @@ class Distillation implements LossDescription<Activations> {
     this.openInputs = teacher.openInputs;
   }
 
+  get files(): readonly string[] {
+    return this.teacher.files;
+  }
+
   *prediction(scene: Scene): Steps<Activations> {
     return this.studentHooks(scene).map(({ output }) => new Tensor(scene.output.graph, output));
   }

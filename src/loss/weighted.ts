@@ -83,6 +83,10 @@ class Sum implements LossDescription<readonly Features[]> {
     return this.parts.flatMap(({ openInputs }) => openInputs ?? []);
   }
 
+  get files(): readonly string[] {
+    return this.parts.flatMap(({ files }) => files ?? []);
+  }
+
   *prediction(scene: Scene): Steps<readonly Features[]> {
     const features: Features[] = [];
     for (const part of this.parts) features.push(yield* part.prediction(scene));
@@ -101,6 +105,10 @@ class Sum implements LossDescription<readonly Features[]> {
 
   *prepare(shape: Shape, context: RunContext): Steps<void> {
     for (const part of this.parts) yield* part.prepare?.(shape, context) ?? [];
+  }
+
+  requireTarget(target: HostTensor, output: Shape): void {
+    for (const part of this.parts) part.requireTarget?.(target, output);
   }
 
   inspect(name: string, image: HostTensor): void {

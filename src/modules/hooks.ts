@@ -1,12 +1,12 @@
 /** Which module calls are hooked. */
 import { GlobalPercError } from '../graph/index.js';
-import { isOwnClass } from './subclasses.js';
+import { isLayerWithWeights, isOwnClass } from './subclasses.js';
 import type { ModuleCall } from './types.js';
 
 /**
  * What names modules to hook:
  * - a class (`nn.Linear`), as `isinstance` takes it: subclasses count, as far as the file tells them, and a model's own
- *   class that merely has the same name does not;
+ *   class that merely has the name of a layer with weights does not;
  * - its name (`'Linear'`): the same, and a model's own classes too;
  * - a pattern on the path (a RegExp, or a string `'/blocks\\.[0-5]\\./'`). It hooks leaf modules; a container only where
  *   it fits the container's whole path and would fit no longer one: `/^blocks\.0$/` is the block, `/^blocks\.0/` what is in it;
@@ -78,7 +78,7 @@ function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   return (call) => classesOf(call, byClass).includes(name);
 }
 
-/** The classes that a module counts as; with `isinstance`, a class of the model's own does not count by its name. */
+/** The classes that a module counts as; with `isinstance`, a class of the model's own is no layer by its name alone. */
 function classesOf(
   { class: className, qualifiedClass, baseClass, folded }: ModuleCall,
   isInstance: boolean,
@@ -86,7 +86,7 @@ function classesOf(
   const own = isOwnClass(qualifiedClass);
   const ofPyTorch = own ? baseClass : className;
   return [
-    ...(own && isInstance ? [] : [className, OWN_BASE_CLASS[className]]),
+    ...(own && isInstance && isLayerWithWeights(className) ? [] : [className, OWN_BASE_CLASS[className]]),
     ofPyTorch,
     BASE_CLASS[ofPyTorch ?? ''],
     folded?.class,

@@ -269,6 +269,7 @@ export class Trainer implements AsyncDisposable {
     };
     // What goes from image to image is given the mistake of its target.
     const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
+    description.requireTarget?.(images.target, details.output);
     for (const name of seen as (keyof typeof images)[]) description.inspect?.(name, images[name]);
     return { ...images, ...openFeeds(description.openInputs, options), ...this.weights(details) };
   }

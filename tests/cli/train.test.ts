@@ -213,7 +213,22 @@ describe('mistakes end with one line and exit code 2', () => {
     [
       'a student that would be overwritten',
       { student: 'own/student.onnx' },
-      /own\/student\.onnx'.* is read by this command/,
+      /own\/student\.onnx'.* was read and would be overwritten/,
+      ['--out', 'own', '--resume'],
+    ],
+    [
+      'a teacher among other terms that would be overwritten',
+      {
+        loss: {
+          weighted: {
+            terms: [
+              ['l1', 1],
+              [{ perceptual: { teacher: 'own/student.onnx' } }, 1],
+            ],
+          },
+        },
+      },
+      /own\/student\.onnx'.* was read and would be overwritten/,
       ['--out', 'own', '--resume'],
     ],
     [
@@ -221,7 +236,11 @@ describe('mistakes end with one line and exit code 2', () => {
       { student: { unet: { outChannels: 2, width: 4, depth: 1 } }, loss: { perceptual: { teacher: 'vgg.onnx' } } },
       /the student makes \[2,2,16,16\] of an input \[2,3,16,16\].*it has 2 channels, 3 are needed/,
     ],
-    ['a number for a configuration', 'number.ts', /number\.ts should export default \{ student, .*got 1/],
+    [
+      'a number for a configuration',
+      'number.ts',
+      /number\.ts: what it exports as default should be \{ student, .*got 1/,
+    ],
     ['a function that fails', 'failing.ts', /failing\.ts exports a function that failed: no data today/],
     ['a module that cannot be read', 'broken.ts', /broken\.ts cannot be loaded/],
     ['a seed that is none', {}, /--seed/, ['--seed', 'x']],

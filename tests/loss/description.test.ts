@@ -62,6 +62,21 @@ describe('encoded targets', () => {
   });
 });
 
+it('targets of several sizes take turns in one loss, as images and encoded', async () => {
+  await using loss = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+  const [pred, small, large] = [random(SHAPE), random([1, 3, 28, 36]), random([1, 3, 40, 32])];
+  const once = async (target: typeof pred): Promise<number> => {
+    await using alone = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+    return await alone.evaluate(pred, target);
+  };
+  const expected = [await once(small), await once(large)];
+  expect([await loss.evaluate(pred, small), await loss.evaluate(pred, large)]).toEqual(expected);
+  await using encoded = await loss.encode(small);
+  await using other = await loss.encode(large);
+  const again = [await loss.evaluate(pred, encoded), await loss.evaluate(pred, other)];
+  for (const [i, value] of again.entries()) expect(value).toBeCloseTo(expected[i] as number, 5);
+});
+
 describe('after disposal', () => {
   const calls: [string, (loss: GlobalPercLoss) => Promise<unknown>][] = [
     ['evaluate', (loss) => loss.evaluate(random(SHAPE), random(SHAPE))],
@@ -114,9 +129,35 @@ describe('a distance per hook', () => {
     expect(hooks[1]?.loss).toBeCloseTo(others.hooks[1]?.loss as number, 6);
   });
 
+  it('may be written by the user: style by Gram matrices, with constants', async () => {
+    const gram = (x: Tensor): Tensor => {
+      const features = x.reshape([x.dim(0), x.dim(1), -1]);
+      return features.matmul(features.swapAxes(1, 2)).div(features.dim(1) * features.dim(2));
+    };
+    const style: Distance = { forward: (input, target) => gram(input).sub(gram(target)).square().sum() };
+    const doubled: Distance = {
+      forward: (input, target) => style.forward(input, target).mul(input.constant([2], [1]).reshape([])),
+    };
+    await using loss = await perceptual({ lossFunc: ({ index }) => (index === 0 ? style : doubled) });
+    const [pred, target] = [random(SHAPE), random(SHAPE)];
+    const { value, hooks, grad } = await loss.valueAndGrad(pred, target);
+    await using plain = await perceptual({ lossFunc: style });
+    const single = await plain.valueAndHooks(pred, target);
+    hooks.forEach((hook, i) => {
+      expect(hook.loss).toBeCloseTo((i === 0 ? 1 : 2) * (single.hooks[i]?.loss as number), 6);
+    });
+    const step = 1e-2 / Math.hypot(...grad.data);
+    const moved = { dims: SHAPE, data: pred.data.map((x, i) => x - step * (grad.data[i] ?? 0)) };
+    const slope = (value - (await loss.evaluate(moved, target))) / 1e-2;
+    expect(slope / Math.hypot(...grad.data)).toBeCloseTo(1, 1);
+  });
+
   it('may be an nn loss for all, and names the hook where it is none', async () => {
     await using plain = await perceptual({ lossFunc: new nn.MSELoss() });
     expect(await plain.evaluate(random(SHAPE), random(SHAPE))).toBeGreaterThan(0);
+    await expect(perceptual({ lossFunc: nn.L1Loss as unknown as Distance })).rejects.toThrow(
+      /lossFunc should be a distance, new L1Loss\(\), not its class/,
+    );
     await using none = await perceptual({ lossFunc: () => undefined as unknown as Distance });
     await expect(none.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(
       /hook 0 \(features.0, Conv2d\): lossFunc gives no distance/,
@@ -205,6 +246,16 @@ describe('dynamicNormalization', () => {
   });
 });
 
+it('dynamicNormalization is measured on the first image, also where that is a target to encode', async () => {
+  await using loss = await perceptual({ dynamicNormalization: true });
+  const before = loss.weights;
+  await using encoded = await loss.encode(random(SHAPE));
+  const measured = loss.weights;
+  expect(measured).not.toEqual(before);
+  await loss.evaluate(random(SHAPE), encoded);
+  expect(loss.weights).toBe(measured);
+});
+
 describe('the range of images', () => {
   const warned = async (scale: number, shift: number, normalize: boolean): Promise<string[]> => {
     const lines: string[] = [];
@@ -231,6 +282,7 @@ describe('the range of images', () => {
     [255, 0, true, [/Normalize expects images in \[0, 1\]: divide them by 255/]],
     [2, -1, false, []],
     [9.9, 0, false, []],
+    [10.1, 0, false, [/from 0.00 to 10.10; few models expect/]],
     [255, 0, false, [/few models expect images in \[0, 255\]: divide them by 255/]],
   ])('x · %d + %d, Normalize %s', async (scale, shift, normalize, messages) => {
     expect(await warned(scale, shift, normalize)).toEqual(messages.map((message) => expect.stringMatching(message)));
