@@ -91,7 +91,7 @@ function placeOf(tensor: TensorProto, where: string): Place {
   // The specification demands it, and a model must not reach into its user's files.
   if (/^([/\\]|[a-z]:)|(^|[/\\])\.\.([/\\]|$)/i.test(location)) {
     throw new GlobalPercError(
-      `${where} is kept in '${location}', outside the model's folder, which is refused: export it with its data beside it`,
+      `${where} is kept in '${location}', outside the model's directory, which is refused: export it with its data beside it`,
       {
         code: 'invalid-model',
       },
