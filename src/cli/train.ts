@@ -90,7 +90,7 @@ async function requireOtherFiles(path: string, { student, loss, data }: TrainCon
 
 async function firstBatch(config: TrainConfig): Promise<Batch> {
   for await (const batch of batchesOf(config, 0)) return batch;
-  throw new GlobalPercError('the data give no batch');
+  throw new GlobalPercError('the data give no batch', { code: 'invalid-argument' });
 }
 
 /** The batches from a step on. A data set of the user's own may throw anything. */

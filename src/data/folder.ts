@@ -155,6 +155,7 @@ export class PairedImageFolder implements Dataset {
     if (other === undefined) return new PairedImageFolder(pairs, [inputFolder, targetFolder], scale, store, options);
     throw new GlobalPercError(
       `all targets should be larger than their inputs by the same factor, but it is ${scale} for ${first.join(' and ')}, ${scaleOf(other)} for ${other.join(' and ')}`,
+      { code: 'invalid-file' },
     );
   }
 
@@ -193,6 +194,7 @@ async function pairsOf(inputFolder: string, targetFolder: string, logger: Logger
   const more = lonely.length > 8 ? ` and ${lonely.length - 8} more` : '';
   throw new GlobalPercError(
     `every image of '${inputFolder}' needs one of the same name in '${targetFolder}', and the reverse; without partner: ${lonely.slice(0, 8).join(', ')}${more}`,
+    { code: 'invalid-file' },
   );
 }
 
@@ -202,7 +204,9 @@ async function byStem(folder: string, logger: Logger): Promise<Map<string, strin
     const stem = stemOf(path, folder);
     const other = found.get(stem);
     if (other !== undefined) {
-      throw new GlobalPercError(`'${other}' and '${path}' have the same name; pairs need names that differ`);
+      throw new GlobalPercError(`'${other}' and '${path}' have the same name; pairs need names that differ`, {
+        code: 'invalid-file',
+      });
     }
     found.set(stem, path);
   }

@@ -1,28 +1,30 @@
-/** What kind of thing went wrong; stable from version to version. */
+/**
+ * What kind of thing went wrong, for programs: the codes are stable from version to version, messages are not.
+ * An error that says more about another (the model, hook or file where it happened) keeps that one's code.
+ */
 export type ErrorCode =
-  /** A tensor, path or argument that is not what was asked for. */
+  /** Something given to one call (a tensor, shape, path of a module) is not what the call takes; another call may succeed. */
   | 'invalid-argument'
-  /** An option or configuration key that is unknown, missing or out of range. */
+  /** A setting is unknown, missing or out of range: an option, a configuration key, an argument of a constructor. */
   | 'invalid-option'
-  /** A model file that cannot be understood, or does not fit what is done with it. */
+  /** A model that cannot be understood, or has not the inputs, modules or weights that are asked of it. */
   | 'invalid-model'
-  /** An image, tensor, checkpoint or other file that cannot be understood. */
+  /** A file other than a model (picture, tensor, weights, checkpoint, JSON) that cannot be understood or does not fit its use. */
   | 'invalid-file'
-  /** An operator or form of one that is not supported, or has no gradient. */
+  /** An operator, or a form of one, that is not supported or has no gradient; the model itself may be right. */
   | 'unsupported-operator'
-  /** A file, folder or address that is missing, unreachable or not writable. */
+  /** A file, folder or address that is missing, unreachable, or may not be read or written. */
   | 'io'
-  /** Numbers that became NaN or infinite. */
+  /** Numbers that are NaN or infinite, in what came in or in what came out. */
   | 'not-finite'
   /** Use after `dispose()`. */
   | 'disposed'
-  /** ONNX Runtime or its worker failed, or cannot do what is asked here. */
+  /** ONNX Runtime, its worker or another library failed, is missing, or cannot do what is asked here and now. */
   | 'runtime';
 
 /** What a GlobalPercError takes beside its message. */
 export interface ErrorDetails {
-  /** Default `'invalid-argument'`. */
-  readonly code?: ErrorCode;
+  readonly code: ErrorCode;
   /** The error behind this one. */
   readonly cause?: unknown;
 }
@@ -37,8 +39,8 @@ export class GlobalPercError extends Error {
   readonly code: ErrorCode;
 
   /** @param message becomes one line: what it quotes from a file or another library may have several. */
-  constructor(message: string, { code = 'invalid-argument', ...options }: ErrorDetails = {}) {
-    super(message.replace(/\s*[\r\n]\s*/g, ' '), options);
+  constructor(message: string, { code, cause }: ErrorDetails) {
+    super(message.replace(/\s*[\r\n]\s*/g, ' '), cause === undefined ? {} : { cause });
     this.code = code;
   }
 }

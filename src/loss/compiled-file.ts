@@ -16,6 +16,7 @@ export function modelBytes(graph: Graph): Uint8Array {
   if (bytes > EMBEDDED_UP_TO) {
     throw new GlobalPercError(
       `the compiled loss holds ${(bytes / 1e9).toFixed(1)} GB of weights, one ONNX file at most 2: use compileToFile`,
+      { code: 'runtime' },
     );
   }
   return writeOnnx(graph, { opset: requiredOpset(graph) }).model;

@@ -177,4 +177,5 @@ export const differentShapes = (pred: Shape, target: Shape): GlobalPercError =>
   new GlobalPercError(
     `pred has shape [${pred}], target [${target}]: they must be the same, or be brought to one size by ` +
       'transformNormalization (CenterCrop, Resize)',
+    { code: 'invalid-argument' },
   );

@@ -110,7 +110,9 @@ function sceneOf(
   const image = (name: 'output' | 'target'): Tensor => {
     const found = images[name];
     if (found) return found;
-    throw new GlobalPercError(`this loss reads its ${name} where only the other image is there: it cannot be encoded`);
+    throw new GlobalPercError(`this loss reads its ${name} where only the other image is there: it cannot be encoded`, {
+      code: 'invalid-option',
+    });
   };
   return {
     ...context,

@@ -65,7 +65,9 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
   /** The activations at the hooks for images `[B, C, H, W]`. */
   *activations(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
     if (image.rank < 2) {
-      throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
+      throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`, {
+        code: 'invalid-argument',
+      });
     }
     const input = this.transformed(image, scene);
     const open = this.openInputs.filter(({ needed }) => needed);
@@ -187,6 +189,7 @@ function openInputsOf(model: Model, hooks: readonly ModuleCall[]): OpenInput[] {
         new GlobalPercError(
           `${model.source}: input ${describeInput(input)} has no value: give it to loadModel(source, { inputs }), or with ` +
             'every call, valueAndGrad(pred, target, { inputs }); on the command line, --set',
+          { code: 'invalid-argument' },
         ),
     };
   });

@@ -108,6 +108,7 @@ export class Model {
         'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes';
       throw new GlobalPercError(
         `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ${remedy}`,
+        { code: 'invalid-argument' },
       );
     }
     const patch = this.patchSize();
@@ -117,6 +118,7 @@ export class Model {
     throw new GlobalPercError(
       `${this.source}: the model cuts its input into patches of ${patch} and accepts multiples of ${patch}, got ` +
         `[${shape.join(', ')}] (after transformNormalization); the nearest sizes are ${nearest.join(' × ')}`,
+      { code: 'invalid-argument' },
     );
   }
 

@@ -65,6 +65,8 @@ function integersOf(values: TypedArray, name: string): BigInt64Array {
   return BigInt64Array.from(values as ArrayLike<number | bigint>, (value) => {
     if (typeof value === 'bigint') return value;
     if (Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
-    throw new GlobalPercError(`'${name}' should hold integers of 64 bits, but one element is ${value}`);
+    throw new GlobalPercError(`'${name}' should hold integers of 64 bits, but one element is ${value}`, {
+      code: 'invalid-file',
+    });
   });
 }

@@ -88,6 +88,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
       throw new GlobalPercError(
         `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${kindOf(strange ?? first)}; ` +
           'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
+        { code: 'invalid-argument' },
       );
     }
     return Trace.of(first.graph, this).call(this, () => this.forward(...inputs));
@@ -234,7 +235,9 @@ export abstract class Module<Output extends Outputs = Tensor> {
     const all = [...this.namedParameters()];
     const chosen = all.filter(([path]) => path.search(pattern) >= 0);
     if (chosen.length === 0) {
-      throw new GlobalPercError(`no parameter matches ${pattern}; there are ${listed(all.map(([path]) => path))}`);
+      throw new GlobalPercError(`no parameter matches ${pattern}; there are ${listed(all.map(([path]) => path))}`, {
+        code: 'invalid-option',
+      });
     }
     for (const [, parameter] of chosen) parameter.requiresGrad = requiresGrad;
     return this;

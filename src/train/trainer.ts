@@ -279,11 +279,14 @@ export class Trainer implements AsyncDisposable {
     const converted = toFloat32(tensor, name);
     if (shape && !sameShape(converted.dims, shape)) {
       const reason = why ? `: ${why}; change the student or the data` : '';
-      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`);
+      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`, {
+        code: 'invalid-argument',
+      });
     }
     if (dtype !== 'int64') return converted;
     const fraction = converted.data.find((value) => !Number.isInteger(value));
-    if (fraction !== undefined) throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`);
+    if (fraction !== undefined)
+      throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`, { code: 'invalid-argument' });
     // Large integers have no float32.
     const data = tensor.data instanceof BigInt64Array ? tensor.data : BigInt64Array.from(converted.data, BigInt);
     return { ...converted, dtype, data };

@@ -57,6 +57,7 @@ export class Normalize implements Transform {
     if (this.mean.length !== 1 && this.mean.length !== channels) {
       throw new GlobalPercError(
         `Normalize has ${this.mean.length} means, the image ${channels} channels (shape [${image.shape}])`,
+        { code: 'invalid-argument' },
       );
     }
     const perChannel = (values: readonly number[]): Tensor =>
@@ -84,6 +85,7 @@ export class PermuteChannels implements Transform {
     if (this.permutation.length !== image.dim(1)) {
       throw new GlobalPercError(
         `PermuteChannels has ${this.permutation.length} channels, the image ${image.dim(1)} (shape [${image.shape}])`,
+        { code: 'invalid-argument' },
       );
     }
     return image.gather(image.graph.ints(this.permutation), 1);

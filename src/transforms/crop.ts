@@ -58,6 +58,7 @@ export class RandomCrop implements Transform {
     if (this.size.some((side, i) => side > image.dim(i + 2))) {
       throw new GlobalPercError(
         `RandomCrop of ${this.size.join('×')} does not fit an image of shape [${image.shape}]; pad or resize it first`,
+        { code: 'invalid-argument' },
       );
     }
     const uniform = draws.once(this, () => this.draw(image));
@@ -124,7 +125,9 @@ export class Pad implements Transform {
     const [left, top, right, bottom] = this.padding;
     if (this.mode === 'constant') return image.pad([0, 0, top, left], [0, 0, bottom, right], this.fill);
     if (this.mode === 'reflect' && (Math.max(top, bottom) >= image.dim(2) || Math.max(left, right) >= image.dim(3))) {
-      throw new GlobalPercError(`Pad: a reflection of [${this.padding}] needs a larger image than [${image.shape}]`);
+      throw new GlobalPercError(`Pad: a reflection of [${this.padding}] needs a larger image than [${image.shape}]`, {
+        code: 'invalid-argument',
+      });
     }
     const pads = image.graph.ints([0, 0, top, left, 0, 0, bottom, right]);
     return image.graph.emit('Pad', [image, pads], { mode: string(this.mode) })[0] as Tensor;

@@ -178,7 +178,7 @@ describe('ImageFolder', () => {
   it('names the image to which a transform does not fit', async () => {
     const path = await paint('a.png', 10);
     const apply = (): never => {
-      throw new GlobalPercError('too small');
+      throw new GlobalPercError('too small', { code: 'invalid-file' });
     };
     const dataset = await ImageFolder.open(folder, { transform: { apply }, logger });
     await expect(dataset.get(0, draw())).rejects.toThrow(`${path}: too small`);

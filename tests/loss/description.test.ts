@@ -62,6 +62,21 @@ describe('encoded targets', () => {
   });
 });
 
+it('targets of several sizes take turns in one loss, as images and encoded', async () => {
+  await using loss = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+  const [pred, small, large] = [random(SHAPE), random([1, 3, 28, 36]), random([1, 3, 40, 32])];
+  const once = async (target: typeof pred): Promise<number> => {
+    await using alone = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+    return await alone.evaluate(pred, target);
+  };
+  const expected = [await once(small), await once(large)];
+  expect([await loss.evaluate(pred, small), await loss.evaluate(pred, large)]).toEqual(expected);
+  await using encoded = await loss.encode(small);
+  await using other = await loss.encode(large);
+  const again = [await loss.evaluate(pred, encoded), await loss.evaluate(pred, other)];
+  for (const [i, value] of again.entries()) expect(value).toBeCloseTo(expected[i] as number, 5);
+});
+
 describe('after disposal', () => {
   const calls: [string, (loss: GlobalPercLoss) => Promise<unknown>][] = [
     ['evaluate', (loss) => loss.evaluate(random(SHAPE), random(SHAPE))],
@@ -231,6 +246,16 @@ describe('dynamicNormalization', () => {
   });
 });
 
+it('dynamicNormalization is measured on the first image, also where that is a target to encode', async () => {
+  await using loss = await perceptual({ dynamicNormalization: true });
+  const before = loss.weights;
+  await using encoded = await loss.encode(random(SHAPE));
+  const measured = loss.weights;
+  expect(measured).not.toEqual(before);
+  await loss.evaluate(random(SHAPE), encoded);
+  expect(loss.weights).toBe(measured);
+});
+
 describe('the range of images', () => {
   const warned = async (scale: number, shift: number, normalize: boolean): Promise<string[]> => {
     const lines: string[] = [];
@@ -257,6 +282,7 @@ describe('the range of images', () => {
     [255, 0, true, [/Normalize expects images in \[0, 1\]: divide them by 255/]],
     [2, -1, false, []],
     [9.9, 0, false, []],
+    [10.1, 0, false, [/from 0.00 to 10.10; few models expect/]],
     [255, 0, false, [/few models expect images in \[0, 255\]: divide them by 255/]],
   ])('x · %d + %d, Normalize %s', async (scale, shift, normalize, messages) => {
     expect(await warned(scale, shift, normalize)).toEqual(messages.map((message) => expect.stringMatching(message)));

@@ -79,3 +79,34 @@ it('knows the channels of a grouped convolution', async () => {
   expect(() => model.checkInputShape([1, 8, 8, 4])).toThrow('transpose to [1, 4, 8, 8]');
   model.checkInputShape([1, 4, 8, 8]);
 });
+
+describe('a first convolution', () => {
+  const cutting = (kernel: number, stride: number) =>
+    loadModel(
+      modelBytes({
+        inputs: [input('x', OPEN)],
+        nodes: [['Conv', ['x', 'w'], ['y'], { strides: [stride, stride] }]],
+        initializers: [floatTensor('w', [1, 3, kernel, kernel], new Array(3 * kernel * kernel).fill(1))],
+      }),
+    );
+
+  it.each([
+    [8, [16, 17], '16 × 16 or 24'],
+    [14, [13, 28], '14 × 28'],
+    [16, [40, 8], '32 or 48 × 16'],
+  ])('that cuts patches of %i refuses sides of %o', async (patch, sides, nearest) => {
+    const model = await cutting(patch, patch);
+    expect(() => model.checkInputShape([1, 3, ...sides])).toThrow(
+      `accepts multiples of ${patch}, got [1, 3, ${sides.join(', ')}] (after transformNormalization); the nearest sizes are ${nearest}`,
+    );
+    model.checkInputShape([1, 3, 2 * patch, patch]);
+  });
+
+  it.each([
+    ['overlaps', 11, 4],
+    ['shrinks as a backbone of convolutions does', 4, 4],
+    ['leaves pixels out', 8, 16],
+  ])('that %s takes any size', async (_what, kernel, stride) => {
+    (await cutting(kernel, stride)).checkInputShape([1, 3, 65, 67]);
+  });
+});

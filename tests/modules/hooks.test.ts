@@ -52,9 +52,12 @@ describe('selectHooks', () => {
     expect(paths(String(pattern))).toEqual(expected);
   });
 
-  it('hooks no container whose end alone a pattern fits', () => {
-    expect(() => paths(/\.1$/)).toThrow(/no module matched/);
-  });
+  it.each([[/\.1$/], [/blocks\.1$/], [/^blocks(?=\.1$)/]])(
+    'hooks no container by %s, which fits a part of its path or a longer one',
+    (pattern) => {
+      expect(() => paths(pattern)).toThrow(/no module matched/);
+    },
+  );
 
   it('matches patterns with flags, and predicates', () => {
     expect(paths('/FC$/i')).toEqual(['blocks.0.fc', 'blocks.1.fc']);

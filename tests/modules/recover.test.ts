@@ -189,6 +189,17 @@ describe('dynamo metadata', () => {
     expect(selectHooks(calls, ['Conv2d'])).toEqual(calls);
     expect(selectHooks(calls, ['BatchNorm2d', 'Conv2d'])).toEqual(calls);
   });
+
+  it('takes no convolution out of a BatchNorm that computes more by itself', () => {
+    const scopes = ['stem.1:my.BatchNormReLU'];
+    const calls = recoverModules(
+      graphOf([
+        ['Conv', 'a', ['x', 'stem.0.weight', 'stem.0.bias'], scopes],
+        ['Relu', 'b', ['a'], scopes],
+      ]),
+    );
+    expect(calls.map(({ path, output, folded }) => [path, output.name, folded])).toEqual([['stem.1', 'b', undefined]]);
+  });
 });
 
 describe('files without scopes', () => {

@@ -14,11 +14,22 @@ import {
   WeightedLoss,
 } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
-import { BatchNorm2d, Conv2d, Dropout, Linear, Module, manualSeed, ReLU, Sequential } from '../../src/nn/index.js';
+import {
+  BatchNorm2d,
+  Conv2d,
+  Dropout,
+  Linear,
+  Module,
+  manualSeed,
+  type Parameter,
+  ReLU,
+  Sequential,
+} from '../../src/nn/index.js';
 import { AdamW, SGD } from '../../src/optim/index.js';
 import { Generator } from '../../src/random/index.js';
 import { Trainer, toOnnx } from '../../src/train/index.js';
 import { RandomCrop } from '../../src/transforms/index.js';
+import { floatTensor, input, modelBytes } from '../onnx/build.js';
 
 const vgg = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
 const BATCH = [2, 3, 16, 16];
@@ -295,6 +306,25 @@ describe('an exported student', () => {
 });
 
 describe('distillation', () => {
+  it('compares with the mean of channels of the teacher that lie side by side', async () => {
+    const teacher = await loadModel(
+      modelBytes({
+        inputs: [input('x', ['batch', 4, 'height', 'width'])],
+        nodes: [['Conv', ['x', 'weight'], ['y']]],
+        initializers: [floatTensor('weight', [4, 4, 1, 1], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1])],
+      }),
+    );
+    const student = new Sequential(new Conv2d(4, 2, 1, { bias: false }));
+    const weight = student.parameters()[0] as Parameter;
+    weight.data = Float32Array.of(0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5);
+    const config = new GlobalPercConfig({ modulesToHook: ['Conv2d'], printData: false });
+    await using loss = new TeacherStudentLoss(teacher, student, config);
+    const batch = [1, 4, 3, 3];
+    await using trainer = await Trainer.create(student, loss, new SGD({ lr: 0 }), { batch });
+    const { loss: value } = await trainer.evaluate(image(1, batch), image(2, [1, 2, 3, 3]));
+    expect(value).toBeCloseTo(0, 10);
+  });
+
   it('draws a student with batch norm to a teacher of more channels, and groups the channels', async () => {
     const teacher = await loadModel(vgg);
     manualSeed(4);

@@ -14,7 +14,7 @@ import {
   RandomCrop,
   Resize,
 } from '../../src/transforms/index.js';
-import { expectClose, runGraph } from '../support/run.js';
+import { expectClose, feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';
 
 interface Case {
@@ -78,6 +78,11 @@ it('Resize to two sizes with keepAspectRatio gives what Resize to the size it co
   expectClose(results.kept ?? [], results.plain ?? [], 0, 'kept');
 });
 
+it('Resize with keepAspectRatio takes the scale of the height where both are as near to 1', () => {
+  const image = createGraph().input('image', 'float32', [1, 3, 8, 10]);
+  expect(new Resize([4, 15], { keepAspectRatio: true }).apply(image).shape).toEqual([1, 3, 4, 5]);
+});
+
 it('PermuteChannels reorders channels', async () => {
   const graph = createGraph();
   const image = graph.input('image', 'float32', [1, 3, 1, 2]);
@@ -135,6 +140,16 @@ describe('wrong use', () => {
       /needs a larger image/,
     ],
     [
+      'a reflection as high as the image',
+      () => new Pad([0, 0, 0, 8], { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
+      'a reflection as wide as the image',
+      () => new Pad([8, 0, 0, 0], { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
       'a crop larger than the image',
       () => new RandomCrop(9).apply(image(), new Draws()),
       /does not fit an image of shape \[1,3,8,8\]/,
@@ -164,6 +179,38 @@ describe('wrong use', () => {
   ])('%s', (_label, use, message) => {
     expect(use).toThrow(GlobalPercError);
     expect(use).toThrow(message);
+  });
+});
+
+describe('Draws', () => {
+  it('draw once for a transform, and again for another one', () => {
+    const draws = new Draws();
+    const graph = createGraph();
+    const [first, second] = [new RandomCrop(2), new RandomCrop(2)];
+    const draw = () => graph.scalar(0, 'float32');
+    expect(draws.used).toBe(false);
+    const drawn = draws.once(first, draw);
+    expect(draws.used).toBe(true);
+    expect(draws.once(first, draw)).toBe(drawn);
+    expect(draws.once(second, draw)).not.toBe(drawn);
+  });
+
+  it('put one RandomCrop at one place in several images, in any row and column', async () => {
+    const graph = createGraph();
+    const shape = [1, 1, 4, 4];
+    const [draws, crop] = [new Draws(), new RandomCrop(3)];
+    for (const name of ['a', 'b']) graph.output(`${name}.crop`, crop.apply(graph.input(name, 'float32', shape), draws));
+    const image = feedOf(constantOf('float32', shape, [...Array(16).keys()]));
+    const corners = await withSession(graph, async ({ run }) => {
+      const seen = new Set<number | undefined>();
+      for (let i = 0; i < 80; i += 1) {
+        const results = await run({ a: image, b: image });
+        expect(numbersIn(results['a.crop'])).toEqual(numbersIn(results['b.crop']));
+        seen.add(numbersIn(results['a.crop'])[0]);
+      }
+      return seen;
+    });
+    expect(corners).toEqual(new Set([0, 1, 4, 5]));
   });
 });
 

@@ -20,7 +20,7 @@ export async function readArrays(arrays: Readonly<Record<string, JaxArray>>): Pr
     const problem = problemWith(name, array, uses(array));
     if (problem === undefined) continue;
     given.forEach(consume);
-    throw new GlobalPercError(problem);
+    throw new GlobalPercError(problem, { code: 'invalid-argument' });
   }
   return Promise.all(
     given.map(async (array) => ({ dims: array.shape, device: array.device, data: await array.data() })),
@@ -41,6 +41,7 @@ export function refuseTraced(trees: Readonly<Record<string, unknown>>): void {
   throw new GlobalPercError(
     `${traced[0]} is being traced: the loss runs in ONNX Runtime, outside of grad, vjp, jit and vmap; ` +
       'valueAndGradWith(student, loss), called outside of them, gives the gradients of a student, jitted or not',
+    { code: 'invalid-argument' },
   );
 }
 
