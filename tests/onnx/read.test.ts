@@ -62,6 +62,36 @@ describe('a graph', () => {
     expect(graph.nodes.map(({ op }) => op)).toEqual(['MatMul', 'Relu', 'Reshape']);
   });
 
+  it('leaves the type of an input to the input, also where it is an output', async () => {
+    const outputs = ['y', input('x', ['a', 'b'])];
+    const graph = await read({ ...small, inputs: [input('x', [2, 3])], outputs });
+    expect(graph.inputs[0]?.declaredShape).toEqual([2, 3]);
+    expect(graph.outputs[1]).toBe(graph.inputs[0]);
+  });
+
+  it('takes a Constant of another domain for no constant', async () => {
+    const nodes: NodeSpec[] = [['custom:Constant', [], ['y'], { value: floatTensor('c', [1], [1]) }]];
+    await expect(read({ nodes })).rejects.toThrow(/custom\.Constant 'Constant_0': this operator is not known/);
+  });
+
+  it('gives names of their own to nodes of branches too, and branches the weights that they alone return', async () => {
+    const branch = (nodes: NodeSpec[], output: string) => ({ graph: { nodes, outputs: [output] } });
+    const graph = await read({
+      inputs: [input('x', [1])],
+      initializers: [floatTensor('w', [1], [3])],
+      nodes: [
+        ['Relu', ['x'], ['a']],
+        ['If', ['x'], ['y'], { then_branch: branch([['Relu', ['a'], ['t']]], 't'), else_branch: branch([], 'w') }],
+      ],
+    });
+    const [thenBranch, elseBranch] = ['then_branch', 'else_branch'].map(
+      (name) => graph.nodes[1]?.attributes[name]?.value as Graph,
+    );
+    expect(graph.nodes[0]?.name).toBe('Relu_0');
+    expect(thenBranch?.nodes.map(({ name }) => name)).toEqual(['Relu_0.1']);
+    expect(elseBranch?.outputs[0]?.constant?.shape).toEqual([1]);
+  });
+
   it('survives writing and reading', async () => {
     const { model } = writeOnnx(await read(small), { opset: 20 });
     const graph = await parse(model);
