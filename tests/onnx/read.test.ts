@@ -27,6 +27,17 @@ describe('a graph', () => {
     expect(graph.inputs[0]?.declaredShape).toEqual(['?', '?', '?', 'height', 7]);
   });
 
+  it('marks a dimension of the empty name', async () => {
+    const dim = [{ value: { case: 'dimParam', value: '' } }, { value: { case: 'dimParam', value: 'n' } }] as const;
+    const type = { value: { case: 'tensorType', value: { elemType: 1, shape: { dim } } } } as const;
+    const node = [{ opType: 'Relu', input: ['x'], output: ['y'] }];
+    const graph = await read({
+      nodes: [],
+      more: { graph: { input: [{ name: 'x', type }], output: [{ name: 'y' }], node } },
+    });
+    expect(graph.inputs[0]?.declaredShape).toEqual(['?', 'n']);
+  });
+
   it('takes initializers that are listed as inputs for constants', async () => {
     const graph = await read({ ...small, inputs: [input('x', [2, 3]), input('w', [3, 2])] });
     expect(graph.inputs.map(({ name }) => name)).toEqual(['x']);
