@@ -47,6 +47,16 @@ it.each<[string, Line[]]>([
   expect((await run(graph, calls)).result).toEqual((await run(original, [])).result);
 });
 
+it('takes nothing from a number that two weights have', () => {
+  const plain = (name: string, weight: number): Line[] => projection(name, weight, 0).slice(0, 2);
+  const ends: Line[] = [
+    ['Mul', '/attn/Mul', ['/attn/key/Add_output_0', '/attn/value/Add_output_0'], 'product'],
+    ['Add', '/attn/Add', ['product', '/attn/query/Add_output_0'], 'sum'],
+  ];
+  const lines = [norm, ...plain('key', 10), ...plain('value', 11), ...plain('query', 10), ...ends];
+  expect(pathsOf(lines)).toEqual(['norm', 'attn.key', 'attn.value', 'attn.query', 'attn']);
+});
+
 it('keeps an order that its numbers contradict', () => {
   // The second call reads what the first one gives, and is numbered before it.
   const lines = [
