@@ -87,6 +87,8 @@ export function kindOf(value: unknown): string {
     return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`;
   }
   // Modules are functions, of a class of their own.
-  const isObject = typeof value === 'object' || typeof value === 'function';
-  return isObject ? `an object of class ${value?.constructor?.name}` : typeof value;
+  if (typeof value !== 'object' && typeof value !== 'function') return typeof value;
+  // Object.create(null) has no class.
+  const name = (value as Partial<object>).constructor?.name;
+  return name === undefined ? 'an object' : `an object of class ${name}`;
 }
