@@ -73,6 +73,7 @@ export {
   formatTree,
   type HookSelector,
   type ModuleCall,
+  type ModuleClass,
   type ModuleTree,
   moduleTree,
   parametersOf,

@@ -110,9 +110,12 @@ function sceneOf(
   const image = (name: 'output' | 'target'): Tensor => {
     const found = images[name];
     if (found) return found;
-    throw new GlobalPercError(`this loss reads its ${name} where only the other image is there: it cannot be encoded`, {
-      code: 'invalid-option',
-    });
+    throw new GlobalPercError(
+      `this loss reads its ${name} where only the other image is there: it cannot be encoded, call it with both images`,
+      {
+        code: 'invalid-option',
+      },
+    );
   };
   return {
     ...context,

@@ -163,11 +163,23 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
 
 /** The distance of one hook. @throws GlobalPercError when `lossFunc` gives none. */
 function distanceAt({ lossFunc }: GlobalPercConfig, site: HookSite): Distance {
-  const distance = typeof lossFunc === 'function' && !('forward' in lossFunc) ? lossFunc(site) : lossFunc;
-  if (typeof (distance as Partial<Distance> | undefined)?.forward === 'function') return distance as Distance;
-  throw new GlobalPercError('lossFunc gives no distance, an object with forward(input, target)', {
-    code: 'invalid-option',
-  });
+  const none = (cause?: unknown): GlobalPercError =>
+    new GlobalPercError(
+      'lossFunc gives no distance: a function is called with the hook and gives an object with forward(input, target)',
+      { code: 'invalid-option', ...(cause !== undefined && { cause }) },
+    );
+  const chosen = (): unknown => {
+    if (typeof lossFunc !== 'function' || 'forward' in lossFunc) return lossFunc;
+    try {
+      return lossFunc(site);
+    } catch (error) {
+      // Most likely a function of input and target.
+      throw error instanceof GlobalPercError ? error : none(error);
+    }
+  };
+  const distance = chosen() as Partial<Distance> | undefined;
+  if (typeof distance?.forward === 'function') return distance as Distance;
+  throw none();
 }
 
 /** Names the hook in errors of a distance. */

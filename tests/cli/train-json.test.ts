@@ -149,6 +149,9 @@ describe('mistakes end in one line that names file and key', () => {
     [adamW({ schedule: { cosineAnnealing: { tMax: 5, etaMni: 1 } } }), /cosineAnnealing: 'etaMni' .* 'etaMin'\?/],
     [adamW({ schedule: { cosine: { tMax: 5 } } }), /schedule: 'cosine' is not known; did you mean 'cosineAnnealing'\?/],
     [adamW({ groups: [{ params: 'x' }] }), /groups\[0\]: 'params' is not known; did you mean 'parameters'\?/],
+    [{ loss: { l3: {} } }, /loss: 'l3' is not known; did you mean 'l1'\?/],
+    [{ optimizer: { lion: {} } }, /optimizer: 'lion' is not known; known are sgd, adam, adamW/],
+    [{ data: { folder: 'photos', degradation: { rain: {} } } }, /degradation: 'rain' is not known/],
     [{ optimizer: 'adamw' }, /optimizer: 'adamw' is not known; did you mean 'adamW'\?/],
     [{ student: { unet: { widht: 4 } } }, /student: unet: 'widht' is not known; did you mean 'width'\?/],
     [{ data: { folder: 'photos', batch_size: 2 } }, /data: 'batch_size' is not known; did you mean 'batchSize'\?/],
@@ -170,6 +173,7 @@ describe('mistakes end in one line that names file and key', () => {
     // Missing ones.
     [{ steps: undefined }, /train.json: 'steps' is missing/],
     [{ student: undefined }, /train.json: 'student' is missing/],
+    [{ optimizer: undefined }, /train.json: 'optimizer' is missing/],
     [adamW({ groups: [{ lr: 1 }] }), /groups\[0\]: 'parameters' is missing/],
     [adamW({ schedule: { step: {} } }), /schedule: step: 'stepSize' is missing/],
     [adamW({ schedule: { sequential: { milestones: [3] } } }), /sequential: 'schedulers' is missing/],
@@ -177,6 +181,8 @@ describe('mistakes end in one line that names file and key', () => {
     [{ data: { folder: 'photos', augment: ['randomCrop'] } }, /augment\[0\]: randomCrop: 'size' is missing/],
     [{ loss: { perceptual: {} } }, /loss: perceptual: teacher should be a string, got undefined/],
     // Other types, which would end in NaN or a stack trace.
+    [{ steps: 0.5 }, /train.json: steps should be an integer from 1 on, got 0.5/],
+    [{ optimizer: { sgd: { lr: -1 } } }, /train.json: optimizer: sgd: lr should be a number from 0 on, got -1/],
     [{ steps: '6' }, /train.json: steps should be an integer from 1 on, got "6"/],
     [{ steps: null }, /steps should be an integer from 1 on, got null/],
     [{ accumulate: '2' }, /accumulate should be a number, got "2"/],

@@ -162,6 +162,12 @@ describe('a distance per hook', () => {
     await expect(none.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(
       /hook 0 \(features.0, Conv2d\): lossFunc gives no distance/,
     );
+    const compared = ((input: Tensor, target: Tensor) => input.sub(target)) as unknown as () => Distance;
+    await using twice = await perceptual({ lossFunc: compared });
+    await expect(twice.evaluate(random(SHAPE), random(SHAPE))).rejects.toMatchObject({
+      message: expect.stringMatching(/hook 0 .*: a function is called with the hook and gives an object with forward/),
+      cause: { code: 'invalid-option', cause: expect.any(TypeError) },
+    });
     await using empty = await perceptual({ lossFunc: { forward: () => 1 as unknown as Tensor } });
     await expect(empty.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(/hook 0 .* lossFunc gives no tensor/);
   });
