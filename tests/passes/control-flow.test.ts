@@ -115,8 +115,34 @@ const scan = (axes: Record<string, number[]>) => ({
   },
 });
 
+/** Gives two parts of each iteration. */
+const parting: ModelSpec = {
+  ...body,
+  nodes: [...body.nodes, ['Neg', ['next'], ['other part']]],
+  outputs: [...(body.outputs ?? []), 'other part'],
+};
+
+/** Goes on as a constant says. */
+const goingOn = (constant: string): ModelSpec => ({
+  ...carrying,
+  nodes: [['Identity', [constant], ['on']], ...carrying.nodes.slice(1)],
+});
+
 describe('resolved', () => {
   const cases: [string, ModelSpec][] = [
+    [
+      'a Loop that always goes on',
+      { nodes: [['Loop', ['columns', 'true', 'x'], ['y'], { body: { graph: goingOn('true') } }]] },
+    ],
+    [
+      'a Loop of two stacks',
+      {
+        nodes: [
+          ['Loop', ['columns', 'true', 'x'], ['last', 'parts', 'others'], { body: { graph: parting } }],
+          ['Sub', ['parts', 'others'], ['y']],
+        ],
+      },
+    ],
     [
       'an If that takes its first branch',
       { nodes: [['If', ['has three'], ['y'], { then_branch: exp, else_branch: sine }]] },
@@ -318,6 +344,14 @@ describe('refused by name', () => {
     [
       'a loop that ends itself',
       { nodes: [['Loop', ['columns', 'true', 'x'], ['y', 'p'], { body: { graph: ending } }]] },
+      /ends on a condition of its own/,
+    ],
+    [
+      'a loop that ends at once',
+      {
+        nodes: [['Loop', ['columns', 'true', 'x'], ['y'], { body: { graph: goingOn('false') } }]],
+        initializers: [tensor('false', T.BOOL, [], { int32Data: [0] })],
+      },
       /ends on a condition of its own/,
     ],
     [
