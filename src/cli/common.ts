@@ -7,6 +7,7 @@ import {
   GlobalPercConfig,
   GlobalPercError,
   GlobalPercLoss,
+  type InputRange,
   type InputValue,
   type LoadProgress,
   loadModel,
@@ -22,6 +23,17 @@ export function parseShape(text: string): number[] {
     });
   }
   return dims;
+}
+
+const RANGES: Readonly<Record<string, InputRange>> = { '0,1': [0, 1], '-1,1': [-1, 1], '0,255': [0, 255] };
+
+/** `-1,1` as a range. @throws GlobalPercError when it is no range that images have. */
+function parseRange(text: string): InputRange {
+  const range = Object.hasOwn(RANGES, text) ? RANGES[text] : undefined;
+  if (range) return range;
+  throw new GlobalPercError(`--input-range should be one of ${Object.keys(RANGES).join(' | ')}, got '${text}'`, {
+    code: 'invalid-option',
+  });
 }
 
 /** The number that an option is given. @throws GlobalPercError when it is none. */
@@ -73,6 +85,7 @@ export interface AllSteps {
 export interface ModelOptions {
   readonly config?: string;
   readonly hook?: readonly string[];
+  readonly inputRange?: string;
   readonly image?: string;
   readonly set?: readonly string[];
   readonly revision?: string;
@@ -84,6 +97,7 @@ export const addModelOptions = (command: Command): Command =>
   command
     .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
     .option('--hook <SELECTOR>', 'class name or /pattern/ on the path, instead of modulesToHook; repeatable', collect)
+    .option('--input-range <LOW,HIGH>', 'what tensors hold: 0,1 or -1,1 or 0,255, instead of inputRange')
     .option('--image <INPUT>', 'name of the input that receives the image, where it is not clear')
     .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect)
     .option('--revision <REVISION>', 'branch, tag or commit of a repository on the hub', 'main')
@@ -120,6 +134,7 @@ export async function openLoss(
     printData: (json as { printData?: boolean } | null)?.printData ?? false,
     logger: (message) => process.stderr.write(`${message}\n`),
     ...(options.hook && { modulesToHook: options.hook }),
+    ...(options.inputRange !== undefined && { inputRange: parseRange(options.inputRange) }),
   });
   const set = (options.set ?? []).map(parseSetting);
   const inputs = Object.fromEntries(await Promise.all(set.map(async ({ name, value }) => [name, await read(value)])));

@@ -90,7 +90,9 @@ async function requireOtherFiles(path: string, { student, loss, data }: TrainCon
 
 async function firstBatch(config: TrainConfig): Promise<Batch> {
   for await (const batch of batchesOf(config, 0)) return batch;
-  throw new GlobalPercError('the data give no batch', { code: 'invalid-argument' });
+  throw new GlobalPercError('the data give no batch: there are fewer samples than batchSize, with dropLast, or none', {
+    code: 'invalid-argument',
+  });
 }
 
 /** The batches from a step on. A data set of the user's own may throw anything. */

@@ -1,6 +1,7 @@
 /** Images of files: decoded when they are needed, kept while there is room, left out when they are damaged. */
 import { GlobalPercError } from '../graph/index.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
+import type { Decoding } from './decoding.js';
 import { decode, headerOf } from './image.js';
 
 /** A file that cannot be used. */
@@ -17,7 +18,7 @@ const HEADERS = 64;
 
 /** Decodes images and remembers both those used last and those that cannot be decoded. */
 export class ImageStore {
-  private readonly size: readonly [number, number] | undefined;
+  private readonly how: Decoding;
   private readonly logger: (message: string) => void;
   /** Why a file cannot be used, by path. */
   private readonly broken = new Map<string, Error>();
@@ -26,9 +27,8 @@ export class ImageStore {
   private readonly coming = new Map<string, Promise<Pixels>>();
   private keptBytes = 0;
 
-  /** @param size as in `decode`. */
-  constructor(size: readonly [number, number] | undefined, logger: (message: string) => void) {
-    this.size = size;
+  constructor(how: Decoding, logger: (message: string) => void) {
+    this.how = how;
     this.logger = logger;
   }
 
@@ -101,7 +101,7 @@ export class ImageStore {
 
   private async decodeAndKeep(path: string): Promise<Pixels> {
     try {
-      const pixels = await decode(path, this.size);
+      const pixels = await decode(path, this.how);
       this.keep(path, pixels);
       return pixels;
     } finally {

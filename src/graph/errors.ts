@@ -3,19 +3,19 @@
  * An error that says more about another (the model, hook or file where it happened) keeps that one's code.
  */
 export type ErrorCode =
-  /** Something given to one call (a tensor, shape, path of a module) is not what the call takes; another call may succeed. */
+  /** Data given to a call (a tensor, shape, module or index) do not fit it; a call with other data may succeed. */
   | 'invalid-argument'
-  /** A setting is unknown, missing or out of range: an option, a configuration key, an argument of a constructor. */
+  /** How something is set up: an option, a configuration's key or a constructor's argument is unknown, missing or out of range. */
   | 'invalid-option'
-  /** A model that cannot be understood, or has not the inputs, modules or weights that are asked of it. */
+  /** A model that is damaged, quantised or in half precision, or has not the inputs, modules or weights that are needed. */
   | 'invalid-model'
-  /** A file other than a model (picture, tensor, weights, checkpoint, JSON) that cannot be understood or does not fit its use. */
+  /** What another file holds (picture, array, weights, checkpoint, JSON) is damaged, of another format, or made for something else. */
   | 'invalid-file'
-  /** An operator, or a form of one, that is not supported or has no gradient; the model itself may be right. */
+  /** An operator, or a form of one, that is not supported or has no gradient, in a model that may be right. */
   | 'unsupported-operator'
-  /** A file, folder or address that is missing, unreachable, or may not be read or written. */
+  /** A file, folder or address that is missing, out of reach, or refuses. */
   | 'io'
-  /** Numbers that are NaN or infinite, in what came in or in what came out. */
+  /** A tensor, a weight or a result that is NaN or infinite. */
   | 'not-finite'
   /** Use after `dispose()`. */
   | 'disposed'

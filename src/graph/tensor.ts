@@ -35,13 +35,19 @@ export class Tensor {
   /** Static dimensions. @throws GlobalPercError when the graph has not been specialised. */
   get shape(): Shape {
     if (this.value.shape === undefined)
-      throw new GlobalPercError(`the shape of '${this.value.name}' is not known yet`, { code: 'invalid-argument' });
+      throw new GlobalPercError(
+        `the shape of '${this.value.name}' is not known before its graph is made for one input shape`,
+        { code: 'invalid-argument' },
+      );
     return this.value.shape;
   }
 
   get dtype(): DataType {
     if (this.value.dtype === undefined)
-      throw new GlobalPercError(`the dtype of '${this.value.name}' is not known yet`, { code: 'invalid-argument' });
+      throw new GlobalPercError(
+        `the dtype of '${this.value.name}' is not known before its graph is made for one input shape`,
+        { code: 'invalid-argument' },
+      );
     return this.value.dtype;
   }
 

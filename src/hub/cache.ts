@@ -146,9 +146,12 @@ export function repoFile(path: string, entry: TreeEntry): RepoFile {
   if (safe && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag) && Number.isSafeInteger(size) && size >= 0) {
     return { path, size, etag };
   }
-  throw new GlobalPercError(`the hub lists a file '${path}' of ${size} bytes and hash '${etag}'; this is refused`, {
-    code: 'io',
-  });
+  throw new GlobalPercError(
+    `the hub lists a file '${path}' of ${size} bytes and hash '${etag}'; this is refused: check HF_ENDPOINT`,
+    {
+      code: 'io',
+    },
+  );
 }
 
 async function cachedFile(folder: string, name: string): Promise<RepoFile | undefined> {

@@ -145,9 +145,12 @@ export class NormalizedTensorLoss implements Distance {
         return input.sub(target);
       case 'cosine':
         if (input.rank < 2)
-          throw new GlobalPercError(`a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]`, {
-            code: 'invalid-option',
-          });
+          throw new GlobalPercError(
+            `a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]: take norm 'none' there, lossFunc: (hook) => …`,
+            {
+              code: 'invalid-option',
+            },
+          );
         return cosineSimilarity(input, target, 1).neg().add(1);
       case 'minmax':
         return minmaxDifference(flattenSpatial(input), flattenSpatial(target));
@@ -165,7 +168,7 @@ export interface CosineLossOptions {
   readonly reduction?: Reduction;
 }
 
-export const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
+const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
 
 /**
  * (1 − cos(A, B))² over `dim`, after dims from 2 on of a tensor of rank above 3 are flattened. It is of fourth order in

@@ -98,7 +98,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /**
    * Reads the target once; the result stands in for it in later calls.
-   * @throws GlobalPercError as `evaluate` does, and for a loss whose target cannot be read by itself: one with RandomCrop.
+   * @throws GlobalPercError as `evaluate` does, and for a loss whose target cannot be read by itself: one with RandomCrop or RandomShift.
    */
   async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
     const given = [snapshot(target), snapshotOptions(options)] as const;

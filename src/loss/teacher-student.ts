@@ -114,7 +114,10 @@ class Distillation implements LossDescription<Activations> {
       });
     }
     if (student.module !== this.student)
-      throw new GlobalPercError('TeacherStudentLoss was made for another student', { code: 'invalid-option' });
+      throw new GlobalPercError(
+        'TeacherStudentLoss was made for another student: give it the module that the Trainer trains',
+        { code: 'invalid-option' },
+      );
     return student;
   }
 

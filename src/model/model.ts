@@ -105,6 +105,7 @@ export class Model {
     if (!fitsDeclared(this.input, shape) || !this.fitsConvolution(shape)) {
       const remedy =
         this.layoutRemedy(image) ??
+        this.layoutRemedy(shape) ??
         'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes';
       throw new GlobalPercError(
         `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ${remedy}`,

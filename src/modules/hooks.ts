@@ -13,10 +13,14 @@ import type { ModuleCall } from './types.js';
  * - a predicate, which sees leaf modules.
  */
 export type HookSelector =
+  | ModuleClass
   | { readonly className: string }
   | string
   | RegExp
   | ((path: string, call: ModuleCall) => boolean);
+
+/** A class of modules, the caller's own ones included. */
+export type ModuleClass = abstract new (...args: never[]) => { forward(...inputs: never[]): unknown };
 
 /** Subclasses within PyTorch and torchvision that its `isinstance` counts as their base. */
 const BASE_CLASS: Readonly<Record<string, string>> = {
@@ -56,16 +60,20 @@ export function selectHooks(calls: readonly ModuleCall[], selectors: readonly Ho
   );
 }
 
-/** The name of a module class, which may be a constructor. */
-const classNameOf = (selector: HookSelector): string | undefined =>
-  Object(selector) === selector && 'className' in (selector as object)
-    ? (selector as { readonly className: string }).className
-    : undefined;
+/** The name of a module class, as its modules have it: what a class inherits is its base's. */
+function classNameOf(selector: HookSelector): string | undefined {
+  if (Object.hasOwn(Object(selector), 'className')) return (selector as { readonly className: string }).className;
+  return isModuleClass(selector) ? selector.name : undefined;
+}
+
+const isModuleClass = (selector: HookSelector): selector is ModuleClass =>
+  typeof selector === 'function' && 'forward' in Object(selector.prototype);
 
 function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   const name = typeof selector === 'string' ? selector : classNameOf(selector);
   if (selector instanceof RegExp) return matchesPath(selector);
-  if (name === undefined && typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
+  if (name === undefined && typeof selector === 'function' && !isModuleClass(selector))
+    return (call) => call.leaf && selector(call.path, call);
   if (name === undefined)
     throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`, {
       code: 'invalid-option',

@@ -90,9 +90,12 @@ function placeOf(tensor: TensorProto, where: string): Place {
   }
   // The specification demands it, and a model must not reach into its user's files.
   if (/^([/\\]|[a-z]:)|(^|[/\\])\.\.([/\\]|$)/i.test(location)) {
-    throw new GlobalPercError(`${where} is kept in '${location}', outside the model's directory; this is refused`, {
-      code: 'invalid-model',
-    });
+    throw new GlobalPercError(
+      `${where} is kept in '${location}', outside the model's directory, which is refused: export it with its data beside it`,
+      {
+        code: 'invalid-model',
+      },
+    );
   }
   return { location, offset, length };
 }

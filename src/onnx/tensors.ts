@@ -47,9 +47,12 @@ function requiredDtype(proto: TensorProto, where: string): DataType {
   const dtype = dtypeOf(proto.dataType);
   if (dtype !== undefined) return dtype;
   const name = ElementType[proto.dataType] ?? `number ${proto.dataType}`;
-  throw new GlobalPercError(`${where} has element type ${name}; numbers and booleans are supported`, {
-    code: 'invalid-model',
-  });
+  throw new GlobalPercError(
+    `${where} has element type ${name}; numbers and booleans are supported: export the model without it`,
+    {
+      code: 'invalid-model',
+    },
+  );
 }
 
 /** Data in one of the typed lists; small types share `int32_data`. */

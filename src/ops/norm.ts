@@ -48,9 +48,12 @@ export const LayerNormalization = defineOp({
   },
   vjp: ({ attributes, dy, dys }, x, scale) => {
     if (dys[1] ?? dys[2])
-      throw new GlobalPercError('LayerNormalization: no gradient passes the mean and deviation it gives', {
-        code: 'unsupported-operator',
-      });
+      throw new GlobalPercError(
+        'LayerNormalization: no gradient passes the mean and deviation it gives; export the model so that only its first output is used',
+        {
+          code: 'unsupported-operator',
+        },
+      );
     const axes = trailingAxes(attributes, x);
     const standard = standardize(x, axes, epsilonOf(attributes));
     return [() => standardizeGradient(dy.mul(scale), standard, axes), () => dy.mul(standard.normalized), () => dy];

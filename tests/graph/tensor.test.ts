@@ -183,8 +183,8 @@ describe('a tensor', () => {
     const { x } = inputs();
     delete x.value.shape;
     delete x.value.dtype;
-    expect(() => x.shape).toThrow("the shape of 'x' is not known yet");
-    expect(() => x.dtype).toThrow("the dtype of 'x' is not known yet");
+    expect(() => x.shape).toThrow("the shape of 'x' is not known before");
+    expect(() => x.dtype).toThrow("the dtype of 'x' is not known before");
   });
 });
 

@@ -1,5 +1,6 @@
 /** Which calls each kind of selector chooses. */
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../../src/graph/index.js';
 import { formatTree, moduleTree, recoverModules, selectHooks } from '../../src/modules/index.js';
 import * as nn from '../../src/nn/index.js';
 import { graphOf } from './build.js';
@@ -36,6 +37,17 @@ describe('selectHooks', () => {
     expect(paths('Linear')).toEqual(paths(nn.Linear));
     expect(paths(nn.Hardtanh)).toEqual(['blocks.0.act']);
     expect(paths('Block')).toEqual(['blocks.0', 'blocks.1']);
+  });
+
+  it("takes the caller's own classes by their names, not by those of their bases", () => {
+    class Block extends nn.Module {
+      override forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    class Wide extends nn.Linear {}
+    expect(paths(Block)).toEqual(['blocks.0', 'blocks.1']);
+    expect(() => paths(Wide)).toThrow(/^no module matched Wide; the model has/);
   });
 
   it.each([

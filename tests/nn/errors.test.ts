@@ -118,7 +118,7 @@ describe('inputs', () => {
     [
       () => new nn.Upsample({ scaleFactor: 2, mode: 'bilinear' }),
       [2, 4, 5],
-      /mode 'bilinear' does not go with .*\[2,4,5\]/,
+      /mode 'bilinear' takes an input of 4 axes, got .*\[2,4,5\]/,
     ],
     [
       () => new nn.Upsample({ scaleFactor: [2, 2, 2] }),

@@ -28,7 +28,7 @@ import {
 import { AdamW, SGD } from '../../src/optim/index.js';
 import { Generator } from '../../src/random/index.js';
 import { Trainer, toOnnx } from '../../src/train/index.js';
-import { RandomCrop } from '../../src/transforms/index.js';
+import { RandomCrop, RandomShift } from '../../src/transforms/index.js';
 import { floatTensor, input, modelBytes } from '../onnx/build.js';
 
 const vgg = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
@@ -65,21 +65,28 @@ describe('a run', () => {
     return taken;
   };
 
-  it('goes on from a checkpoint exactly as if it had not stopped, dropout and random crops included', async () => {
-    const crop = new GlobalPercConfig({ printData: false, transformNormalization: new RandomCrop(8) });
-    const loss = new GlobalPercLoss(await loadModel(vgg), crop);
-    await using whole = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
-    const expected = await losses(whole, 0, 9);
+  it.each([
+    ['crops', new RandomCrop(8)],
+    ['shifts', new RandomShift(3)],
+    ['seeded shifts', new RandomShift(3, { seed: 4 })],
+  ])(
+    'goes on from a checkpoint exactly as if it had not stopped, dropout and random %s included',
+    async (_what, at) => {
+      const random = new GlobalPercConfig({ printData: false, transformNormalization: at });
+      const loss = new GlobalPercLoss(await loadModel(vgg), random);
+      await using whole = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
+      const expected = await losses(whole, 0, 9);
 
-    await using first = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
-    const before = await losses(first, 0, 5);
-    await first.save(join(folder, 'run'));
-    await using second = await Trainer.create(smallNet(2), loss, new AdamW({ lr: 1e-2 }), options);
-    await second.load(join(folder, 'run'));
-    expect(second.steps).toBe(5);
-    expect([...before, ...(await losses(second, 5, 9))]).toEqual(expected);
-    expect(await second.emaStateDict()).toEqual(await whole.emaStateDict());
-  });
+      await using first = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
+      const before = await losses(first, 0, 5);
+      await first.save(join(folder, 'run'));
+      await using second = await Trainer.create(smallNet(2), loss, new AdamW({ lr: 1e-2 }), options);
+      await second.load(join(folder, 'run'));
+      expect(second.steps).toBe(5);
+      expect([...before, ...(await losses(second, 5, 9))]).toEqual(expected);
+      expect(await second.emaStateDict()).toEqual(await whole.emaStateDict());
+    },
+  );
 
   it('draws other dropout masks for another seed', async () => {
     const of = async (seed: number): Promise<number> => {

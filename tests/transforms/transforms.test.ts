@@ -7,11 +7,13 @@ import {
   CenterCrop,
   Draws,
   fromJSON,
+  Grayscale,
   Lambda,
   Normalize,
   Pad,
   PermuteChannels,
   RandomCrop,
+  RandomShift,
   Resize,
 } from '../../src/transforms/index.js';
 import { expectClose, feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
@@ -91,6 +93,48 @@ it('PermuteChannels reorders channels', async () => {
   expectClose((await runGraph(graph, { output }, { image: data })).output ?? [], [5, 6, 3, 4, 1, 2], 0, 'output');
 });
 
+describe('RandomShift', () => {
+  const [height, width, pixels] = [4, 5, 2];
+  const values = Array.from({ length: height * width }, (_, i) => ((i * 7) % 13) - 5);
+  const cotangents = values.map((_, i) => ((i * 5) % 11) / 4);
+  /** A position outside is that of its mirror image; the edge itself is not repeated. */
+  const reflected = (at: number, side: number): number => (at < 0 ? -at : at >= side ? 2 * (side - 1) - at : at);
+
+  it.each([
+    [0, 0, -2, -2],
+    [0.5, 0.5, 0, 0],
+    [0.21, 0.79, -1, 1],
+    [0.9999999, 0.3, 2, -1],
+    [1, 1, 2, 2],
+  ])('of draws %d and %d is by %i and %i pixels, its border reflected', async (first, second, down, right) => {
+    const graph = createGraph();
+    const shift = new RandomShift(pixels);
+    const draws = new Draws();
+    draws.once(shift, () => graph.constant(constantOf('float32', [2], [first, second])));
+    const image = graph.input('image', 'float32', [1, 1, height, width]);
+    const output = shift.apply(image, draws);
+    const loss = output.mul(graph.constant(constantOf('float32', [1, 1, height, width], cotangents))).sum();
+    const grad = gradient(loss, [image])[0] as Tensor;
+    const results = await runGraph(graph, { output, grad }, { image: constantOf('float32', image.shape, values) });
+    const sources = values.map(
+      (_, i) => width * reflected(Math.floor(i / width) + down, height) + reflected((i % width) + right, width),
+    );
+    expect(results.output).toEqual(sources.map((source) => values[source]));
+    const expected = values.map(() => 0);
+    sources.forEach((source, i) => {
+      expected[source] = (expected[source] as number) + (cotangents[i] as number);
+    });
+    expectClose(results.grad ?? [], expected, 1e-6, 'gradient');
+  });
+
+  it('is read from JSON', () => {
+    const [image, draws] = [createGraph().input('image', 'float32', [2, 3, 8, 9]), new Draws()];
+    expect(fromJSON([{ randomShift: 7 }]).apply(image, draws).shape).toEqual([2, 3, 8, 9]);
+    expect(fromJSON([{ randomShift: { pixels: 7, seed: 3 } }]).apply(image, draws).shape).toEqual([2, 3, 8, 9]);
+    expect(draws.used).toBe(true);
+  });
+});
+
 describe('wrong use', () => {
   const image = () => createGraph().input('image', 'float32', [1, 3, 8, 8]);
   it.each([
@@ -153,6 +197,23 @@ describe('wrong use', () => {
       'a crop larger than the image',
       () => new RandomCrop(9).apply(image(), new Draws()),
       /does not fit an image of shape \[1,3,8,8\]/,
+    ],
+    ['no shift', () => new RandomShift(0), /RandomShift: pixels should be an integer from 1 on, got 0/],
+    ['a shift of half a pixel', () => fromJSON([{ randomShift: 0.5 }]), /randomShift: pixels should be an integer/],
+    [
+      'a shift as large as the image',
+      () => new RandomShift(8).apply(image(), new Draws()),
+      /RandomShift by 8 pixels needs an image with larger sides, got shape \[1,3,8,8\]/,
+    ],
+    [
+      'two channels of grey',
+      () => new Grayscale({ numOutputChannels: 2 as never }),
+      /Grayscale: numOutputChannels should be 1 or 3, got 2/,
+    ],
+    [
+      'Grayscale of an image with alpha',
+      () => new Grayscale().apply(createGraph().input('image', 'float32', [1, 4, 8, 8])),
+      /Grayscale takes images with 1 or 3 channels, got shape \[1,4,8,8\]/,
     ],
     [
       'an unknown interpolation',

@@ -32,12 +32,15 @@ export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   const { size, scaleFactor, mode = 'nearest', alignCorners = false } = checked;
   const axes = AXES[mode] ?? x.rank - 2;
   if (x.rank !== axes + 2 || axes < 1) {
-    throw new GlobalPercError(`interpolate: mode '${mode}' does not go with an input of shape [${x.shape}]`, {
+    const wanted = AXES[mode] === undefined ? '3 axes or more' : `${axes + 2} axes`;
+    throw new GlobalPercError(`interpolate: mode '${mode}' takes an input of ${wanted}, got shape [${x.shape}]`, {
       code: 'invalid-argument',
     });
   }
   if (alignCorners && mode === 'nearest')
-    throw new GlobalPercError("interpolate: mode 'nearest' has no alignCorners", { code: 'invalid-option' });
+    throw new GlobalPercError("interpolate: mode 'nearest' has no alignCorners: leave it out", {
+      code: 'invalid-option',
+    });
   if ((size === undefined) === (scaleFactor === undefined)) {
     throw new GlobalPercError('interpolate: one of size and scaleFactor should be given', { code: 'invalid-option' });
   }
