@@ -21,6 +21,8 @@ export interface LossDescription<F extends Features = Features> {
   targetType?(output: TensorType): TensorType;
   /** Inputs of its models that no image fills and that have no value yet. Default: none. */
   readonly openInputs?: readonly OpenInput[];
+  /** Fetches what it must have before it is asked anything else, such as weights; at once when it has them. */
+  load?(): Promise<void>;
   /** Learns what it must know before its first graph. @param shape of the first prediction. */
   prepare?(shape: Shape, context: RunContext): Steps<void>;
   /** Looks at a concrete image, to warn about unlikely values. @param name what messages call it. */
