@@ -1,7 +1,8 @@
 /** `globalperc loss`: the loss between two images. */
 import type { Command } from 'commander';
 import { formatNpy, readImage, writeAtomically } from '../data/index.js';
-import { addModelOptions, formatTable, type ModelOptions, openLoss, withProgress } from './common.js';
+import { addModelOptions, addWeights, formatTable, openAnyLoss, withProgress } from './common.js';
+import type { ModelOptions } from './model-options.js';
 import { requireOutputFile } from './outputs.js';
 
 interface Options extends ModelOptions {
@@ -10,9 +11,9 @@ interface Options extends ModelOptions {
 }
 
 export function addLoss(program: Command): void {
-  addModelOptions(program.command('loss'))
+  addWeights(addModelOptions(program.command('loss')))
     .description('loss of PRED against TARGET: PNG, JPEG, WebP (as [0, 1] NCHW) or float32 .npy (NCHW)')
-    .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
+    .argument('<MODEL>', 'ONNX file, repository on the Hugging Face hub, or lpips, lpips:vgg, lpips:squeeze, dists')
     .argument('<PRED>')
     .argument('<TARGET>')
     .option('--grad <OUT.npy>', 'write the gradient with respect to PRED')
@@ -26,7 +27,7 @@ async function run(modelPath: string, predPath: string, targetPath: string, opti
   const [pred, target] = await Promise.all([readImage(predPath), readImage(targetPath)]);
   const files = { reads: [predPath, targetPath], writes: out === undefined ? [] : [out] };
   const { value, hooks, grad } = await withProgress(async (step) => {
-    await using loss = await openLoss(modelPath, options, step, files);
+    await using loss = await openAnyLoss(modelPath, options, step, files);
     if (out === undefined) return { ...(await loss.valueAndHooks(pred, target, step)), grad: undefined };
     const result = await loss.valueAndGrad(pred, target, step);
     return { ...result, grad: { dims: result.grad.dims, data: result.grad.data as Float32Array } };
