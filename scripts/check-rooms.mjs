@@ -36,6 +36,8 @@ const ROOMS = {
     'transforms',
     'model',
     'random',
+    'data/byte-cursor.ts',
+    'data/torch-file.ts',
   ],
   data: ['graph', 'options', 'random', 'files', 'transforms/size.ts'],
   files: ['graph', 'options'],

@@ -10,9 +10,12 @@ import {
   type InputRange,
   type InputValue,
   type LoadProgress,
+  type Loss,
   loadModel,
   type Progress,
 } from '../index.js';
+import { isBuiltIn, openBuiltIn } from './built-in.js';
+import type { ModelOptions } from './model-options.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {
@@ -81,17 +84,6 @@ export interface AllSteps {
   readonly onProgress?: (progress: Progress | LoadProgress) => void;
 }
 
-/** Options of the commands that take a model. */
-export interface ModelOptions {
-  readonly config?: string;
-  readonly hook?: readonly string[];
-  readonly inputRange?: string;
-  readonly image?: string;
-  readonly set?: readonly string[];
-  readonly revision?: string;
-  readonly file?: string;
-}
-
 /** Declares what the commands that take a model have in common. */
 export const addModelOptions = (command: Command): Command =>
   command
@@ -102,6 +94,10 @@ export const addModelOptions = (command: Command): Command =>
     .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect)
     .option('--revision <REVISION>', 'branch, tag or commit of a repository on the hub', 'main')
     .option('--file <PATH>', 'ONNX file in a repository on the hub, where it is not clear');
+
+/** Declares it for the commands that take a loss of the package in place of a model. */
+export const addWeights = (command: Command): Command =>
+  command.option('--weights <FILE>', "torchvision's .pth or an ONNX export: for lpips:vgg, lpips:squeeze and dists");
 
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
@@ -144,6 +140,15 @@ export async function openLoss(
   const arrays = set.flatMap(({ value }) => (typeof value === 'string' ? [value] : []));
   await refuseOverwriting(writes, [...model.files, ...(path === undefined ? [] : [path]), ...arrays, ...reads]);
   return new GlobalPercLoss(model, config);
+}
+
+/** Loads a loss of the package, or one of a model. Throws as `openLoss` does. */
+export async function openAnyLoss(name: string, options: ModelOptions, step: AllSteps, files: Files): Promise<Loss> {
+  if (isBuiltIn(name)) return openBuiltIn(name, options, files.writes ?? []);
+  if (options.weights === undefined) return openLoss(name, options, step, files);
+  throw new GlobalPercError(`--weights is for lpips:vgg, lpips:squeeze and dists; ${name} is a model with weights`, {
+    code: 'invalid-option',
+  });
 }
 
 /** A value of `--set`: a number, or the path of an array. */

@@ -1,6 +1,7 @@
 /** `globalperc compile`: loss and gradient as one ONNX file. */
 import type { Command } from 'commander';
-import { addModelOptions, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
+import { addModelOptions, addWeights, openAnyLoss, parseShape, withProgress } from './common.js';
+import type { ModelOptions } from './model-options.js';
 import { requireOutputFile } from './outputs.js';
 
 interface Options extends ModelOptions {
@@ -9,9 +10,9 @@ interface Options extends ModelOptions {
 }
 
 export function addCompile(program: Command): void {
-  addModelOptions(program.command('compile'))
+  addWeights(addModelOptions(program.command('compile')))
     .description('write loss and gradient for one input shape: inputs pred, target; outputs loss, grad, hook_losses')
-    .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
+    .argument('<MODEL>', 'ONNX file, repository on the Hugging Face hub, or lpips, lpips:vgg, lpips:squeeze, dists')
     .requiredOption('--input <SHAPE>', 'shape of pred and target, e.g. 1,3,504,504')
     .requiredOption('--out <FILE>', 'the ONNX file to write')
     .action(run);
@@ -23,7 +24,7 @@ async function run(modelPath: string, options: Options): Promise<void> {
   await requireOutputFile(out, '--out', ['.onnx']);
   const written = await withProgress(async (step) => {
     // Weights beyond 2 GB go to a file of their own beside it.
-    await using loss = await openLoss(modelPath, options, step, { writes: [out, `${out}.data`] });
+    await using loss = await openAnyLoss(modelPath, options, step, { writes: [out, `${out}.data`] });
     return await loss.compileToFile(out, shape, step);
   });
   process.stdout.write(`${out}: ${(written / 1e6).toFixed(1)} MB, pred and target [${shape.join(', ')}]\n`);

@@ -11,7 +11,8 @@ import {
   moduleTree,
   parametersOf,
 } from '../index.js';
-import { type AllSteps, addModelOptions, type ModelOptions, openLoss, parseShape, withProgress } from './common.js';
+import { type AllSteps, addModelOptions, openLoss, parseShape, withProgress } from './common.js';
+import type { ModelOptions } from './model-options.js';
 
 interface Options extends ModelOptions {
   readonly input?: string;

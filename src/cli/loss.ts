@@ -1,8 +1,9 @@
 /** `globalperc loss`: the loss between two images. */
 import type { Command } from 'commander';
 import { formatNpy, type ImageTensor, readImage, writeAtomically } from '../data/index.js';
-import type { InputRange } from '../index.js';
-import { addModelOptions, formatTable, type ModelOptions, openLoss, withProgress } from './common.js';
+import { GlobalPercLoss, type InputRange } from '../index.js';
+import { addModelOptions, addWeights, formatTable, openAnyLoss, withProgress } from './common.js';
+import type { ModelOptions } from './model-options.js';
 import { requireOutputFile } from './outputs.js';
 
 interface Options extends ModelOptions {
@@ -11,9 +12,9 @@ interface Options extends ModelOptions {
 }
 
 export function addLoss(program: Command): void {
-  addModelOptions(program.command('loss'))
+  addWeights(addModelOptions(program.command('loss')))
     .description('loss of PRED against TARGET: PNG, JPEG, WebP (as [0, 1] NCHW) or float32 .npy (NCHW)')
-    .argument('<MODEL>', 'ONNX file, or repository on the Hugging Face hub')
+    .argument('<MODEL>', 'ONNX file, repository on the Hugging Face hub, or lpips, lpips:vgg, lpips:squeeze, dists')
     .argument('<PRED>')
     .argument('<TARGET>')
     .option('--grad <OUT.npy>', 'write the gradient with respect to PRED')
@@ -33,8 +34,8 @@ async function run(modelPath: string, predPath: string, targetPath: string, opti
   const images = await Promise.all([readImage(predPath), readImage(targetPath)]);
   const files = { reads: [predPath, targetPath], writes: out === undefined ? [] : [out] };
   const { value, hooks, grad } = await withProgress(async (step) => {
-    await using loss = await openLoss(modelPath, options, step, files);
-    const { inputRange } = loss.config;
+    await using loss = await openAnyLoss(modelPath, options, step, files);
+    const inputRange = loss instanceof GlobalPercLoss ? loss.config.inputRange : undefined;
     const [pred, target] = [inRange(predPath, images[0], inputRange), inRange(targetPath, images[1], inputRange)];
     if (out === undefined) return { ...(await loss.valueAndHooks(pred, target, step)), grad: undefined };
     const result = await loss.valueAndGrad(pred, target, step);

@@ -42,11 +42,6 @@ export class Runner<Details> {
     }, options);
   }
 
-  /** As `take`, for a computation in steps. */
-  inTurn<T>(steps: () => Steps<T>, options: StepOptions = {}): Promise<T> {
-    return this.take(() => runSteps(steps(), options), options);
-  }
-
   /** Carries out a computation and blocks until it is done. @throws GlobalPercError while an asynchronous one runs. */
   blocking<T>(steps: () => Steps<T>, options: StepOptions = {}): T {
     this.requireOpen();

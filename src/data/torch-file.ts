@@ -13,14 +13,21 @@ import { openTorchZip } from './torch-zip.js';
 /**
  * Tensors by name of a file of torch.save. Those that are views of one storage in it share their memory.
  * @param source the file's name, for messages.
+ * @param wanted names the tensors to read; default: all.
  * @throws GlobalPercError when it is damaged, is no such file, or holds no dict of tensors.
  */
-export async function readTorchFile(file: OpenFile, source: string): Promise<Map<string, SafeTensor>> {
+export async function readTorchFile(
+  file: OpenFile,
+  source: string,
+  wanted: (name: string) => boolean = () => true,
+): Promise<Map<string, SafeTensor>> {
   const budget = new MemoryBudget(source, file.length);
   const container = await openContainer(file, source, budget);
   const reader = new TensorReader(container, source, budget);
   const tensors = new Map<string, SafeTensor>();
-  for (const [name, tensor] of tensorsIn(container.value, source)) tensors.set(name, await reader.read(name, tensor));
+  for (const [name, tensor] of tensorsIn(container.value, source)) {
+    if (wanted(name)) tensors.set(name, await reader.read(name, tensor));
+  }
   return tensors;
 }
 

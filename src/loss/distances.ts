@@ -73,12 +73,17 @@ export function cosineSimilarity(x: Tensor, y: Tensor, axis: number): Tensor {
   return dot.div(boundedNorm(x, axis)).div(boundedNorm(y, axis));
 }
 
-/** max(‖x‖, ε) with the gradient of ‖x‖. √ is kept away from 0, where its slope is infinite. */
+/** max(‖x‖, ε) with the gradient of ‖x‖. */
 function boundedNorm(x: Tensor, axis: number): Tensor {
-  const squares = x.square().sum([axis]);
+  const length = norm(x, axis);
+  return length.add(length.maximum(COSINE_EPSILON).sub(length).detach());
+}
+
+/** ‖x‖ along `axis`, that of a zero vector without gradient: √ is kept away from 0, where its slope is infinite. */
+export function norm(x: Tensor, axis: number, keepdims = false): Tensor {
+  const squares = x.square().sum([axis], keepdims);
   const isZero = squares.equal(0);
-  const norm = isZero.where(0, isZero.where(1, squares).sqrt());
-  return norm.add(norm.maximum(COSINE_EPSILON).sub(norm).detach());
+  return isZero.where(0, isZero.where(1, squares).sqrt());
 }
 
 /** The extreme element along the last axis; at a tie the first one takes the gradient, as in `torch.min(x, dim)`. */

@@ -87,7 +87,10 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * @throws GlobalPercError elsewhere, with the reason.
    */
   async synchronous(): Promise<SynchronousLoss> {
-    await this.runner.take(startSync);
+    await this.runner.take(async () => {
+      await this.description.load?.();
+      await startSync();
+    });
     return {
       valueAndGrad: (pred, target, given = {}) => {
         const options = snapshotOptions(given);
@@ -156,7 +159,11 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /** Carries out a computation after the calls that were made before. @throws GlobalPercError after `dispose`. */
   protected inTurn<T>(steps: (session: SessionOptions) => Steps<T>, options: CallOptions): Promise<T> {
-    return this.runner.inTurn(() => steps(this.session), options);
+    const task = async (): Promise<T> => {
+      await this.description.load?.();
+      return runSteps(steps(this.session), options);
+    };
+    return this.runner.take(task, options);
   }
 
   private get runnable(): Runnable {

@@ -87,6 +87,10 @@ class Sum implements LossDescription<readonly Features[]> {
     return this.parts.flatMap(({ files }) => files ?? []);
   }
 
+  async load(): Promise<void> {
+    await Promise.all(this.parts.map((part) => part.load?.()));
+  }
+
   *prediction(scene: Scene): Steps<readonly Features[]> {
     const features: Features[] = [];
     for (const part of this.parts) features.push(yield* part.prediction(scene));

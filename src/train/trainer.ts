@@ -73,6 +73,7 @@ export class Trainer implements AsyncDisposable {
   ): Promise<Trainer> {
     const recipe = recipeOf(student, loss, optimizer, options);
     const runner = new Runner<StepDetails>('trainer', recipe.session);
+    await descriptionOf(loss).load?.();
     await student.prepare(recipe.batch);
     const { initial, ...draft } = await runSteps(draftStep(recipe, options));
     const program = await runSteps(runner.program('step', () => draft, options));

@@ -1,18 +1,18 @@
 /** What a page, or a Web Worker of it, does; each returns what can be compared outside. */
 import * as jax from '@jax-js/jax';
 import * as tf from '@tensorflow/tfjs';
-import { Generator, GlobalPercConfig, GlobalPercLoss, loadModel } from 'globalperc';
+import { Generator, GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
 import { tfLoss, tfStep } from 'globalperc/tfjs';
 
 const STEPS = 10;
 const SIDE = 24;
 
-/** A batch of two images `[2, 3, 24, 24]`, uniform in [0, 1). @param {number} seed */
-export function noise(seed) {
+/** A batch of two square images, uniform in [0, 1). @param {number} seed @param {number} side */
+export function noise(seed, side = SIDE) {
   const generator = new Generator(seed);
-  const dims = [2, 3, SIDE, SIDE];
-  return { dims, data: Float32Array.from({ length: 2 * 3 * SIDE * SIDE }, () => generator.uniform()) };
+  const dims = [2, 3, side, side];
+  return { dims, data: Float32Array.from({ length: 2 * 3 * side * side }, () => generator.uniform()) };
 }
 
 const perceptual = async () =>
@@ -43,6 +43,12 @@ function tfStudent() {
 async function valueAndGrad() {
   const loss = await perceptual();
   const { value, grad } = await loss.valueAndGrad(noise(1), noise(2));
+  return { value, grad: [...grad.data] };
+}
+
+/** The same of LPIPS, whose network lies beside the bundle. */
+async function lpips() {
+  const { value, grad } = await new LPIPS().valueAndGrad(noise(1, 40), noise(2, 40));
   return { value, grad: [...grad.data] };
 }
 
@@ -95,4 +101,4 @@ async function tfLossRefused() {
   );
 }
 
-export const SCENARIOS = { valueAndGrad, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };
+export const SCENARIOS = { valueAndGrad, lpips, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };

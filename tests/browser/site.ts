@@ -47,6 +47,7 @@ async function contentsOf(
 ): Promise<Uint8Array | string | undefined> {
   if (path === '/') return '<!doctype html><title>globalperc</title><script type="module" src="/page.mjs"></script>';
   if (path === '/teacher.onnx') return readFile(`${ROOT}assets/teacher.onnx`);
+  if (/^\/assets\/[\w-]+\.onnx$/.test(path)) return readFile(ROOT + path.slice(1));
   if (/^\/ort-wasm[\w.-]+$/.test(path)) return readFile(`${ROOT}node_modules/onnxruntime-web/dist${path}`);
   return files.get(path);
 }

@@ -2,7 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { GlobalPercConfig, GlobalPercLoss, loadModel } from '../../src/index.js';
+import { GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel } from '../../src/index.js';
 import { relativeError } from '../support/run.js';
 import { noise } from './scenarios.mjs';
 import { openBrowser, type Site, serve, visit } from './site.js';
@@ -43,6 +43,14 @@ describe.each(['onMainThread', 'inWebWorker'] as const)('%s', (thread) => {
     await using loss = new GlobalPercLoss(teacher, new GlobalPercConfig({ printData: false }));
     const expected = await loss.valueAndGrad(noise(1), noise(2));
     const { value, grad } = await run(page, thread, 'valueAndGrad');
+    expect(relativeError([value], [expected.value])).toBeLessThan(1e-5);
+    expect(relativeError(grad, expected.grad.data as Float32Array)).toBeLessThan(1e-4);
+  });
+
+  it('fetches the network of LPIPS, which gives what it gives in Node', async () => {
+    await using loss = new LPIPS();
+    const expected = await loss.valueAndGrad(noise(1, 40), noise(2, 40));
+    const { value, grad } = await run(page, thread, 'lpips');
     expect(relativeError([value], [expected.value])).toBeLessThan(1e-5);
     expect(relativeError(grad, expected.grad.data as Float32Array)).toBeLessThan(1e-4);
   });

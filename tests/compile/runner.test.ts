@@ -151,7 +151,7 @@ describe('a runner', () => {
       order.push('steps');
       return 3;
     };
-    expect(await runner.inTurn(steps)).toBe(3);
+    expect(await runner.take(() => runSteps(steps()))).toBe(3);
     expect(order).toEqual(['before', 'steps']);
     await before;
     expect(runner.blocking(steps)).toBe(3);

@@ -1,0 +1,11 @@
+/** Options of the commands that take a model. */
+export interface ModelOptions {
+  readonly config?: string;
+  readonly hook?: readonly string[];
+  readonly inputRange?: string;
+  readonly image?: string;
+  readonly set?: readonly string[];
+  readonly revision?: string;
+  readonly file?: string;
+  readonly weights?: string;
+}

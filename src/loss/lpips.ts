@@ -1,0 +1,92 @@
+/** LPIPS: learned perceptual similarity of image patches. */
+import type { Tensor } from '../graph/index.js';
+import { type Checks, checkOptions, oneOf } from '../options/index.js';
+import { GlobalPercConfig } from './config.js';
+import { type Distance, norm } from './distances.js';
+import { constantsOf, type Network, publishedAt } from './network.js';
+import { IMAGENET, NETWORK, NetworkLoss, type NetworkLossOptions } from './network-loss.js';
+import { PerceptualDescription } from './perceptual-description.js';
+
+/** Options of LPIPS. */
+export interface LPIPSOptions extends NetworkLossOptions {
+  /** Default `'alex'`, AlexNet, whose weights come with the package; VGG16 and SqueezeNet 1.1 need `weights`. */
+  readonly net?: 'alex' | 'vgg' | 'squeeze';
+}
+
+const OPTIONS: Checks<LPIPSOptions> = { ...NETWORK, net: oneOf('alex', 'vgg', 'squeeze') };
+
+/** The networks, and the layers that are compared. Bundlers look for files in expressions of just this form. */
+const NETS: Readonly<Record<NonNullable<LPIPSOptions['net']>, Network & { readonly hooks: RegExp }>> = {
+  alex: {
+    file: new URL('../../assets/lpips-alex.onnx', import.meta.url),
+    hooks: /^features\.(1|4|7|9|11)$/,
+  },
+  vgg: {
+    file: new URL('../../assets/lpips-vgg.onnx', import.meta.url),
+    torchvision: publishedAt('vgg16-397923af.pth'),
+    hooks: /^features\.(3|8|15|22|29)$/,
+  },
+  squeeze: {
+    file: new URL('../../assets/lpips-squeeze.onnx', import.meta.url),
+    torchvision: publishedAt('squeezenet1_1-b8a52dc0.pth'),
+    hooks: /^features\.(1|4|7|9|10|11|12)$/,
+  },
+};
+
+/**
+ * Σₗ mean over samples and places of Σ꜀ wₗ꜀·(x̂ₗ꜀ − ŷₗ꜀)², where x̂ = x/(‖x‖ + 10⁻¹⁰) over the channels of layer l and w was
+ * learned from human judgements: version 0.1 of LPIPS (Zhang et al. 2018, https://arxiv.org/abs/1801.03924), as PyTorch's
+ * package `lpips` computes it with `normalize=True`. Images are `[B, 3, H, W]` in [0, 1].
+ *
+ * @example
+ * const lpips = new LPIPS(); // any Trainer takes it, too
+ * const { value, grad, hooks } = await lpips.valueAndGrad(pred, target);
+ */
+export class LPIPS extends NetworkLoss {
+  /** @throws GlobalPercError on an unknown option, and without the weights that `net` needs. */
+  constructor(given: LPIPSOptions = {}) {
+    const { net = 'alex', ...options } = checkOptions(given, OPTIONS, 'LPIPS');
+    super(`LPIPS: net '${net}'`, NETS[net], options, (model) => {
+      const factors = constantsOf(model);
+      const config = new GlobalPercConfig({
+        modulesToHook: [NETS[net].hooks],
+        startWeight: 1,
+        endWeight: 1,
+        transformNormalization: IMAGENET,
+        lossFunc: ({ index }) => new UnitDistance(factors.get(`lin${index}`) ?? []),
+        printData: false,
+      });
+      return new PerceptualDescription(model, config);
+    });
+  }
+
+  /**
+   * LPIPS with its files read and checked, which otherwise the first call does.
+   * @throws GlobalPercError as the constructor does, and when a file cannot be read, is damaged or of another network.
+   */
+  static async load(options: LPIPSOptions = {}): Promise<LPIPS> {
+    const lpips = new LPIPS(options);
+    await lpips.description.load();
+    return lpips;
+  }
+}
+
+/** Keeps the division finite at places without any activation; the paper's implementation has the same. */
+const EPSILON = 1e-10;
+
+/** Mean over samples and places of Σ꜀ w꜀·(x̂꜀ − ŷ꜀)², x̂ = x/(‖x‖ + ε) over the channels. */
+export class UnitDistance implements Distance {
+  private readonly factors: readonly number[];
+
+  /** @param factors One for each channel. */
+  constructor(factors: readonly number[]) {
+    this.factors = factors;
+  }
+
+  forward(input: Tensor, target: Tensor): Tensor {
+    const difference = unit(input).sub(unit(target));
+    return difference.square().mean([0, 2, 3]).mul(input.constant(this.factors)).sum();
+  }
+}
+
+const unit = (x: Tensor): Tensor => x.div(norm(x, 1, true).add(EPSILON));

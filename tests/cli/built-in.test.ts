@@ -1,0 +1,98 @@
+/** Losses of the package by name, where a command takes a model. */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { formatNpy } from '../../src/data/index.js';
+import { hostOf, readFixture } from '../support/safetensors.js';
+
+interface Case {
+  readonly name: string;
+  readonly pred: string;
+  readonly target: string;
+  readonly losses: number[];
+}
+
+const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const SQUEEZENET = fileURLToPath(new URL('../../fixtures/data/lpips/squeezenet1_1.pth', import.meta.url));
+const fixture = readFixture<Case>('lpips/lpips.safetensors');
+const folder = mkdtempSync(join(tmpdir(), 'globalperc-built-in-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const run = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { cwd: folder, encoding: 'utf8' });
+const caseOf = (wanted: string): Case => fixture.cases.find(({ name }) => name === wanted) as Case;
+const [one] = [caseOf('alex: one')];
+for (const name of ['pred', 'target'] as const) {
+  writeFileSync(join(folder, `${name}.npy`), formatNpy(hostOf(fixture.tensor(one[name]))));
+}
+const images = ['pred.npy', 'target.npy'];
+
+it('loss lpips prints the loss of each layer', () => {
+  const { status, stdout, stderr } = run('loss', 'lpips', ...images, '--json');
+  expect([status, stderr]).toEqual([0, '']);
+  const { loss, hooks } = JSON.parse(stdout);
+  expect(hooks.map(({ path }: { path: string }) => path)).toEqual([1, 4, 7, 9, 11].map((i) => `features.${i}`));
+  for (const [i, value] of [...hooks.map((hook: { loss: number }) => hook.loss), loss].entries()) {
+    expect(Math.abs(value - (one.losses[i] as number))).toBeLessThan(1e-5 * value);
+  }
+});
+
+it('loss lpips:squeeze takes its weights from a file, whose hash it tells', () => {
+  const { status, stdout, stderr } = run('loss', 'lpips:squeeze', ...images, '--json', '--weights', SQUEEZENET);
+  const hash = createHash('sha256').update(readFileSync(SQUEEZENET)).digest('hex');
+  expect([status, stderr]).toEqual([0, `${SQUEEZENET}: SHA-256 ${hash}\n`]);
+  const expected = caseOf('squeeze: one').losses.at(-1) as number;
+  expect(Math.abs(JSON.parse(stdout).loss - expected)).toBeLessThan(1e-5 * expected);
+});
+
+describe('refuses, in one line', () => {
+  copyFileSync(SQUEEZENET, join(folder, 'weights.onnx'));
+
+  it.each([
+    [
+      'options of models',
+      ['lpips', ...images, '--hook', 'ReLU'],
+      'lpips has its own model, hooks and distance and takes no --hook',
+    ],
+    [
+      'weights for a model',
+      ['model.onnx', ...images, '--weights', 'x.pth'],
+      '--weights is for lpips:vgg, lpips:squeeze and dists; model.onnx is a model with weights',
+    ],
+    [
+      'weights for AlexNet',
+      ['lpips', ...images, '--weights', 'x.pth'],
+      "LPIPS: net 'alex' has its weights in the package and takes no others, got x.pth",
+    ],
+  ])('%s', (_, args, message) => {
+    const { status, stderr } = run('loss', ...args);
+    expect([status, stderr]).toEqual([2, `globalperc: ${message}\n`]);
+  });
+
+  it.each(['lpips:vgg', 'dists'])('%s without weights', (name) => {
+    const { status, stderr } = run('loss', name, ...images);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(
+      /^globalperc: .*needs the weights of torchvision's vgg16: .*--weights.*vgg16-397923af\.pth\n$/,
+    );
+  });
+
+  it('to write over its weights', () => {
+    const args = [
+      'compile',
+      'lpips:squeeze',
+      '--weights',
+      'weights.onnx',
+      '--input',
+      '1,3,48,52',
+      '--out',
+      'weights.onnx',
+    ];
+    expect(run(...args).stderr).toBe(
+      "globalperc: 'weights.onnx' is read by this command and would be overwritten: name another file\n",
+    );
+  });
+});
