@@ -10,5 +10,8 @@ import { kindOf } from '../options/index.js';
 export function requireLoss(adapter: string, value: unknown): void {
   const { valueAndGrad, synchronous } = (value ?? {}) as Partial<Loss>;
   if (typeof valueAndGrad === 'function' && typeof synchronous === 'function') return;
-  throw new GlobalPercError(`${adapter} takes a loss, such as new GlobalPercLoss(model, config), got ${kindOf(value)}`);
+  throw new GlobalPercError(
+    `${adapter} takes a loss, such as new GlobalPercLoss(model, config), got ${kindOf(value)}`,
+    { code: 'invalid-option' },
+  );
 }

@@ -17,7 +17,7 @@ import {
   Tensor,
   type Value,
 } from '../graph/index.js';
-import { carriesGradient, operatorOf, stopsGradient, type VjpContext } from '../ops/index.js';
+import { carriesGradient, type OpDefinition, operatorOf, stopsGradient, type VjpContext } from '../ops/index.js';
 
 /**
  * Gradients of a scalar with respect to some tensors of the same graph, appended to that graph.
@@ -25,14 +25,17 @@ import { carriesGradient, operatorOf, stopsGradient, type VjpContext } from '../
  * @throws GlobalPercError before anything is appended, when the gradient must pass an operator that has no rule.
  */
 export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
-  if (loss.size !== 1) throw new GlobalPercError(`a gradient needs a scalar loss, got shape [${loss.shape}]`);
+  if (loss.size !== 1)
+    throw new GlobalPercError(`a gradient needs a scalar loss, got shape [${loss.shape}]`, {
+      code: 'invalid-argument',
+    });
   const { graph } = loss;
   const passes = (node: Node, reached: boolean): boolean => reached && !stopsGradient(node);
   const sources = wrt.map((tensor) => tensor.value);
   const active = dependents(graph.nodes, sources, { passes, carries: carriesGradient });
   const reached = graph.nodes.filter((node) => passes(node, readsAny(node, active)));
   const path = neededNodes(reached, [loss.value], (value) => active.has(value));
-  path.forEach(requireRule);
+  path.forEach(ruleOf);
 
   const pending = new Map<Value, Tensor[]>([[loss.value, [graph.scalar(1, loss.dtype).expand(loss.shape)]]]);
   for (const node of path.toReversed()) backward(graph, node, active, pending);
@@ -41,24 +44,24 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   return gradients;
 }
 
-function requireRule(node: Node): void {
-  if (operatorOf(node)?.vjp === undefined) {
-    throw new GlobalPercError(
-      `${describeNode(node)}: this operator has no gradient rule, and the gradient must pass through it; ` +
-        'hook only modules before it, or export the model without it',
-      { code: 'unsupported-operator' },
-    );
-  }
+/** @throws GlobalPercError for an operator that has none. */
+function ruleOf(node: Node): NonNullable<OpDefinition['vjp']> {
+  const rule = operatorOf(node)?.vjp;
+  if (rule !== undefined) return rule;
+  throw new GlobalPercError(
+    `${describeNode(node)}: this operator has no gradient rule, and the gradient must pass through it; ` +
+      'hook only modules before it, or export the model without it',
+    { code: 'unsupported-operator' },
+  );
 }
 
 /** Applies the rule of one node and hands each input that depends on what is asked for its share. */
 function backward(graph: Graph, node: Node, active: ReadonlySet<Value>, pending: Map<Value, Tensor[]>): void {
   const dys = node.outputs.map((output) => output && accumulated(pending, output));
-  const rule = operatorOf(node)?.vjp;
-  if (rule === undefined || dys.every((dy) => dy === undefined)) return;
+  if (dys.every((dy) => dy === undefined)) return;
   const inputs = node.inputs.map((input) => input && new Tensor(graph, input));
   const outputs = node.outputs.map((output) => output && new Tensor(graph, output));
-  const gradients = rule(vjpContext(node, outputs as Tensor[], dys), ...(inputs as [Tensor, ...Tensor[]]));
+  const gradients = ruleOf(node)(vjpContext(node, outputs as Tensor[], dys), ...(inputs as [Tensor, ...Tensor[]]));
   inputs.forEach((input, i) => {
     const compute = gradients[i];
     if (input === undefined || compute == null || !active.has(input.value)) return;

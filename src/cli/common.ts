@@ -2,11 +2,12 @@
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { readImage } from '../data/index.js';
-import { readBytes } from '../files/index.js';
+import { readBytes, refuseOverwriting } from '../files/index.js';
 import {
   GlobalPercConfig,
   GlobalPercError,
   GlobalPercLoss,
+  type InputRange,
   type InputValue,
   type LoadProgress,
   type Loss,
@@ -14,8 +15,7 @@ import {
   type Progress,
 } from '../index.js';
 import { isBuiltIn, openBuiltIn } from './built-in.js';
-import type { ModelOptions } from './model-options.js';
-import { refuseOverwriting } from './outputs.js';
+import type { Files, ModelOptions } from './model-options.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {
@@ -26,6 +26,17 @@ export function parseShape(text: string): number[] {
     });
   }
   return dims;
+}
+
+const RANGES: Readonly<Record<string, InputRange>> = { '0,1': [0, 1], '-1,1': [-1, 1], '0,255': [0, 255] };
+
+/** `-1,1` as a range. @throws GlobalPercError when it is no range that images have. */
+function parseRange(text: string): InputRange {
+  const range = Object.hasOwn(RANGES, text) ? RANGES[text] : undefined;
+  if (range) return range;
+  throw new GlobalPercError(`--input-range should be one of ${Object.keys(RANGES).join(' | ')}, got '${text}'`, {
+    code: 'invalid-option',
+  });
 }
 
 /** The number that an option is given. @throws GlobalPercError when it is none. */
@@ -78,6 +89,7 @@ export const addModelOptions = (command: Command): Command =>
   command
     .option('--config <FILE>', 'JSON with the keys of GlobalPercConfig')
     .option('--hook <SELECTOR>', 'class name or /pattern/ on the path, instead of modulesToHook; repeatable', collect)
+    .option('--input-range <LOW,HIGH>', 'what tensors hold: 0,1 or -1,1 or 0,255, instead of inputRange')
     .option('--image <INPUT>', 'name of the input that receives the image, where it is not clear')
     .option('--set <INPUT=VALUE>', 'value of another input: a number or a .npy file; repeatable', collect)
     .option('--revision <REVISION>', 'branch, tag or commit of a repository on the hub', 'main')
@@ -89,12 +101,6 @@ export const addWeights = (command: Command): Command =>
 
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
-
-/** What else a command that takes a model reads and writes. */
-export interface Files {
-  readonly reads?: readonly string[];
-  readonly writes?: readonly string[];
-}
 
 /**
  * Loads model and configuration; `hook`, where given, replaces the hooks of the configuration.
@@ -118,6 +124,7 @@ export async function openLoss(
     printData: (json as { printData?: boolean } | null)?.printData ?? false,
     logger: (message) => process.stderr.write(`${message}\n`),
     ...(options.hook && { modulesToHook: options.hook }),
+    ...(options.inputRange !== undefined && { inputRange: parseRange(options.inputRange) }),
   });
   const set = (options.set ?? []).map(parseSetting);
   const inputs = Object.fromEntries(await Promise.all(set.map(async ({ name, value }) => [name, await read(value)])));
@@ -131,7 +138,7 @@ export async function openLoss(
 
 /** Loads a loss of the package, or one of a model. Throws as `openLoss` does. */
 export async function openAnyLoss(name: string, options: ModelOptions, step: AllSteps, files: Files): Promise<Loss> {
-  if (isBuiltIn(name)) return openBuiltIn(name, options, files.writes ?? []);
+  if (isBuiltIn(name)) return openBuiltIn(name, options, files);
   if (options.weights === undefined) return openLoss(name, options, step, files);
   throw new GlobalPercError(`--weights is for lpips:vgg, lpips:squeeze and dists; ${name} is a model with weights`, {
     code: 'invalid-option',

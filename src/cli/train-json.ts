@@ -1,6 +1,13 @@
 /** A training run from JSON. Everything is checked before the first model is read. */
 import { dirname, resolve } from 'node:path';
-import { augmentationFromJSON, DataLoader, degradationFromJSON, ImageFolder, type Size } from '../data/index.js';
+import {
+  type Alpha,
+  augmentationFromJSON,
+  DataLoader,
+  degradationFromJSON,
+  ImageFolder,
+  type Size,
+} from '../data/index.js';
 import { GlobalPercConfig, GlobalPercLoss, loadModel, models, nn, type Objective, optim } from '../index.js';
 import {
   anything,
@@ -136,6 +143,9 @@ function lossFrom(beside: Beside): Check<Maker<Objective>> {
     mse: plain(nn.MSELoss),
     smoothL1: plain(nn.SmoothL1Loss),
     huber: plain(nn.HuberLoss),
+    charbonnier: plain(nn.CharbonnierLoss),
+    ssim: plain(nn.SSIMLoss),
+    msssim: plain(nn.MSSSIMLoss),
     perceptual,
     weighted,
   });
@@ -148,6 +158,7 @@ interface Data {
   readonly augment?: ReturnType<typeof augmentationFromJSON>;
   readonly degradation?: ReturnType<typeof degradationFromJSON>;
   readonly size?: Size;
+  readonly alpha?: Alpha;
 }
 
 const DATA: Checks<Data> = {
@@ -156,6 +167,7 @@ const DATA: Checks<Data> = {
   augment: augmentationFromJSON,
   degradation: degradationFromJSON,
   size: anything,
+  alpha: anything,
 };
 
 const loaderFrom =

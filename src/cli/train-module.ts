@@ -42,7 +42,7 @@ const CONFIG: Checks<TrainConfig> = {
   steps: required(count),
   checkpointEvery: count,
   // Checked by the Trainer.
-  trainer: recordOf(anything),
+  trainer: recordOf(anything, 'an object of options'),
 };
 
 function isObjective(value: unknown): value is Objective {

@@ -2,9 +2,9 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type Batch, ImageFolder, PairedImageFolder } from '../data/index.js';
-import { exportOnnx, GlobalPercError, GlobalPercLoss, TrainableModel, Trainer } from '../index.js';
+import { refuseOverwriting } from '../files/index.js';
+import { exportOnnx, GlobalPercError, TrainableModel, Trainer } from '../index.js';
 import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
-import { refuseOverwriting } from './outputs.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
 import { LOG, RESULTS, requireOutside, requireRunFolder } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
@@ -74,9 +74,10 @@ async function run(path: string, options: Options): Promise<void> {
 
 /** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on. */
 async function requireOtherFiles(path: string, { student, loss, data }: TrainConfig, out: string): Promise<void> {
+  const students = Array.from(student.namedModules(), ([, module]) => module);
   const models = [
-    ...(student instanceof TrainableModel ? student.model.files : []),
-    ...(loss instanceof GlobalPercLoss ? loss.model.files : []),
+    ...students.flatMap((module) => (module instanceof TrainableModel ? module.model.files : [])),
+    ...(loss.description.files ?? []),
   ];
   await refuseOverwriting(
     [LOG, ...RESULTS].map((name) => join(out, name)),
@@ -89,7 +90,9 @@ async function requireOtherFiles(path: string, { student, loss, data }: TrainCon
 
 async function firstBatch(config: TrainConfig): Promise<Batch> {
   for await (const batch of batchesOf(config, 0)) return batch;
-  throw new GlobalPercError('the data give no batch');
+  throw new GlobalPercError('the data give no batch: there are fewer samples than batchSize, with dropLast, or none', {
+    code: 'invalid-argument',
+  });
 }
 
 /** The batches from a step on. A data set of the user's own may throw anything. */

@@ -104,7 +104,8 @@ export class RandomRotate90 implements PairedTransform {
 /** Channels, height and width. @throws GlobalPercError when the tensor is not [C, H, W]. */
 export function sidesOf(image: ImageTensor): readonly [number, number, number] {
   const { dims } = requireTensor(image, 'an image');
-  if (dims.length !== 3) throw new GlobalPercError(`an image should have the shape [C, H, W], got [${dims}]`);
+  if (dims.length !== 3)
+    throw new GlobalPercError(`an image should have the shape [C, H, W], got [${dims}]`, { code: 'invalid-argument' });
   return dims as unknown as readonly [number, number, number];
 }
 
@@ -120,6 +121,7 @@ function cropAll(
   if (height > fullHeight || width > fullWidth) {
     throw new GlobalPercError(
       `${name} of ${height}×${width} does not fit an image of ${fullHeight}×${fullWidth}; take a smaller crop or larger images`,
+      { code: 'invalid-argument' },
     );
   }
   const [top, left] = [place(fullHeight - height), place(fullWidth - width)];
@@ -142,6 +144,7 @@ export function scaleBetween(small: readonly [number, number], large: readonly [
   if (Number.isInteger(scale) && large[1] === scale * small[1]) return scale;
   throw new GlobalPercError(
     `images of ${small.join('×')} and ${large.join('×')} do not belong together: one size should be an integer times the other`,
+    { code: 'invalid-argument' },
   );
 }
 

@@ -26,7 +26,9 @@ export interface Dataset {
 /** The index. @throws GlobalPercError when there is no such sample. */
 export function requireIndex(index: number, length: number): number {
   if (Number.isInteger(index) && index >= 0 && index < length) return index;
-  throw new GlobalPercError(`index should be an integer from 0 to ${length - 1}, got ${index}`);
+  throw new GlobalPercError(`index should be an integer from 0 to ${length - 1}, got ${index}`, {
+    code: 'invalid-argument',
+  });
 }
 
 const hasGet: Check<Dataset> = withMethods('a data set { length, get(index, generator) }', 'get');
@@ -44,11 +46,15 @@ const dimensions = listOf(integer(0));
 export function checkTensor(tensor: SampleTensor, name: string): SampleTensor {
   const { dims, data } = Object(tensor) as Partial<SampleTensor>;
   if (!(data instanceof Float32Array || data instanceof BigInt64Array)) {
-    throw refused(name, 'a tensor { dims, data }, its data a Float32Array or BigInt64Array', tensor);
+    throw refused(name, 'a tensor { dims, data }, its data a Float32Array or BigInt64Array', tensor, {
+      code: 'invalid-argument',
+    });
   }
   const size = sizeOf(dimensions(dims, `${name}: dims`));
   if (data.length === size) return tensor;
-  throw new GlobalPercError(`${name}: dims [${dims}] need ${size} values, data holds ${data.length}`);
+  throw new GlobalPercError(`${name}: dims [${dims}] need ${size} values, data holds ${data.length}`, {
+    code: 'invalid-argument',
+  });
 }
 
 const tensors: Check<readonly SampleTensor[]> = listOf((value, where) => checkTensor(value as SampleTensor, where));
@@ -63,7 +69,9 @@ export class TensorDataset implements Dataset {
     this.inputs = tensors(inputs, 'TensorDataset: inputs');
     this.targets = tensors(targets, 'TensorDataset: targets');
     if (inputs.length === targets.length) return;
-    throw new GlobalPercError(`TensorDataset needs a target per input, got ${inputs.length} and ${targets.length}`);
+    throw new GlobalPercError(`TensorDataset needs a target per input, got ${inputs.length} and ${targets.length}`, {
+      code: 'invalid-option',
+    });
   }
 
   get length(): number {

@@ -51,6 +51,7 @@ export class SuperResolution implements Degradation {
     if (height % this.scale !== 0 || width % this.scale !== 0) {
       throw new GlobalPercError(
         `SuperResolution needs images whose sides are multiples of ${this.scale}, got ${height}×${width}; crop or resize them`,
+        { code: 'invalid-argument' },
       );
     }
     const data = image.data.slice();

@@ -5,6 +5,7 @@ import type { Generator } from '../random/index.js';
 import { requireSize, type Size, sizeOfSides } from '../transforms/size.js';
 import { isPairedTransform, type PairedTransform, scaleBetween } from './augment.js';
 import { type Dataset, requireIndex, type Sample } from './dataset.js';
+import { type Alpha, isAlpha } from './decoding.js';
 import { Autoencode, type Degradation, isDegradation } from './degradation.js';
 import { imagesIn, requireFiles, stemOf } from './image-files.js';
 import { ImageStore, type SkippedImage } from './image-store.js';
@@ -14,6 +15,8 @@ import type { ImageTensor } from './tensor.js';
 export interface PairedImageFolderOptions {
   /** Crops, flips … of input and target together. */
   readonly transform?: PairedTransform;
+  /** What becomes of transparency, as in `readImage`. Default `'white'`. */
+  readonly alpha?: Alpha;
   /** Told of every damaged file, and once of files whose format is not read. Default `console.warn`. */
   readonly logger?: (message: string) => void;
 }
@@ -26,11 +29,11 @@ export interface ImageFolderOptions extends PairedImageFolderOptions {
   readonly degradation?: Degradation;
 }
 
-const PAIRED: Checks<PairedImageFolderOptions> = { transform: isPairedTransform, logger: callback };
+const PAIRED: Checks<PairedImageFolderOptions> = { transform: isPairedTransform, alpha: isAlpha, logger: callback };
 const SINGLE: Checks<ImageFolderOptions> = { ...PAIRED, size: requireSize, degradation: isDegradation };
 
 /**
- * Images of a folder and the folders in it: PNG, JPEG, WebP, TIFF, AVIF or GIF, as [3, H, W] in [0, 1]. A damaged
+ * Images of a folder and the folders in it: PNG, JPEG, WebP, TIFF, AVIF or GIF, as [3, H, W] in [0, 1], read as `readImage` does. A damaged
  * file is named and skipped, and the sample that fell on it takes the next good one.
  *
  * @example
@@ -65,8 +68,8 @@ export class ImageFolder implements Dataset {
   static async open(source: string | readonly string[], given: ImageFolderOptions = {}): Promise<ImageFolder> {
     const options = checkOptions(given, SINGLE, 'ImageFolder');
     const size = options.size === undefined ? undefined : sizeOfSides(options.size, 'ImageFolder');
-    const { logger = console.warn } = options;
-    const store = new ImageStore(size, logger);
+    const { logger = console.warn, alpha } = options;
+    const store = new ImageStore({ size, alpha }, logger);
     if (typeof source !== 'string') await requireFiles(listOf(string)(source, 'ImageFolder: the list of files'));
     const paths = typeof source === 'string' ? await imagesIn(source, logger) : source;
     const sizes = await store.sizes(paths);
@@ -141,9 +144,9 @@ export class PairedImageFolder implements Dataset {
     const options = checkOptions(given, PAIRED, 'PairedImageFolder');
     string(inputFolder, 'PairedImageFolder: inputFolder');
     string(targetFolder, 'PairedImageFolder: targetFolder');
-    const { logger = console.warn } = options;
+    const { logger = console.warn, alpha } = options;
     const found = await pairsOf(inputFolder, targetFolder, logger);
-    const store = new ImageStore(undefined, logger);
+    const store = new ImageStore({ alpha }, logger);
     const sizes = await store.sizes(found.flat());
     const pairs = found.filter((pair) => pair.every((path) => sizes.has(path)));
     const [first] = pairs;
@@ -155,6 +158,7 @@ export class PairedImageFolder implements Dataset {
     if (other === undefined) return new PairedImageFolder(pairs, [inputFolder, targetFolder], scale, store, options);
     throw new GlobalPercError(
       `all targets should be larger than their inputs by the same factor, but it is ${scale} for ${first.join(' and ')}, ${scaleOf(other)} for ${other.join(' and ')}`,
+      { code: 'invalid-file' },
     );
   }
 
@@ -193,6 +197,7 @@ async function pairsOf(inputFolder: string, targetFolder: string, logger: Logger
   const more = lonely.length > 8 ? ` and ${lonely.length - 8} more` : '';
   throw new GlobalPercError(
     `every image of '${inputFolder}' needs one of the same name in '${targetFolder}', and the reverse; without partner: ${lonely.slice(0, 8).join(', ')}${more}`,
+    { code: 'invalid-file' },
   );
 }
 
@@ -202,7 +207,9 @@ async function byStem(folder: string, logger: Logger): Promise<Map<string, strin
     const stem = stemOf(path, folder);
     const other = found.get(stem);
     if (other !== undefined) {
-      throw new GlobalPercError(`'${other}' and '${path}' have the same name; pairs need names that differ`);
+      throw new GlobalPercError(`'${other}' and '${path}' have the same name; pairs need names that differ`, {
+        code: 'invalid-file',
+      });
     }
     found.set(stem, path);
   }

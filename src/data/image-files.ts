@@ -61,7 +61,8 @@ async function walk(folder: string, around: readonly string[], found: Found): Pr
 
 /** @throws GlobalPercError when the list is empty, or an entry is missing or a folder. */
 export async function requireFiles(paths: readonly string[]): Promise<void> {
-  if (paths.length === 0) throw new GlobalPercError('the list of images is empty; name at least one file');
+  if (paths.length === 0)
+    throw new GlobalPercError('the list of images is empty; name at least one file', { code: 'invalid-option' });
   for (const path of new Set(paths)) {
     const found = await stat(path).catch((error) => {
       throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });

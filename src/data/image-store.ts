@@ -1,6 +1,7 @@
 /** Images of files: decoded when they are needed, kept while there is room, left out when they are damaged. */
 import { GlobalPercError } from '../graph/index.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
+import type { Decoding } from './decoding.js';
 import { decode, headerOf } from './image.js';
 
 /** A file that cannot be used. */
@@ -17,23 +18,22 @@ const HEADERS = 64;
 
 /** Decodes images and remembers both those used last and those that cannot be decoded. */
 export class ImageStore {
-  private readonly size: readonly [number, number] | undefined;
+  private readonly how: Decoding;
   private readonly logger: (message: string) => void;
   /** Why a file cannot be used, by path. */
-  private readonly broken = new Map<string, string>();
+  private readonly broken = new Map<string, Error>();
   /** The least recently used first. */
   private readonly kept = new Map<string, Pixels>();
   private readonly coming = new Map<string, Promise<Pixels>>();
   private keptBytes = 0;
 
-  /** @param size as in `decode`. */
-  constructor(size: readonly [number, number] | undefined, logger: (message: string) => void) {
-    this.size = size;
+  constructor(how: Decoding, logger: (message: string) => void) {
+    this.how = how;
     this.logger = logger;
   }
 
   get skipped(): SkippedImage[] {
-    return Array.from(this.broken, ([path, reason]) => ({ path, reason }));
+    return Array.from(this.broken, ([path, error]) => ({ path, reason: reasonIn(error) }));
   }
 
   /** [height, width] of each file whose header can be read, orientation applied; the others are skipped. */
@@ -73,7 +73,7 @@ export class ImageStore {
     const [first] = this.skipped;
     return new GlobalPercError(
       `none of the images can be read, ${this.broken.size} were skipped; the first is '${first?.path}': ${first?.reason}`,
-      { code: 'invalid-file' },
+      { code: 'invalid-file', cause: this.broken.values().next().value },
     );
   }
 
@@ -101,7 +101,7 @@ export class ImageStore {
 
   private async decodeAndKeep(path: string): Promise<Pixels> {
     try {
-      const pixels = await decode(path, this.size);
+      const pixels = await decode(path, this.how);
       this.keep(path, pixels);
       return pixels;
     } finally {
@@ -120,12 +120,13 @@ export class ImageStore {
   }
 
   /** Names a damaged file, the first time. */
-  private skip(path: string, { message }: Error): void {
+  private skip(path: string, error: Error): void {
     if (this.broken.has(path)) return;
-    const reason = message.trim().split('\n')[0] as string;
-    this.broken.set(path, reason);
-    this.logger(`skipping the image '${path}', which cannot be read: ${reason} (${this.broken.size} skipped)`);
+    this.broken.set(path, error);
+    this.logger(`skipping the image '${path}', which cannot be read: ${reasonIn(error)} (${this.broken.size} skipped)`);
   }
 }
+
+const reasonIn = ({ message }: Error): string => message.trim().split('\n')[0] as string;
 
 const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)));

@@ -2,28 +2,39 @@
 import sharp, { type Metadata } from 'sharp';
 import { openForReading, readBytes } from '../files/index.js';
 import { fileKind, GlobalPercError, KIND_BYTES } from '../graph/index.js';
+import { type Checks, checkOptions } from '../options/index.js';
 import { isCameraRaw } from './camera-raw.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
+import { type Alpha, type Decoding, isAlpha } from './decoding.js';
 import { parseNpy } from './npy.js';
 import type { ImageTensor } from './tensor.js';
 import { decodeWide, isWide } from './wide-samples.js';
 
 const READABLE = 'PNG, JPEG, WebP, TIFF, AVIF, GIF and .npy';
 
+/** Options of readImage. */
+export interface ReadImageOptions {
+  /** What becomes of transparency. Default `'white'`. */
+  readonly alpha?: Alpha;
+}
+
+const READ: Checks<ReadImageOptions> = { alpha: isAlpha };
+
 /**
  * Reads an image to [1, 3, H, W] in [0, 1], in sRGB, or a .npy as `parseNpy` does.
  *
- * PNG, JPEG, WebP, TIFF, AVIF and GIF: EXIF orientation and colour profile applied, grey repeated, alpha dropped, CMYK
- * and Lab converted; of an animation or several pages the first. 8-bit samples are v/255, 16-bit ones v/65535, 32-bit
+ * PNG, JPEG, WebP, TIFF, AVIF and GIF: EXIF orientation and colour profile applied, grey repeated, transparent parts
+ * composed over white in sRGB values, as browsers do, CMYK and Lab converted; of an animation or several pages the first. 8-bit samples are v/255, 16-bit ones v/65535, 32-bit
  * unsigned TIFF samples v/(2³² − 1); float TIFF samples are taken by their value, whatever profile is beside them.
  * @throws GlobalPercError when the file is missing, damaged, empty or of another format, or a sample is signed, complex,
- * NaN or outside [0, 1].
+ * NaN or outside [0, 1], and on an unknown option.
  */
-export async function readImage(path: string): Promise<ImageTensor> {
+export async function readImage(path: string, options: ReadImageOptions = {}): Promise<ImageTensor> {
+  const { alpha } = checkOptions(options, READ, 'readImage');
   const bytes = await readBytes(path);
   if (path.endsWith('.npy')) return parseNpy(bytes, path);
   try {
-    const { dims, data } = new DecodedImage(await decode(bytes));
+    const { dims, data } = new DecodedImage(await decode(bytes, { alpha }));
     return { dims: [1, ...dims], data };
   } catch (error) {
     throw new GlobalPercError(`${path} is not an image that can be read: ${(error as Error).message}`, {
@@ -36,14 +47,13 @@ export async function readImage(path: string): Promise<ImageTensor> {
 /**
  * Decodes an image to RGB as `readImage` describes it. Rejects, saying why, when that is not possible.
  * @param source the file's path or its bytes.
- * @param size [height, width] to scale it to cover; what lies beyond is cut off on both sides.
  */
-export async function decode(source: string | Uint8Array, size?: readonly [number, number]): Promise<Pixels> {
+export async function decode(source: string | Uint8Array, how: Decoding = {}): Promise<Pixels> {
   const bytes = typeof source === 'string' ? await readBytes(source) : source;
   const header = await headerOf(bytes);
   if (isCameraRaw(bytes)) throw unreadable('a camera raw file (DNG, NEF, ARW or the like)');
   try {
-    return isWide(header) ? await decodeWide(bytes, header, size) : await decodeBytes(bytes, size);
+    return isWide(header) ? await decodeWide(bytes, header, how) : await decodeBytes(bytes, how);
   } catch (error) {
     throw explained(error, bytes);
   }
@@ -60,8 +70,11 @@ export async function headerOf(source: string | Uint8Array): Promise<Metadata> {
   return header;
 }
 
-async function decodeBytes(bytes: Uint8Array, size: readonly [number, number] | undefined): Promise<Pixels> {
-  const image = sharp(bytes).rotate().removeAlpha().toColourspace('srgb');
+async function decodeBytes(bytes: Uint8Array, { size, alpha }: Decoding): Promise<Pixels> {
+  const turned = sharp(bytes).rotate();
+  const image = (alpha === 'drop' ? turned.removeAlpha() : turned.flatten({ background: 'white' })).toColourspace(
+    'srgb',
+  );
   if (size) image.resize({ height: size[0], width: size[1], fit: 'cover' });
   const { data, info } = await image.raw().toBuffer({ resolveWithObject: true });
   if (info.channels !== 3)

@@ -13,6 +13,7 @@ export {
 } from './augment.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './dataset.js';
 export type { Box } from './decoded-image.js';
+export type { Alpha } from './decoding.js';
 export {
   Autoencode,
   type Degradation,
@@ -24,7 +25,7 @@ export {
   type SuperResolutionOptions,
 } from './degradation.js';
 export { ImageFolder, type ImageFolderOptions, PairedImageFolder, type PairedImageFolderOptions } from './folder.js';
-export { readImage } from './image.js';
+export { type ReadImageOptions, readImage } from './image.js';
 export type { SkippedImage } from './image-store.js';
 export { augmentationFromJSON, degradationFromJSON } from './json.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './loader.js';

@@ -68,7 +68,9 @@ export class DataLoader implements AsyncIterable<Batch> {
   constructor(dataset: Dataset, options: DataLoaderOptions = {}) {
     this.dataset = isDataset(dataset, 'DataLoader: dataset');
     if (dataset.length === 0) {
-      throw new GlobalPercError('the data set given to DataLoader is empty; it needs at least one sample');
+      throw new GlobalPercError('the data set given to DataLoader is empty; it needs at least one sample', {
+        code: 'invalid-option',
+      });
     }
     const {
       batchSize = 1,
@@ -198,12 +200,14 @@ function checkAlike(tensor: SampleTensor, first: SampleTensor, name: string, fir
   if (type !== firstType) {
     throw new GlobalPercError(
       `samples of one batch should have one type: ${name} is ${type}, ${firstName} ${firstType}`,
+      { code: 'invalid-argument' },
     );
   }
   if (tensor.dims.length !== first.dims.length || tensor.dims.some((dim, axis) => dim !== first.dims[axis])) {
     throw new GlobalPercError(
       `samples of one batch should have one shape: ${name} is [${tensor.dims}], ${firstName} [${first.dims}]; ` +
         'crop or resize them alike, or use batchSize 1',
+      { code: 'invalid-argument' },
     );
   }
 }

@@ -116,7 +116,8 @@ function inOrderC(values: Float32Array, dims: Shape): Float32Array {
 export function formatNpy(tensor: ImageTensor): Uint8Array {
   checkTensor(tensor, 'formatNpy: the tensor');
   const { dims, data } = tensor;
-  if (!(data instanceof Float32Array)) throw refused('formatNpy: data', 'a Float32Array', data);
+  if (!(data instanceof Float32Array))
+    throw refused('formatNpy: data', 'a Float32Array', data, { code: 'invalid-argument' });
   const shape = dims.length === 1 ? `${dims[0]},` : dims.join(', ');
   const header = `{'descr': '<f4', 'fortran_order': False, 'shape': (${shape}), }`;
   const padded = header.padEnd(Math.ceil((10 + header.length + 1) / 64) * 64 - 11, ' ');

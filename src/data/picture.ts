@@ -147,12 +147,13 @@ class Canvas {
 
 function requireGrid(rows: readonly ContactSheetRow[], columns: readonly string[]): ImageTensor[] {
   if (rows.length === 0 || columns.length === 0) {
-    throw new GlobalPercError('contactSheet needs at least one row and one column');
+    throw new GlobalPercError('contactSheet needs at least one row and one column', { code: 'invalid-argument' });
   }
   rows.forEach(({ images }, i) => {
     if (images.length === columns.length) return;
     throw new GlobalPercError(
       `contactSheet: row ${i} has ${images.length} images, the sheet ${columns.length} columns; give one image per column`,
+      { code: 'invalid-argument' },
     );
   });
   return rows.flatMap(({ images }) => images);
@@ -164,6 +165,7 @@ function requireImage(image: ImageTensor): readonly [number, number, number] {
   if (isImage && data.length > 0) return dims as unknown as readonly [number, number, number];
   throw new GlobalPercError(
     `a picture should have the shape [3, H, W] or [1, H, W], got [${dims}] with ${data.length} values`,
+    { code: 'invalid-argument' },
   );
 }
 

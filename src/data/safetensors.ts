@@ -59,7 +59,10 @@ export function formatSafetensors(
   tensors: Readonly<Record<string, SafeTensor>>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
-  if (!isRecord(tensors)) throw refused('formatSafetensors: tensors', 'tensors { dtype, dims, data } by name', tensors);
+  if (!isRecord(tensors))
+    throw refused('formatSafetensors: tensors', 'tensors { dtype, dims, data } by name', tensors, {
+      code: 'invalid-argument',
+    });
   // The widest elements first: each tensor then begins at a multiple of its element's width, without gaps.
   for (const [name, tensor] of Object.entries(tensors)) requireWhole(name, tensor);
   const entries = Object.entries(tensors).sort(([, a], [, b]) => bytesPerElement(b.dtype) - bytesPerElement(a.dtype));
@@ -86,13 +89,19 @@ export function formatSafetensors(
 function requireWhole(name: string, tensor: SafeTensor): void {
   const { dtype, dims, data } = Object(tensor) as SafeTensor;
   if (!NAMES.has(dtype) || !isCounts(dims) || !ArrayBuffer.isView(data)) {
-    throw refused(`tensor '${name}'`, '{ dtype, dims, data } with data in a typed array', tensor);
+    throw refused(`tensor '${name}'`, '{ dtype, dims, data } with data in a typed array', tensor, {
+      code: 'invalid-argument',
+    });
   }
-  if (name === METADATA) throw new GlobalPercError(`a tensor cannot be named '${METADATA}' in a safetensors file`);
+  if (name === METADATA)
+    throw new GlobalPercError(`a tensor cannot be named '${METADATA}' in a safetensors file`, {
+      code: 'invalid-argument',
+    });
   const needed = sizeOf(dims) * bytesPerElement(dtype);
   if (data.byteLength === needed) return;
   throw new GlobalPercError(
     `tensor '${name}', ${dtype} [${dims}], needs ${needed} bytes, its data have ${data.byteLength}`,
+    { code: 'invalid-argument' },
   );
 }
 

@@ -9,5 +9,5 @@ export interface ImageTensor {
 /** Checks that it is a tensor; what its data are is seen when they are read. */
 export const requireTensor: Check<ImageTensor> = (value, where) => {
   if (Array.isArray(Object(value).dims) && 'data' in Object(value)) return value as ImageTensor;
-  throw refused(where, 'a tensor { dims, data }', value);
+  throw refused(where, 'a tensor { dims, data }', value, { code: 'invalid-argument' });
 };

@@ -3,6 +3,7 @@ import sharp, { type Metadata } from 'sharp';
 import { GlobalPercError } from '../graph/index.js';
 import { applyProfile } from './colour-profile.js';
 import type { Pixels } from './decoded-image.js';
+import type { Decoding } from './decoding.js';
 
 /** Spaces whose samples are grey or RGB; others, such as CMYK and Lab, are converted by the library. */
 const PLAIN: readonly (string | undefined)[] = ['b-w', 'grey16', 'srgb', 'rgb', 'rgb16', 'scrgb', 'multiband'];
@@ -15,14 +16,13 @@ export const isWide = ({ depth, space }: Metadata): boolean => depth !== 'uchar'
 
 /**
  * Decodes an image to sRGB floats: integers divided by their largest value and converted from their profile, floats by
- * their value.
- * @param size as in `decode`.
+ * their value. Alpha is a part of the whole; it is applied to sRGB values.
  * @throws GlobalPercError when a sample is signed, complex, of half precision and grey, NaN, or outside [0, 1].
  */
 export async function decodeWide(
   bytes: Uint8Array,
   header: Metadata,
-  size: readonly [number, number] | undefined,
+  { size, alpha = 'white' }: Decoding,
 ): Promise<Pixels> {
   const { space, icc, bitsPerSample = 16 } = header;
   const depth = depthOf(header);
@@ -41,12 +41,35 @@ export async function decodeWide(
     const at = channels === 3 ? i : Math.floor(i / 3);
     return (values[at] as number) / most;
   });
-  if (depth === 'float') requireRange(samples, width);
+  if (depth === 'float') requireRange(samples, width, 3);
   else if (icc) applyProfile(icc, samples, channels === 1);
+  if (header.hasAlpha && alpha === 'white') {
+    const opacity = Float32Array.from(await alphaOf(bytes, space as string, depth), (value) => value / most);
+    if (depth === 'float') requireRange(opacity, width, 1);
+    composeOverWhite(samples, opacity);
+  }
   return size ? await resized({ samples, height, width }, size) : { samples, height, width };
 }
 
+/** The samples of the last channel. */
+async function alphaOf(bytes: Uint8Array, space: string, depth: Depth): Promise<Samples> {
+  const image = sharp(bytes, { ignoreIcc: true }).rotate();
+  // Written in the grey space alpha is left out, and taken out of another space it is of 8 bits.
+  const kept = space === 'b-w' ? image.extractChannel('alpha') : image.toColourspace(space);
+  const { data, info } = await kept.raw({ depth }).toBuffer({ resolveWithObject: true });
+  return valuesOf(Uint8Array.from(data), depth).filter((_, i) => (i + 1) % info.channels === 0);
+}
+
+/** a·x + (1 − a)·1 */
+function composeOverWhite(samples: Float32Array, opacity: Float32Array): void {
+  for (let i = 0; i < samples.length; i += 1) {
+    const share = opacity[Math.floor(i / 3)] as number;
+    samples[i] = share * (samples[i] as number) + (1 - share);
+  }
+}
+
 type Depth = 'ushort' | 'uint' | 'float';
+type Samples = Uint16Array | Uint32Array | Float32Array;
 
 function depthOf({ depth, space }: Metadata): Depth {
   // The library takes half-precision greys for integers.
@@ -55,15 +78,15 @@ function depthOf({ depth, space }: Metadata): Depth {
   throw refused(`its samples are ${depth === 'float' ? 'grey half-precision floats' : `of the type ${depth}`}`);
 }
 
-function valuesOf({ buffer }: Uint8Array<ArrayBuffer>, depth: Depth): Uint16Array | Uint32Array | Float32Array {
+function valuesOf({ buffer }: Uint8Array<ArrayBuffer>, depth: Depth): Samples {
   if (depth === 'ushort') return new Uint16Array(buffer);
   return depth === 'uint' ? new Uint32Array(buffer) : new Float32Array(buffer);
 }
 
-function requireRange(samples: Float32Array, width: number): void {
+function requireRange(samples: Float32Array, width: number, channels: number): void {
   const at = samples.findIndex((value) => !(value >= 0 && value <= 1));
   if (at < 0) return;
-  const pixel = Math.floor(at / 3);
+  const pixel = Math.floor(at / channels);
   throw refused(
     `its float samples should be in [0, 1], one is ${samples[at]} (row ${Math.floor(pixel / width)}, column ${pixel % width})`,
   );

@@ -5,6 +5,8 @@ import { dirname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
 
+export { refuseOverwriting } from './identity.js';
+
 /** `checkpoint-00000120`, and `checkpoint-00000120-1` for a second one of the same step. */
 const NAME = /^checkpoint-(\d+)(?:-(\d+))?$/;
 
@@ -31,7 +33,7 @@ export function reasonOf(error: unknown): string {
 export async function readBytes(path: string): Promise<Uint8Array> {
   string(path, 'the path to read');
   return readFile(path).catch((error: unknown) => {
-    throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`);
+    throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
   });
 }
 
@@ -45,7 +47,7 @@ export interface OpenFile {
 /** Makes sure that a file can be read, now and later. @throws GlobalPercError when it is missing or cannot be read. */
 export async function openForReading(path: string): Promise<OpenFile> {
   const failed = (error: unknown): never => {
-    throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`);
+    throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
   };
   const { size } = await stat(path).catch(failed);
   await access(path, constants.R_OK).catch(failed);
@@ -97,7 +99,7 @@ export async function writeAtomically(path: string, content: Content): Promise<v
   } catch (error) {
     // What cannot be removed was hardly written; the first error says why.
     await rm(temporary, { force: true }).catch(() => undefined);
-    throw new GlobalPercError(`cannot write '${path}': ${writeReason(error, path)}`);
+    throw new GlobalPercError(`cannot write '${path}': ${writeReason(error, path)}`, { code: 'io', cause: error });
   }
 }
 
@@ -180,7 +182,10 @@ async function writeNext(folder: string, step: number, files: Readonly<Record<st
     await syncFolder(folder);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    throw new GlobalPercError(`cannot write a checkpoint to '${folder}': ${folderReason(error)}`);
+    throw new GlobalPercError(`cannot write a checkpoint to '${folder}': ${folderReason(error)}`, {
+      code: 'io',
+      cause: error,
+    });
   }
   // The new one is safe: what cannot be removed now is tried again after the next.
   await clear(folder, older, temporary).catch(() => undefined);
@@ -218,10 +223,13 @@ function freeName(step: number, taken: readonly string[]): string {
 /** The files of the last whole checkpoint. @throws GlobalPercError when there is none, or it cannot be read. */
 export async function readSnapshot(folder: string): Promise<Record<string, Uint8Array>> {
   const refused = (error: unknown): never => {
-    throw new GlobalPercError(`cannot read checkpoints from '${folder}': ${folderReason(error)}`);
+    throw new GlobalPercError(`cannot read checkpoints from '${folder}': ${folderReason(error)}`, {
+      code: 'io',
+      cause: error,
+    });
   };
   const last = (await checkpointsIn(folder).catch(refused)).at(-1);
-  if (last === undefined) throw new GlobalPercError(`'${folder}' holds no checkpoint`);
+  if (last === undefined) throw new GlobalPercError(`'${folder}' holds no checkpoint`, { code: 'io' });
   const names = await readdir(join(folder, last)).catch(refused);
   const contents = await Promise.all(names.map((name) => readBytes(join(folder, last, name))));
   return Object.fromEntries(names.map((name, i) => [name, contents[i] as Uint8Array]));

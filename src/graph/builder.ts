@@ -1,6 +1,6 @@
 /** The graph that is built by calling it: every method appends to it. */
 import { makeNode } from './edit.js';
-import { GlobalPercError } from './errors.js';
+import { GlobalPercError, kindOf } from './errors.js';
 import { type Attributes, describeNode, type EmitOptions, type Node, type Value } from './graph.js';
 import { type Graph, Tensor } from './tensor.js';
 import { type ConstantData, constantOf, type DataType, type Shape, sizeOf, type TensorType } from './types.js';
@@ -42,6 +42,7 @@ export class GraphBuilder implements Graph {
     if ([...this.inputs, ...this.outputs].some((value) => value.name === name))
       throw new GlobalPercError(
         `two inputs or outputs of one graph are called '${name}': a model's input that stays open needs another name`,
+        { code: 'invalid-model' },
       );
   }
 
@@ -73,6 +74,7 @@ export class GraphBuilder implements Graph {
     options: EmitOptions = {},
   ): Tensor[] {
     const { outputs: count = 1, domain, name = this.freshName(op), modulePath = this.scope } = options;
+    this.requireOwn(op, inputs);
     const node = makeNode({
       op,
       domain,
@@ -86,10 +88,27 @@ export class GraphBuilder implements Graph {
     if (types === undefined)
       throw new GlobalPercError(`${describeNode(node)}: this operator is not known`, { code: 'unsupported-operator' });
     if (types.length < count) {
-      throw new GlobalPercError(`${describeNode(node)}: ${count} outputs asked for, ${types.length} inferred`);
+      throw new GlobalPercError(`${describeNode(node)}: ${count} outputs asked for, ${types.length} inferred`, {
+        code: 'invalid-model',
+      });
     }
     this.nodes.push(node);
     return node.outputs.map((value, i) => new Tensor(this, Object.assign(value as Value, types[i])));
+  }
+
+  /** Plain JavaScript may pass anything for a tensor, and one of another graph would be missing from this one's file. */
+  private requireOwn(op: string, inputs: readonly unknown[]): void {
+    for (const [i, tensor] of inputs.entries()) {
+      if (tensor === undefined) continue;
+      const isTensor = tensor instanceof Tensor;
+      if (isTensor && (tensor.graph === this || tensor.value.constant)) continue;
+      const got = isTensor ? `'${tensor.value.name}' [${tensor.value.shape}] of another graph` : kindOf(tensor);
+      throw new GlobalPercError(
+        `${op}${this.scope ? ` in module '${this.scope}'` : ''}: input ${i} should be a symbolic tensor of this graph, got ${got}; ` +
+          'combine tensors of one forward alone, and make data one by x.constant(values, shape)',
+        { code: 'invalid-argument' },
+      );
+    }
   }
 
   infer(node: Node): readonly TensorType[] | undefined {

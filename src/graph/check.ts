@@ -4,7 +4,7 @@
  */
 import { describeNode, type Node, type Value } from './graph.js';
 import type { Graph } from './tensor.js';
-import { byteLengthOf, sameShape, type TensorType } from './types.js';
+import { byteLengthOf, type ConstantData, sameShape, type TensorType } from './types.js';
 
 let checking = false;
 
@@ -57,14 +57,13 @@ function checkInterface({ inputs, outputs }: Graph, fail: Fail): void {
 function checkReads(node: Node, ready: ReadonlySet<Value>, fail: Fail): void {
   for (const input of node.inputs) {
     if (input === undefined) continue;
-    if (input.constant) checkConstant(input, node, fail);
+    if (input.constant) checkConstant(input, input.constant, node, fail);
     else if (!ready.has(input)) fail(`${describeNode(node)} reads '${input.name}', which nothing before it computes`);
   }
 }
 
-function checkConstant({ name, constant, producer, dtype, shape }: Value, node: Node, fail: Fail): void {
+function checkConstant({ name, producer, dtype, shape }: Value, constant: ConstantData, node: Node, fail: Fail): void {
   const where = `the constant '${name}' that ${describeNode(node)} reads`;
-  if (constant === undefined) return;
   if (producer) fail(`${where} is computed by ${describeNode(producer)}`);
   if (dtype && dtype !== constant.dtype) fail(`${where} is called ${dtype} and holds ${constant.dtype}`);
   if (shape && !sameShape(shape, constant.shape)) fail(`${where} has shape [${shape}] and holds [${constant.shape}]`);

@@ -88,7 +88,6 @@ export function copyNodes(
 }
 
 function copyBodies({ attributes }: Node, copies: Map<Value, Value>, renamed: (name: string) => string): Attributes {
-  if (Object.values(attributes).every(({ kind }) => kind !== 'graph')) return attributes;
   const copied = Object.entries(attributes).map(([name, attribute]): [string, Attribute] => {
     if (attribute.kind !== 'graph') return [name, attribute];
     const { inputs, outputs } = attribute.value;

@@ -1,28 +1,30 @@
-/** What kind of thing went wrong; stable from version to version. */
+/**
+ * What kind of thing went wrong, for programs: the codes are stable from version to version, messages are not.
+ * An error that says more about another (the model, hook or file where it happened) keeps that one's code.
+ */
 export type ErrorCode =
-  /** A tensor, path or argument that is not what was asked for. */
+  /** Data given to a call (a tensor, shape, module or index) do not fit it; a call with other data may succeed. */
   | 'invalid-argument'
-  /** An option or configuration key that is unknown, missing or out of range. */
+  /** How something is set up: an option, a configuration's key or a constructor's argument is unknown, missing or out of range. */
   | 'invalid-option'
-  /** A model file that cannot be understood, or does not fit what is done with it. */
+  /** A model that is damaged, quantised or in half precision, or has not the inputs, modules or weights that are needed. */
   | 'invalid-model'
-  /** An image, tensor, checkpoint or other file that cannot be understood. */
+  /** What another file holds (picture, array, weights, checkpoint, JSON) is damaged, of another format, or made for something else. */
   | 'invalid-file'
-  /** An operator or form of one that is not supported, or has no gradient. */
+  /** An operator, or a form of one, that is not supported or has no gradient, in a model that may be right. */
   | 'unsupported-operator'
-  /** A file, folder or address that is missing, unreachable or not writable. */
+  /** A file, folder or address that is missing, out of reach, or refuses. */
   | 'io'
-  /** Numbers that became NaN or infinite. */
+  /** A tensor, a weight or a result that is NaN or infinite. */
   | 'not-finite'
   /** Use after `dispose()`. */
   | 'disposed'
-  /** ONNX Runtime or its worker failed, or cannot do what is asked here. */
+  /** ONNX Runtime, its worker or another library failed, is missing, or cannot do what is asked here and now. */
   | 'runtime';
 
 /** What a GlobalPercError takes beside its message. */
 export interface ErrorDetails {
-  /** Default `'invalid-argument'`. */
-  readonly code?: ErrorCode;
+  readonly code: ErrorCode;
   /** The error behind this one. */
   readonly cause?: unknown;
 }
@@ -37,8 +39,8 @@ export class GlobalPercError extends Error {
   readonly code: ErrorCode;
 
   /** @param message becomes one line: what it quotes from a file or another library may have several. */
-  constructor(message: string, { code = 'invalid-argument', ...options }: ErrorDetails = {}) {
-    super(message.replace(/\s*[\r\n]\s*/g, ' '), options);
+  constructor(message: string, { code, cause }: ErrorDetails) {
+    super(message.replace(/\s*[\r\n]\s*/g, ' '), cause === undefined ? {} : { cause });
     this.code = code;
   }
 }
@@ -85,6 +87,8 @@ export function kindOf(value: unknown): string {
     return value.name === '' ? `a ${kind}` : `the ${kind} ${value.name}`;
   }
   // Modules are functions, of a class of their own.
-  const isObject = typeof value === 'object' || typeof value === 'function';
-  return isObject ? `an object of class ${value?.constructor?.name}` : typeof value;
+  if (typeof value !== 'object' && typeof value !== 'function') return typeof value;
+  // Object.create(null) has no class.
+  const name = (value as Partial<object>).constructor?.name;
+  return name === undefined ? 'an object' : `an object of class ${name}`;
 }

@@ -3,7 +3,7 @@
  * losses and transforms are written with. Every method appends one standard ONNX node (or none) and returns its output.
  */
 import { float, int, ints } from './attributes.js';
-import { GlobalPercError } from './errors.js';
+import { GlobalPercError, kindOf } from './errors.js';
 import { type Attributes, type GraphOf, INTERNAL_DOMAIN, type Value } from './graph.js';
 import {
   constantOf,
@@ -34,12 +34,20 @@ export class Tensor {
 
   /** Static dimensions. @throws GlobalPercError when the graph has not been specialised. */
   get shape(): Shape {
-    if (this.value.shape === undefined) throw new GlobalPercError(`the shape of '${this.value.name}' is not known yet`);
+    if (this.value.shape === undefined)
+      throw new GlobalPercError(
+        `the shape of '${this.value.name}' is not known before its graph is made for one input shape`,
+        { code: 'invalid-argument' },
+      );
     return this.value.shape;
   }
 
   get dtype(): DataType {
-    if (this.value.dtype === undefined) throw new GlobalPercError(`the dtype of '${this.value.name}' is not known yet`);
+    if (this.value.dtype === undefined)
+      throw new GlobalPercError(
+        `the dtype of '${this.value.name}' is not known before its graph is made for one input shape`,
+        { code: 'invalid-argument' },
+      );
     return this.value.dtype;
   }
 
@@ -68,7 +76,10 @@ export class Tensor {
   }
 
   private operand(other: Operand): Tensor {
-    return typeof other === 'number' ? this.graph.scalar(other, this.dtype) : other;
+    if (typeof other === 'number') return this.graph.scalar(other, this.dtype);
+    if (other instanceof Tensor) return other;
+    const message = `a tensor [${this.shape}] goes with another or with a number, got ${kindOf(other)}`;
+    throw new GlobalPercError(message, { code: 'invalid-argument' });
   }
 
   // Elementwise arithmetic, broadcasting as NumPy does.
@@ -178,7 +189,11 @@ export class Tensor {
   /** `this ? onTrue : onFalse` elementwise; `this` is bool, and at least one branch is a tensor. */
   where(onTrue: Operand, onFalse: Operand): Tensor {
     const like = typeof onTrue === 'number' ? onFalse : onTrue;
-    if (typeof like === 'number') throw new GlobalPercError('where: at least one branch must be a tensor');
+    if (!(like instanceof Tensor)) {
+      throw new GlobalPercError(`where: one branch should be a tensor, got ${kindOf(onTrue)} and ${kindOf(onFalse)}`, {
+        code: 'invalid-argument',
+      });
+    }
     return this.call('Where', [like.operand(onTrue), like.operand(onFalse)]);
   }
 
@@ -209,7 +224,9 @@ export class Tensor {
     const known = shape.filter((dim) => dim !== -1);
     const resolved = shape.map((dim) => (dim === -1 ? this.size / sizeOf(known) : dim));
     if (!resolved.every(Number.isInteger) || sizeOf(resolved) !== this.size) {
-      throw new GlobalPercError(`cannot reshape [${this.shape}] to [${shape}]: ${this.size} elements do not fit`);
+      throw new GlobalPercError(`cannot reshape [${this.shape}] to [${shape}]: ${this.size} elements do not fit`, {
+        code: 'invalid-argument',
+      });
     }
     if (sameShape(resolved, this.shape)) return this;
     // allowzero: a dimension of 0 means 0, not "copy from the input".
@@ -310,6 +327,9 @@ export class Tensor {
 /** Concatenates along `axis`. */
 export function concat(tensors: readonly Tensor[], axis: number): Tensor {
   const first = tensors[0];
-  if (first === undefined) throw new GlobalPercError('concat needs at least one tensor');
+  if (!(first instanceof Tensor))
+    throw new GlobalPercError(`concat needs a list of at least one tensor, got ${kindOf(first ?? tensors)}`, {
+      code: 'invalid-argument',
+    });
   return tensors.length === 1 ? first : (first.graph.emit('Concat', tensors, { axis: int(axis) })[0] as Tensor);
 }

@@ -145,11 +145,15 @@ export const numbersOf = (constant: ConstantData): number[] =>
  */
 export function constantOf(dtype: DataType, shape: Shape, values: ArrayLike<number>): ConstantData {
   if (values.length !== sizeOf(shape)) {
-    throw new GlobalPercError(`a constant of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`);
+    throw new GlobalPercError(`a constant of shape [${shape}] needs ${sizeOf(shape)} values, got ${values.length}`, {
+      code: 'invalid-argument',
+    });
   }
-  if (dtype === 'float16' || dtype === 'bfloat16') throw new GlobalPercError(`cannot make a constant of type ${dtype}`);
+  if (dtype === 'float16' || dtype === 'bfloat16')
+    throw new GlobalPercError(`cannot make a constant of type ${dtype}`, { code: 'invalid-argument' });
   const fraction = dtype.startsWith('float') ? undefined : Array.from(values).find((value) => !Number.isInteger(value));
-  if (fraction !== undefined) throw new GlobalPercError(`a constant of type ${dtype} cannot hold ${fraction}`);
+  if (fraction !== undefined)
+    throw new GlobalPercError(`a constant of type ${dtype} cannot hold ${fraction}`, { code: 'invalid-argument' });
   const Ctor = ARRAYS[dtype];
   const data =
     Ctor === BigInt64Array || Ctor === BigUint64Array
@@ -170,7 +174,9 @@ export function broadcastShapes(...shapes: Shape[]): Shape {
       const dim = shape[shape.length - rank + i] ?? 1;
       if (dim === 1 || dim === result) continue;
       if (result !== 1) {
-        throw new GlobalPercError(`shapes ${shapes.map((s) => `[${s}]`).join(' and ')} cannot be broadcast together`);
+        throw new GlobalPercError(`shapes ${shapes.map((s) => `[${s}]`).join(' and ')} cannot be broadcast together`, {
+          code: 'invalid-argument',
+        });
       }
       result = dim;
     }
@@ -193,7 +199,9 @@ export function insertAxes(shape: Shape, axes: readonly number[]): Shape {
 export function normalizeAxis(axis: number, rank: number): number {
   const resolved = axis < 0 ? axis + rank : axis;
   if (!Number.isInteger(axis) || resolved < 0 || resolved >= Math.max(rank, 1)) {
-    throw new GlobalPercError(`axis ${axis} is outside the range of a tensor of rank ${rank}`);
+    throw new GlobalPercError(`axis ${axis} is outside the range of a tensor of rank ${rank}`, {
+      code: 'invalid-argument',
+    });
   }
   return resolved;
 }

@@ -54,12 +54,12 @@ export function dependents(
 }
 
 /** True when a node computes one of the values. */
-export const computesAny = (node: Node, values: ReadonlySet<Value>): boolean =>
-  node.outputs.some((output) => output !== undefined && values.has(output));
+export const computesAny = (node: Node, values: ReadonlySet<Value | undefined>): boolean =>
+  node.outputs.some((output) => values.has(output));
 
 /** True when a node reads one of the values. */
-export const readsAny = (node: Node, values: ReadonlySet<Value>): boolean =>
-  node.inputs.some((input) => input !== undefined && values.has(input));
+export const readsAny = (node: Node, values: ReadonlySet<Value | undefined>): boolean =>
+  node.inputs.some((input) => values.has(input));
 
 /** The nodes that read each value, in order. */
 export function readersOf({ nodes }: Pick<Body, 'nodes'>): Map<Value, Node[]> {

@@ -50,7 +50,8 @@ function commitOf(text: string, url: string): { readonly sha: string; readonly s
   try {
     const { sha, siblings } = JSON.parse(text) as { sha: string; siblings: readonly { rfilename: string }[] };
     return { sha, siblings: siblings.map(({ rfilename }) => rfilename) };
-  } catch {
-    throw new GlobalPercError(`${url} did not answer as a Hugging Face hub does: ${text.slice(0, 60)}`);
+  } catch (error) {
+    const message = `${url} did not answer as a Hugging Face hub does: ${text.slice(0, 60)}; check the hub's address`;
+    throw new GlobalPercError(message, { code: 'io', cause: error });
   }
 }

@@ -74,7 +74,7 @@ export class RepoCache {
       await rename(temporary, pointer);
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined);
-      throw new GlobalPercError(`cannot write '${pointer}': ${reasonOf(error)}`);
+      throw new GlobalPercError(`cannot write '${pointer}': ${reasonOf(error)}`, { code: 'io', cause: error });
     }
   }
 
@@ -146,7 +146,12 @@ export function repoFile(path: string, entry: TreeEntry): RepoFile {
   if (safe && /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(etag) && Number.isSafeInteger(size) && size >= 0) {
     return { path, size, etag };
   }
-  throw new GlobalPercError(`the hub lists a file '${path}' of ${size} bytes and hash '${etag}'; this is refused`);
+  throw new GlobalPercError(
+    `the hub lists a file '${path}' of ${size} bytes and hash '${etag}'; this is refused: check HF_ENDPOINT`,
+    {
+      code: 'io',
+    },
+  );
 }
 
 async function cachedFile(folder: string, name: string): Promise<RepoFile | undefined> {
@@ -174,6 +179,7 @@ export async function makeFolder(path: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw new GlobalPercError(
       `cannot create the folder '${path}': ${reasonOf(error)}; HF_HOME names another place for the cache`,
+      { code: 'io', cause: error },
     );
   });
 }

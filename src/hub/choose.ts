@@ -42,12 +42,13 @@ function named(file: string, paths: readonly string[], { where }: Source): strin
   if (paths.includes(file)) return file;
   const models = paths.filter(isOnnx);
   const instead = models.length > 0 ? `its ONNX files are ${listed(models)}` : 'it has no ONNX file';
-  throw new GlobalPercError(`${where} has no file '${file}'; ${instead}`);
+  throw new GlobalPercError(`${where} has no file '${file}'; ${instead}`, { code: 'io' });
 }
 
 function chooseModel(paths: readonly string[], { repo, where }: Source): string {
   const models = paths.filter(isOnnx);
-  if (models.length === 0) throw new GlobalPercError(`${where} has no ONNX file: ${instead(paths, repo)}`);
+  if (models.length === 0)
+    throw new GlobalPercError(`${where} has no ONNX file: ${instead(paths, repo)}`, { code: 'invalid-model' });
   const preferred = PREFERRED.find((path) => models.includes(path));
   if (preferred !== undefined) return preferred;
   const whole = models.filter((path) => !REDUCED.test(path));
@@ -55,11 +56,13 @@ function chooseModel(paths: readonly string[], { repo, where }: Source): string 
   if (only === undefined) {
     throw new GlobalPercError(
       `${where} has only quantised or half-precision ONNX files (${listed(models)}); gradients need a float32 file`,
+      { code: 'invalid-model' },
     );
   }
   if (others.length === 0) return only;
   throw new GlobalPercError(
     `${where} has ${whole.length} ONNX files: ${listed(whole)}; pass the one to use, e.g. { file: '${only}' }; on the command line, --file`,
+    { code: 'invalid-option' },
   );
 }
 

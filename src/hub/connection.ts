@@ -43,15 +43,21 @@ function endpointOf(text: string): string {
   if (URL.canParse(text) && /^https?:/.test(text)) {
     const { username, password } = new URL(text);
     if (username === '' && password === '') return text.replace(/\/+$/, '');
-    throw new GlobalPercError('HF_ENDPOINT should be a URL without user name and password; HF_TOKEN gives access');
+    throw new GlobalPercError('HF_ENDPOINT should be a URL without user name and password; HF_TOKEN gives access', {
+      code: 'invalid-option',
+    });
   }
-  throw new GlobalPercError(`HF_ENDPOINT should be a URL such as https://huggingface.co, got '${text}'`);
+  throw new GlobalPercError(`HF_ENDPOINT should be a URL such as https://huggingface.co, got '${text}'`, {
+    code: 'invalid-option',
+  });
 }
 
 function patienceOf(text: string): number {
   const seconds = Number(text);
   if (seconds > 0 && Number.isFinite(seconds)) return seconds;
-  throw new GlobalPercError(`HF_HUB_DOWNLOAD_TIMEOUT should be a number of seconds, got '${text}'`);
+  throw new GlobalPercError(`HF_HUB_DOWNLOAD_TIMEOUT should be a number of seconds, got '${text}'`, {
+    code: 'invalid-option',
+  });
 }
 
 async function findToken(): Promise<string | undefined> {
@@ -66,6 +72,7 @@ function checkedToken(token: string): string {
   if (/^[\x21-\x7e]+$/.test(token)) return token;
   throw new GlobalPercError(
     'the access token (HF_TOKEN, or the file `token` in HF_HOME) should be one word of letters, digits and signs such as hf_…',
+    { code: 'invalid-option' },
   );
 }
 

@@ -48,7 +48,8 @@ async function moveIntoPlace(partial: string, { blob, file }: Download): Promise
     await rename(partial, blob);
   } catch (error) {
     // Windows replaces no file that is open: another process was faster.
-    if ((await sizeOf(blob)) !== file.size) throw new GlobalPercError(`cannot write '${blob}': ${reasonOf(error)}`);
+    if ((await sizeOf(blob)) !== file.size)
+      throw new GlobalPercError(`cannot write '${blob}': ${reasonOf(error)}`, { code: 'io', cause: error });
     await rm(partial, { force: true });
   }
 }
@@ -72,7 +73,9 @@ async function attempt(download: Download, partial: string, reached: { most: num
     await receive(download, target).catch((error: unknown) => {
       const madeProgress = target.position - reached.most >= PROGRESS;
       reached.most = Math.max(reached.most, target.position);
-      throw error instanceof TemporaryError && madeProgress ? new TemporaryError(error.message, true) : error;
+      throw error instanceof TemporaryError && madeProgress
+        ? new TemporaryError(error.message, true, error.cause)
+        : error;
     });
     if (target.hash.digest('hex') !== file.etag) await discard(download, target, 'its checksum is wrong');
     await handle.sync().catch(unwritable(partial));
@@ -145,5 +148,5 @@ async function append(target: Target, bytes: Uint8Array): Promise<void> {
 const unwritable =
   (path: string) =>
   (error: unknown): never => {
-    throw new GlobalPercError(`cannot write '${path}': ${reasonOf(error)}`);
+    throw new GlobalPercError(`cannot write '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
   };

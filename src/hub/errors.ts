@@ -8,8 +8,9 @@ export class TemporaryError extends GlobalPercError {
   constructor(
     message: string,
     readonly madeProgress = false,
+    cause?: unknown,
   ) {
-    super(message);
+    super(message, { code: 'io', cause });
   }
 }
 
@@ -27,23 +28,32 @@ export function refusal(response: Response, from: RepoRevision, access: string):
     return new TemporaryError(`${from.endpoint} answered HTTP ${status} for '${from.repo}'; try again later`);
   }
   if (code === 'GatedRepo' || status === 403) {
-    return new GlobalPercError(`'${from.repo}' is gated: ask for access or accept its terms at ${page}, and ${access}`);
+    return new GlobalPercError(
+      `'${from.repo}' is gated: ask for access or accept its terms at ${page}, and ${access}`,
+      { code: 'io' },
+    );
   }
   if (code === 'RevisionNotFound') {
     return new GlobalPercError(
       `'${from.repo}' has no revision '${from.revision}'; its branches and tags are listed at ${page}/tree/main`,
+      { code: 'io' },
     );
   }
-  if (code === 'EntryNotFound') return new GlobalPercError(`'${from.repo}' has no file ${response.url} any more`);
+  if (code === 'EntryNotFound')
+    return new GlobalPercError(`'${from.repo}' has no file ${response.url} any more`, { code: 'io' });
   if (headers.get('X-Error-Message')?.startsWith('Invalid credentials')) {
-    return new GlobalPercError(`${from.endpoint} does not know the access token; ${access}`);
+    return new GlobalPercError(`${from.endpoint} does not know the access token; ${access}`, { code: 'io' });
   }
   if (status === 401 || status === 404) {
     return new GlobalPercError(
       `${from.endpoint} has no repository '${from.repo}', or it is private: check the name, or ${access}`,
+      { code: 'io' },
     );
   }
-  return new GlobalPercError(`${from.endpoint} answered HTTP ${status} for '${from.repo}'`);
+  return new GlobalPercError(
+    `${from.endpoint} answered HTTP ${status} for '${from.repo}'; see its status page, or try again later`,
+    { code: 'io' },
+  );
 }
 
 /**
@@ -61,5 +71,5 @@ export function connectionError(
   if (error instanceof GlobalPercError) return error;
   const { cause, message } = error as Error;
   const { code, message: reason } = (cause ?? {}) as { readonly code?: string; readonly message?: string };
-  return new TemporaryError(`${what} ${endpoint} (${code ?? reason ?? message}): ${advice}`);
+  return new TemporaryError(`${what} ${endpoint} (${code ?? reason ?? message}): ${advice}`, false, error);
 }

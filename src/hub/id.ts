@@ -29,10 +29,12 @@ export function parseHubId(source: string): { readonly repo: string; readonly re
 /** @throws GlobalPercError when a repository or revision has a name that the hub cannot have. */
 export function checkNames(repo: string, revision: string): void {
   if (parseHubId(repo)?.repo !== repo) {
-    throw new GlobalPercError(`a repository should be named 'owner/name', got '${repo}'`);
+    throw new GlobalPercError(`a repository should be named 'owner/name', got '${repo}'`, { code: 'invalid-option' });
   }
   if (BAD_REVISION.test(revision) || revision === '') {
-    throw new GlobalPercError(`a revision of '${repo}' should be a branch, tag or commit, got '${revision}'`);
+    throw new GlobalPercError(`a revision of '${repo}' should be a branch, tag or commit, got '${revision}'`, {
+      code: 'invalid-option',
+    });
   }
 }
 

@@ -66,6 +66,7 @@ async function locate(connection: Connection, cache: RepoCache): Promise<Listing
     if (cached) return cached;
     throw new GlobalPercError(
       `HF_HUB_OFFLINE is set, and '${repo}' at '${revision}' is not in the cache '${cache.folder}'; unset it to download it`,
+      { code: 'io' },
     );
   }
   try {
@@ -104,5 +105,6 @@ function refuseOffline(missing: readonly RepoFile[], { connection, cache }: Mean
   const names = missing.map(({ path }) => `'${path}'`).join(', ');
   throw new GlobalPercError(
     `HF_HUB_OFFLINE is set, and the cache '${cache.folder}' lacks ${names} of '${connection.repo}'; unset it to download`,
+    { code: 'io' },
   );
 }

@@ -1,7 +1,16 @@
 /** Losses of logits against classes or probabilities, with PyTorch's formulas. */
-import { constantOf, int, sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import {
+  constantOf,
+  GlobalPercError,
+  int,
+  type Shape,
+  sameShape,
+  type Tensor,
+  type TensorType,
+} from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import { type Check, type Checks, checkOptions, integer, listOf, number } from '../options/index.js';
+import type { HostTensor } from '../runtime/index.js';
 import { reduce } from './distances.js';
 import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
@@ -97,6 +106,22 @@ export class CrossEntropyLoss extends PixelLoss {
 
   protected override comparable(input: Tensor, target: Tensor): boolean {
     return sameShape(target.shape, target.rank === input.rank ? input.shape : input.shape.toSpliced(1, 1));
+  }
+
+  /** Classes that there are, or the ignored one. */
+  protected override requireTarget({ dims, data }: HostTensor, output: Shape): void {
+    const classes = output[1] ?? 0;
+    if (data === undefined || dims.length === output.length) return;
+    const known = (index: number): boolean => Number.isInteger(index) && index >= 0 && index < classes;
+    const wrong = Array.from(data as ArrayLike<number>, Number).find(
+      (index) => !known(index) && index !== this.ignoreIndex,
+    );
+    if (wrong === undefined) return;
+    throw new GlobalPercError(
+      `CrossEntropyLoss: the target holds class ${wrong}, the output [${output}] has the classes 0 to ${classes - 1}; ` +
+        `what should not count is class ${this.ignoreIndex}, or another by ignoreIndex`,
+      { code: 'invalid-argument' },
+    );
   }
 
   override forward(input: Tensor, target: Tensor): Tensor {

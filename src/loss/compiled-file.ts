@@ -16,19 +16,25 @@ export function modelBytes(graph: Graph): Uint8Array {
   if (bytes > EMBEDDED_UP_TO) {
     throw new GlobalPercError(
       `the compiled loss holds ${(bytes / 1e9).toFixed(1)} GB of weights, one ONNX file at most 2: use compileToFile`,
+      { code: 'runtime' },
     );
   }
   return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
 }
 
+const weightPath = (path: string): string => `${path}.data`;
+
+/** What `writeModelFile` may write. */
+export const filesAt = (path: string): string[] => [path, weightPath(path)];
+
 /** Writes a model; large weights go to `path.data`. @returns the bytes written. @throws GlobalPercError when that fails. */
 export async function writeModelFile(graph: Graph, path: string): Promise<number> {
-  const externalPath = `${path.split(/[/\\]/).at(-1)}.data`;
+  const externalPath = weightPath(path).split(/[/\\]/).at(-1) as string;
   const bytes = weightBytes(graph);
   const isLarge = bytes > EMBEDDED_UP_TO;
   const external = isLarge ? { externalFrom: EXTERNAL_FROM, externalPath } : {};
   const written = writeOnnx(graph, { opset: requiredOpset(graph), ...external });
-  if (isLarge) await platform.writeBytes(`${path}.data`, weightFile(written.external));
+  if (isLarge) await platform.writeBytes(weightPath(path), weightFile(written.external));
   await platform.writeBytes(path, written.model);
   return written.model.length + (isLarge ? bytes : 0);
 }

@@ -14,19 +14,15 @@ import {
   oneOf,
   refused,
   string,
+  within,
 } from '../options/index.js';
 import { type Transform, fromJSON as transformFromJSON } from '../transforms/index.js';
 import { isTransform } from '../transforms/transform.js';
-import {
-  COSINE,
-  CosineLoss,
-  type CosineLossOptions,
-  type Distance,
-  type LossFunc,
-  NORMALIZED,
-  NormalizedTensorLoss,
-} from './distances.js';
-import { L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
+import { CosineLoss, type Distance, type LossFunc, NORMALIZED, NormalizedTensorLoss } from './distances.js';
+import { GramLoss } from './gram.js';
+import { type InputRange, inputRange } from './input-range.js';
+import { CharbonnierLoss, L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
+import { UnitLengthLoss } from './unit-length.js';
 
 /** Options of `GlobalPercConfig`. */
 export interface GlobalPercOptions {
@@ -40,6 +36,11 @@ export interface GlobalPercOptions {
   readonly modulesToHook?: readonly HookSelector[];
   /** Applied to both images before the model sees them. Default: the model's own, as of models from the hub; else none. */
   readonly transformNormalization?: Transform;
+  /**
+   * What the caller's tensors hold; they are brought to [0, 1], from where `transformNormalization` goes on, or else the
+   * model. Gradients are those with respect to the caller's tensors. Default: tensors are taken as they are.
+   */
+  readonly inputRange?: InputRange;
   /** Distance between two activations, or a function that gives each hook its own. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
   readonly lossFunc?: LossFunc;
   /** Log the hooked modules, their number and their weights. Default true. */
@@ -61,6 +62,7 @@ const CONFIG: Checks<GlobalPercOptions> = {
   curveForce: number({ least: 0 }),
   modulesToHook: SELECTORS,
   transformNormalization: isTransform,
+  inputRange,
   lossFunc: distance,
   printData: boolean,
   dynamicNormalization: boolean,
@@ -73,6 +75,7 @@ export class GlobalPercConfig {
   readonly curveForce: number;
   readonly modulesToHook: readonly HookSelector[];
   readonly transformNormalization: Transform | undefined;
+  readonly inputRange: InputRange | undefined;
   readonly lossFunc: LossFunc;
   readonly printData: boolean;
   readonly dynamicNormalization: boolean;
@@ -86,6 +89,7 @@ export class GlobalPercConfig {
     this.curveForce = checked.curveForce ?? 0;
     this.modulesToHook = checked.modulesToHook ?? [];
     this.transformNormalization = checked.transformNormalization;
+    this.inputRange = checked.inputRange;
     this.lossFunc = checked.lossFunc ?? new NormalizedTensorLoss();
     this.printData = checked.printData ?? true;
     this.dynamicNormalization = checked.dynamicNormalization ?? false;
@@ -95,7 +99,8 @@ export class GlobalPercConfig {
   /**
    * A configuration from parsed JSON: the same keys, with `transformNormalization` as a list such as
    * `[{ "centerCrop": [504, 504] }, { "normalize": { "mean": […], "std": […] } }]` and `lossFunc` as
-   * `{ "type": "l2", "norm": "cosine", "reduction": "mean" }`, `{ "type": "cosine", "dim": -1 }`, `"l1"`, `"mse"` or `"smoothl1"`.
+   * `{ "type": "l2", "norm": "cosine", "reduction": "mean" }`, `{ "type": "cosine", "dim": -1 }`, `{ "type": "charbonnier", "eps": 1e-3 }`,
+   * `"gram"`, `"unitLength"`, `"l1"`, `"mse"` or `"smoothl1"`.
    * @param where names the place in messages.
    * @throws GlobalPercError on an unknown key, naming the nearest, and on a value of the wrong type.
    */
@@ -106,30 +111,45 @@ export class GlobalPercConfig {
 
 /** A distance, or a function that gives one for each hook. */
 function distance(value: unknown, where: string): LossFunc {
+  const { name, prototype } = Object(value) as { name?: string; prototype?: Partial<Distance> };
+  if (typeof prototype?.forward === 'function') throw refused(where, `a distance, new ${name}(), not its class`, value);
   if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as LossFunc;
   throw refused(where, 'a distance such as new NormalizedTensorLoss()', value);
 }
 
+/** What `{ type, ...options }` stands for; the constructor checks the options. */
+const typed =
+  (Class: new (options: object) => Distance): Check<Distance> =>
+  (json, where) => {
+    const { type: _, ...options } = Object(json) as Record<string, unknown>;
+    return within(where, () => new Class(options));
+  };
+
+/** Distances by their `type`, or by it alone. */
+const TYPED: Readonly<Record<string, Check<Distance>>> = {
+  cosine: typed(CosineLoss),
+  gram: typed(GramLoss),
+  unitLength: typed(UnitLengthLoss),
+  charbonnier: typed(CharbonnierLoss),
+};
+/** Those that are a name alone: with a `type`, l1 is one of `NormalizedTensorLoss`. */
 const NAMED: Readonly<Record<string, Check<Distance>>> = {
   l1: () => new L1Loss(),
   mse: () => new MSELoss(),
   smoothl1: () => new SmoothL1Loss(),
+  ...TYPED,
 };
-
-/** By its `type`, which is `cosine` or one of `NormalizedTensorLoss`. */
+// The others are read before; here their names are for the message.
 const normalized: Check<Distance> = made(
-  NORMALIZED,
+  { ...NORMALIZED, type: oneOf('l1', 'l2', ...(Object.keys(TYPED) as never[])) },
   ({ type, reduction, norm }) => new NormalizedTensorLoss(type, reduction, norm),
-);
-const cosine: Check<Distance> = made(
-  { ...COSINE, type: oneOf('cosine') } as Checks<CosineLossOptions & { readonly type: 'cosine' }>,
-  ({ type: _, ...options }) => new CosineLoss(options),
 );
 
 function distanceFromJSON(json: unknown, where: string): Distance {
-  const { type } = Object(json) as { readonly type?: unknown };
   if (typeof json === 'string') return choice(NAMED)(json, where);
-  return type === 'cosine' ? cosine(json, where) : normalized(json, where);
+  const { type } = Object(json) as { readonly type?: unknown };
+  const check = typeof type === 'string' && Object.hasOwn(TYPED, type) ? TYPED[type] : undefined;
+  return (check ?? normalized)(json, where);
 }
 
 const { logger: _, ...SERIALIZABLE } = CONFIG;

@@ -2,4 +2,5 @@
 export * from './classification.js';
 export * from './pixel.js';
 export { PixelLoss, type PixelLossOptions } from './pixel-loss.js';
+export * from './structural-similarity.js';
 export * from './weighted.js';

@@ -23,8 +23,12 @@ export interface LossDescription<F extends Features = Features> {
   readonly openInputs?: readonly OpenInput[];
   /** Fetches what it must have before it is asked anything else, such as weights; at once when it has them. */
   load?(): Promise<void>;
+  /** Files that its models were read from; no compiled loss is written over one of them. Default: none. */
+  readonly files?: readonly string[];
   /** Learns what it must know before its first graph. @param shape of the first prediction. */
   prepare?(shape: Shape, context: RunContext): Steps<void>;
+  /** @throws GlobalPercError when an output of some shape cannot be compared with the values of a target. */
+  requireTarget?(target: HostTensor, output: Shape): void;
   /** Looks at a concrete image, to warn about unlikely values. @param name what messages call it. */
   inspect?(name: string, image: HostTensor): void;
 }
@@ -175,4 +179,5 @@ export const differentShapes = (pred: Shape, target: Shape): GlobalPercError =>
   new GlobalPercError(
     `pred has shape [${pred}], target [${target}]: they must be the same, or be brought to one size by ` +
       'transformNormalization (CenterCrop, Resize)',
+    { code: 'invalid-argument' },
   );

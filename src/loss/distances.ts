@@ -49,7 +49,8 @@ export const mseLoss = (input: Tensor, target: Tensor, reduction: Reduction): Te
 
 /** d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y; β = 0 is the L1 loss. */
 export function smoothL1Loss(input: Tensor, target: Tensor, reduction: Reduction, beta: number): Tensor {
-  if (!(beta >= 0)) throw new GlobalPercError(`SmoothL1Loss: beta should not be negative, got ${beta}`);
+  if (!(beta >= 0))
+    throw new GlobalPercError(`SmoothL1Loss: beta should not be negative, got ${beta}`, { code: 'invalid-option' });
   if (beta === 0) return l1Loss(input, target, reduction);
   const difference = input.sub(target);
   const size = difference.abs();
@@ -149,7 +150,12 @@ export class NormalizedTensorLoss implements Distance {
         return input.sub(target);
       case 'cosine':
         if (input.rank < 2)
-          throw new GlobalPercError(`a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]`);
+          throw new GlobalPercError(
+            `a cosine over dim 1 needs rank 2 or more, got shape [${input.shape}]: take norm 'none' there, lossFunc: (hook) => …`,
+            {
+              code: 'invalid-option',
+            },
+          );
         return cosineSimilarity(input, target, 1).neg().add(1);
       case 'minmax':
         return minmaxDifference(flattenSpatial(input), flattenSpatial(target));
@@ -167,7 +173,7 @@ export interface CosineLossOptions {
   readonly reduction?: Reduction;
 }
 
-export const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
+const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION };
 
 /**
  * (1 − cos(A, B))² over `dim`, after dims from 2 on of a tensor of rank above 3 are flattened. It is of fourth order in

@@ -89,7 +89,7 @@ export function* draftTarget(
   const features = flattened(yield* description.target(scene));
   if (scene.draws.used) {
     throw new GlobalPercError(
-      'a loss with RandomCrop cannot encode a target: the crop must be the same for both images',
+      'a loss with RandomCrop or RandomShift cannot encode a target: the place must be the same for both images',
       { code: 'invalid-option' },
     );
   }
@@ -110,7 +110,12 @@ function sceneOf(
   const image = (name: 'output' | 'target'): Tensor => {
     const found = images[name];
     if (found) return found;
-    throw new GlobalPercError(`this loss reads its ${name} where only the other image is there: it cannot be encoded`);
+    throw new GlobalPercError(
+      `this loss reads its ${name} where only the other image is there: it cannot be encoded, call it with both images`,
+      {
+        code: 'invalid-option',
+      },
+    );
   };
   return {
     ...context,

@@ -23,7 +23,9 @@ export class EncodedTarget implements AsyncDisposable {
       throw new GlobalPercError('this encoded target was disposed; encode it again', { code: 'disposed' });
     }
     if (loss !== this.owner) {
-      throw new GlobalPercError('this target was encoded by another loss: encode it with the loss that uses it');
+      throw new GlobalPercError('this target was encoded by another loss: encode it with the loss that uses it', {
+        code: 'invalid-argument',
+      });
     }
     return this.features;
   }

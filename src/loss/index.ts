@@ -30,6 +30,8 @@ export {
 export { DISTS, type DISTSOptions } from './dists.js';
 export { type LossDetails, openInputsOn } from './draft.js';
 export { EncodedTarget } from './encoded-target.js';
+export { GramLoss, type ReductionOptions } from './gram.js';
+export type { InputRange } from './input-range.js';
 export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
 export { LPIPS, type LPIPSOptions } from './lpips.js';
 export type { NetworkLoss, NetworkLossOptions } from './network-loss.js';
@@ -37,3 +39,4 @@ export { openFeeds, snapshotOptions } from './open-inputs.js';
 export { GlobalPercLoss } from './perceptual.js';
 export { computed } from './run.js';
 export { TeacherStudentLoss, type TeacherStudentOptions } from './teacher-student.js';
+export { UnitLengthLoss } from './unit-length.js';

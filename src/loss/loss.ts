@@ -4,8 +4,8 @@ import { Runner } from '../compile/index.js';
 import type { Graph, Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
 import { anything, type Checks, checkOptions, recordOf, string } from '../options/index.js';
-import { release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
-import { modelBytes, writeModelFile } from './compiled-file.js';
+import { platform, release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
+import { filesAt, modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type LossDetails } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
@@ -101,7 +101,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /**
    * Reads the target once; the result stands in for it in later calls.
-   * @throws GlobalPercError as `evaluate` does, and for a loss whose target cannot be read by itself: one with RandomCrop.
+   * @throws GlobalPercError as `evaluate` does, and for a loss whose target cannot be read by itself: one with RandomCrop or RandomShift.
    */
   async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
     const given = [snapshot(target), snapshotOptions(options)] as const;
@@ -122,10 +122,12 @@ export abstract class Loss implements Objective, AsyncDisposable {
   /**
    * Writes what `compile` returns to a file. Weights beyond what an ONNX file can hold (2 GB) go to `path.data` beside it.
    * @returns the number of bytes written.
-   * @throws GlobalPercError when a file cannot be written.
+   * @throws GlobalPercError when a file cannot be written, or is one that a model was read from.
    */
   async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
     string(path, 'compileToFile: path');
+    await this.description.load?.();
+    await platform.refuseOverwriting(filesAt(path), this.description.files ?? []);
     return writeModelFile(await this.compiled(shape, options), path);
   }
 
@@ -158,11 +160,11 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /** Carries out a computation after the calls that were made before. @throws GlobalPercError after `dispose`. */
   protected inTurn<T>(steps: (session: SessionOptions) => Steps<T>, options: CallOptions): Promise<T> {
-    const task = async (): Promise<T> => {
-      await this.description.load?.();
-      return runSteps(steps(this.session), options);
-    };
-    return this.runner.take(task, options);
+    return this.runner.inTurn(
+      () => steps(this.session),
+      options,
+      () => this.description.load?.(),
+    );
   }
 
   private get runnable(): Runnable {

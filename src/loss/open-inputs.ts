@@ -36,6 +36,7 @@ export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string,
       throw new GlobalPercError(
         `two models have an input '${name}', of ${other.dtype}[${other.shape}] and of ${type.dtype}[${type.shape}]: ` +
           'give one of them its value in loadModel(source, { inputs })',
+        { code: 'invalid-option' },
       );
     }
     types.set(name, type);
@@ -70,6 +71,7 @@ function givenTensors(open: Open, { inputs = {} }: CallOptions): ReadonlyMap<str
       if (input) return [name, input.tensor(value)];
       throw new GlobalPercError(
         `inputs: there is no open input '${name}' besides the image; open are ${listed(known.map((other) => other.name)) || 'none'}`,
+        { code: 'invalid-argument' },
       );
     }),
   );

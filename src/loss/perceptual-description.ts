@@ -1,7 +1,7 @@
 /** What the perceptual loss computes: activations of a pretrained model for both images, and a distance at each hook. */
 import { begin } from '../compile/index.js';
 import { GlobalPercError, type Shape, sameShape, Tensor, type TensorType, type Value } from '../graph/index.js';
-import { declaredType, describeInput, type Model } from '../model/index.js';
+import { declaredType, describeInput, type Model, type TensorLike } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
@@ -22,6 +22,7 @@ import {
   weightedHooks,
 } from './description.js';
 import type { Distance } from './distances.js';
+import { fromUnitRange, toUnitRange } from './input-range.js';
 import { RangeWarning } from './range-warning.js';
 
 export class PerceptualDescription implements LossDescription<readonly Tensor[]> {
@@ -47,7 +48,12 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     this.openInputs = openInputsOf(model, this.hooks);
     this.weights = weightCurve(config, this.hooks.length);
     this.calibrated = !config.dynamicNormalization;
-    this.range = new RangeWarning(this.transform?.normalizes ?? false, config.logger);
+    const { inputRange } = config;
+    this.range = new RangeWarning({ normalizes: this.transform?.normalizes ?? false, inputRange }, config.logger);
+  }
+
+  get files(): readonly string[] {
+    return this.model.files;
   }
 
   prediction(scene: Scene): Steps<readonly Tensor[]> {
@@ -61,7 +67,9 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
   /** The activations at the hooks for images `[B, C, H, W]`. */
   *activations(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
     if (image.rank < 2) {
-      throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`);
+      throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`, {
+        code: 'invalid-argument',
+      });
     }
     const input = this.transformed(image, scene);
     const open = this.openInputs.filter(({ needed }) => needed);
@@ -77,8 +85,9 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
 
   /** The image as the model sees it. @throws GlobalPercError of the transform, with the remedy for another layout. */
   private transformed(image: Tensor, { draws }: Scene): Tensor {
+    const unit = toUnitRange(image, this.config.inputRange);
     try {
-      return this.transform?.apply(image, draws) ?? image;
+      return this.transform?.apply(unit, draws) ?? unit;
     } catch (error) {
       const remedy = this.model.layoutRemedy(image.shape);
       if (!(error instanceof GlobalPercError) || remedy === undefined) throw error;
@@ -141,8 +150,11 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     this.calibrated = true;
   }
 
-  /** What the scale is measured on. */
-  calibrationPairs = calibrationPairs;
+  /** What the scale is measured on: the same noise, whatever the range of images. */
+  calibrationPairs(shape: Shape): [TensorLike, TensorLike][] {
+    const { inputRange } = this.config;
+    return calibrationPairs(shape).map(([a, b]) => [fromUnitRange(a, inputRange), fromUnitRange(b, inputRange)]);
+  }
 
   inspect(name: string, { data }: HostTensor): void {
     this.range.inspect(name, data);
@@ -151,11 +163,23 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
 
 /** The distance of one hook. @throws GlobalPercError when `lossFunc` gives none. */
 function distanceAt({ lossFunc }: GlobalPercConfig, site: HookSite): Distance {
-  const distance = typeof lossFunc === 'function' && !('forward' in lossFunc) ? lossFunc(site) : lossFunc;
-  if (typeof (distance as Partial<Distance> | undefined)?.forward === 'function') return distance as Distance;
-  throw new GlobalPercError('lossFunc gives no distance, an object with forward(input, target)', {
-    code: 'invalid-option',
-  });
+  const none = (cause?: unknown): GlobalPercError =>
+    new GlobalPercError(
+      'lossFunc gives no distance: a function is called with the hook and gives an object with forward(input, target)',
+      { code: 'invalid-option', ...(cause !== undefined && { cause }) },
+    );
+  const chosen = (): unknown => {
+    if (typeof lossFunc !== 'function' || 'forward' in lossFunc) return lossFunc;
+    try {
+      return lossFunc(site);
+    } catch (error) {
+      // Most likely a function of input and target.
+      throw error instanceof GlobalPercError ? error : none(error);
+    }
+  };
+  const distance = chosen() as Partial<Distance> | undefined;
+  if (typeof distance?.forward === 'function') return distance as Distance;
+  throw none();
 }
 
 /** Names the hook in errors of a distance. */
@@ -183,6 +207,7 @@ function openInputsOf(model: Model, hooks: readonly ModuleCall[]): OpenInput[] {
         new GlobalPercError(
           `${model.source}: input ${describeInput(input)} has no value: give it to loadModel(source, { inputs }), or with ` +
             'every call, valueAndGrad(pred, target, { inputs }); on the command line, --set',
+          { code: 'invalid-argument' },
         ),
     };
   });

@@ -78,10 +78,14 @@ export class GlobalPercLoss extends Loss {
 /** The description, of arguments that are what they should be. */
 export function perceptual(model: Model, config: GlobalPercConfig): PerceptualDescription {
   if (!(model instanceof Model)) {
-    throw new GlobalPercError(`a perceptual loss takes a model, await loadModel(source), got ${kindOf(model)}`);
+    throw new GlobalPercError(`a perceptual loss takes a model, await loadModel(source), got ${kindOf(model)}`, {
+      code: 'invalid-option',
+    });
   }
   if (!(config instanceof GlobalPercConfig)) {
-    throw new GlobalPercError(`a perceptual loss takes a GlobalPercConfig, got ${kindOf(config)}`);
+    throw new GlobalPercError(`a perceptual loss takes a GlobalPercConfig, got ${kindOf(config)}`, {
+      code: 'invalid-option',
+    });
   }
   return new PerceptualDescription(model, config);
 }

@@ -1,6 +1,7 @@
 /** What losses of two images share: a formula of both, and how elements become one number. */
-import { sameShape, type Tensor, type TensorType } from '../graph/index.js';
+import { type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import { type Checks, checkOptions } from '../options/index.js';
+import type { HostTensor } from '../runtime/index.js';
 import { differentShapes, type LossDescription } from './description.js';
 import { REDUCTION, type Reduction } from './distances.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
@@ -26,6 +27,7 @@ export abstract class PixelLoss extends Loss {
     },
     // biome-ignore-end lint/correctness/useYield: nothing to ask the engine
     targetType: (output) => this.targetType(output),
+    requireTarget: (target, output) => this.requireTarget(target, output),
     compare: (prediction, target, scene) => {
       if (!this.comparable(prediction, target)) throw differentShapes(scene.output.shape, scene.targetShape);
       return { loss: this.forward(prediction, target), hooks: [] };
@@ -45,6 +47,11 @@ export abstract class PixelLoss extends Loss {
   /** Type of the target for an input of the given type. */
   protected targetType(input: TensorType): TensorType {
     return input;
+  }
+
+  /** @throws GlobalPercError when the values of a target are none that the loss takes. */
+  protected requireTarget(_target: HostTensor, _output: Shape): void {
+    return;
   }
 
   /** Whether the shapes go together. */

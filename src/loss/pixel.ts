@@ -1,7 +1,7 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
 import type { Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, number, positive } from '../options/index.js';
-import { l1Loss, mseLoss, smoothL1Loss } from './distances.js';
+import { l1Loss, mseLoss, reduce, smoothL1Loss } from './distances.js';
 import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** mean |x − y| (https://pytorch.org/docs/stable/generated/torch.nn.L1Loss.html) */
@@ -66,5 +66,39 @@ export class HuberLoss extends PixelLoss {
 
   override forward(input: Tensor, target: Tensor): Tensor {
     return smoothL1Loss(input, target, this.reduction, this.delta).mul(this.delta);
+  }
+}
+
+/** Options of CharbonnierLoss. */
+export interface CharbonnierLossOptions extends PixelLossOptions {
+  /** Where the loss turns from quadratic to linear; from 10⁻¹⁸ on, so that float32 holds its square. Default 10⁻³. */
+  readonly eps?: number;
+}
+
+const CHARBONNIER: Checks<CharbonnierLossOptions> = { ...PIXEL, eps: number({ least: 1e-18 }) };
+
+/**
+ * √(d² + ε²), d = x − y: the L1 loss, smooth at 0, where it is ε (Charbonnier, Blanc-Féraud, Aubert and Barlaud 1994,
+ * https://doi.org/10.1109/ICIP.1994.413553; ε of Lai, Huang, Ahuja and Yang 2017, https://arxiv.org/abs/1704.03915)
+ */
+export class CharbonnierLoss extends PixelLoss {
+  readonly eps: number;
+
+  /** @throws GlobalPercError on an unknown option, or when eps is too small. */
+  constructor(given: CharbonnierLossOptions = {}) {
+    const { eps = 1e-3, ...options } = checkOptions(given, CHARBONNIER, new.target.name);
+    super(options);
+    this.eps = eps;
+  }
+
+  override forward(input: Tensor, target: Tensor): Tensor {
+    return reduce(
+      input
+        .sub(target)
+        .square()
+        .add(this.eps ** 2)
+        .sqrt(),
+      this.reduction,
+    );
   }
 }

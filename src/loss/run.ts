@@ -34,7 +34,7 @@ export function* compute(
 ): Steps<Computed> {
   const { description, session } = loss;
   const image = entered(description, 'pred', pred);
-  const { source, feeds } = targetOf(loss, target);
+  const { source, feeds } = targetOf(loss, target, image.dims);
   const context = { session, options };
   yield* description.prepare?.(image.dims, context) ?? [];
   const open = openFeeds(description.openInputs, options);
@@ -63,11 +63,16 @@ function entered(description: LossDescription, name: string, tensor: TensorLike)
   return image;
 }
 
-function targetOf(loss: Runnable, target: TensorLike | EncodedTarget): { source: TargetSource; feeds: Features } {
+function targetOf(
+  loss: Runnable,
+  target: TensorLike | EncodedTarget,
+  output: Shape,
+): { source: TargetSource; feeds: Features } {
   if (target instanceof EncodedTarget) {
     return { source: { shape: target.shape, features: target.types(loss.owner) }, feeds: target.feeds(loss.owner) };
   }
   const image = entered(loss.description, 'target', target);
+  loss.description.requireTarget?.(image, output);
   return { source: { shape: image.dims }, feeds: { target: image } };
 }
 

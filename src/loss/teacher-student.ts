@@ -79,6 +79,10 @@ class Distillation implements LossDescription<Activations> {
     this.openInputs = teacher.openInputs;
   }
 
+  get files(): readonly string[] {
+    return this.teacher.files;
+  }
+
   *prediction(scene: Scene): Steps<Activations> {
     return this.studentHooks(scene).map(({ output }) => new Tensor(scene.output.graph, output));
   }
@@ -105,9 +109,15 @@ class Distillation implements LossDescription<Activations> {
   /** @throws GlobalPercError where no student, or another one, is trained. */
   private studentOf({ student }: Scene): StudentScene {
     if (student === undefined) {
-      throw new GlobalPercError('TeacherStudentLoss compares activations of a student: use it in a Trainer');
+      throw new GlobalPercError('TeacherStudentLoss compares activations of a student: use it in a Trainer', {
+        code: 'invalid-option',
+      });
     }
-    if (student.module !== this.student) throw new GlobalPercError('TeacherStudentLoss was made for another student');
+    if (student.module !== this.student)
+      throw new GlobalPercError(
+        'TeacherStudentLoss was made for another student: give it the module that the Trainer trains',
+        { code: 'invalid-option' },
+      );
     return student;
   }
 
@@ -119,6 +129,7 @@ class Distillation implements LossDescription<Activations> {
     throw new GlobalPercError(
       `TeacherStudentLoss: ${hooked.length} hooks in the student (${pathsOf(hooked)}), ${hooks.length} in the ` +
         `teacher (${pathsOf(hooks)}): choose as many of both with modulesToHook and studentModulesToHook`,
+      { code: 'invalid-option' },
     );
   }
 }
@@ -136,6 +147,7 @@ function matched(teacher: Tensor, student: Tensor, studentSite: HookSite, teache
     throw new GlobalPercError(
       `TeacherStudentLoss: student ${studentSite.path} gives [${student.shape}], teacher ${teacherSite.path} [${teacher.shape}]: ` +
         'they should be equal, up to a whole factor of channels in the teacher',
+      { code: 'invalid-option' },
     );
   }
   return teacher.reshape(teacher.shape.toSpliced(axis, 1, narrow, wide / narrow)).mean([axis + 1]);

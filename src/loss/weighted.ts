@@ -83,6 +83,10 @@ class Sum implements LossDescription<readonly Features[]> {
     return this.parts.flatMap(({ openInputs }) => openInputs ?? []);
   }
 
+  get files(): readonly string[] {
+    return this.parts.flatMap(({ files }) => files ?? []);
+  }
+
   async load(): Promise<void> {
     await Promise.all(this.parts.map((part) => part.load?.()));
   }
@@ -105,6 +109,10 @@ class Sum implements LossDescription<readonly Features[]> {
 
   *prepare(shape: Shape, context: RunContext): Steps<void> {
     for (const part of this.parts) yield* part.prepare?.(shape, context) ?? [];
+  }
+
+  requireTarget(target: HostTensor, output: Shape): void {
+    for (const part of this.parts) part.requireTarget?.(target, output);
   }
 
   inspect(name: string, image: HostTensor): void {

@@ -56,7 +56,7 @@ export function requireFiniteWeights({ source, graph, calls }: Model): void {
       throw new GlobalPercError(
         `${source}: the weight '${name}'${ownerOf(node, calls)} holds ${complaint}; its training had diverged, or the file ` +
           'is damaged: export it again from a sound checkpoint',
-        { code: 'invalid-model' },
+        { code: 'not-finite' },
       );
     }
   }

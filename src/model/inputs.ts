@@ -6,6 +6,7 @@ import {
   type DataType,
   GlobalPercError,
   type Graph,
+  kindOf,
   listed,
   type Shape,
   sizeOf,
@@ -25,10 +26,13 @@ export type InputValue = number | TensorLike;
  */
 export function imageInput(source: string, { inputs }: Graph, name?: string): Value {
   const all = listed(inputs.map(describeInput));
-  if (inputs.length === 0) throw new GlobalPercError(`${source}: the model has no input`);
+  if (inputs.length === 0) throw new GlobalPercError(`${source}: the model has no input`, { code: 'invalid-model' });
   if (name !== undefined) {
     const named = inputs.find((input) => input.name === name);
-    if (named === undefined) throw new GlobalPercError(`${source}: there is no input '${name}'; the model has ${all}`);
+    if (named === undefined)
+      throw new GlobalPercError(`${source}: there is no input '${name}'; the model has ${all}`, {
+        code: 'invalid-option',
+      });
     return requireFloat(source, named);
   }
   const [only, ...more] = inputs;
@@ -38,12 +42,15 @@ export function imageInput(source: string, { inputs }: Graph, name?: string): Va
   if (image && others.length === 0) return image;
   throw new GlobalPercError(
     `${source}: the model has the inputs ${all}; say which receives the image: loadModel(source, { input: '…' }); on the command line, --image`,
+    { code: 'invalid-option' },
   );
 }
 
 function requireFloat(source: string, input: Value): Value {
   if (input.dtype === 'float32') return input;
-  throw new GlobalPercError(`${source}: input '${input.name}' is ${input.dtype}; a float32 image input is needed`);
+  throw new GlobalPercError(`${source}: input '${input.name}' is ${input.dtype}; a float32 image input is needed`, {
+    code: 'invalid-model',
+  });
 }
 
 /** `'timestep' (int64 [batch])` */
@@ -79,6 +86,7 @@ export function namedInput(source: string, { inputs }: Graph, image: Value, name
     name === image.name
       ? `${source}: input '${name}' receives the image; give the others (${known}) in inputs; on the command line, --set`
       : `${source}: there is no input '${name}' besides the image; the model has ${known}`,
+    { code: 'invalid-option' },
   );
 }
 
@@ -110,11 +118,16 @@ export function inputTensor(
   }
   const { data, dims } = given ?? {};
   if (data === undefined || !Array.isArray(dims)) {
-    throw new GlobalPercError(`${where} should be a number or a tensor { data, dims }`);
+    throw new GlobalPercError(`${where} should be a number or a tensor { data, dims }, got ${kindOf(given)}`, {
+      code: 'invalid-argument',
+    });
   }
-  if (!fitsDeclared(input, dims)) throw new GlobalPercError(`${where} got a tensor of shape [${dims}]`);
+  if (!fitsDeclared(input, dims))
+    throw new GlobalPercError(`${where} got a tensor of shape [${dims}]`, { code: 'invalid-argument' });
   if (data.length !== sizeOf(dims)) {
-    throw new GlobalPercError(`${where}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`);
+    throw new GlobalPercError(`${where}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`, {
+      code: 'invalid-argument',
+    });
   }
   return { dtype, dims: [...dims], data: elements(dtype, dims, Array.from(data as ArrayLike<number>, Number), where) };
 }
@@ -128,7 +141,9 @@ function elements(
   const isInteger = !dtype.includes('float');
   const bad = values.find((value) => !(isInteger ? Number.isSafeInteger(value) : Number.isFinite(value)));
   if (bad !== undefined) {
-    throw new GlobalPercError(`${where} got ${bad}; ${isInteger ? 'integers' : 'finite numbers'} are expected`);
+    throw new GlobalPercError(`${where} got ${bad}; ${isInteger ? 'integers' : 'finite numbers'} are expected`, {
+      code: Number.isFinite(bad) ? 'invalid-argument' : 'not-finite',
+    });
   }
   return typedArray(dtype, constantOf(dtype, dims, values).bytes);
 }

@@ -10,10 +10,12 @@ export function layoutRemedy(shape: Shape, known: number | undefined): string | 
   const channels = known ?? 3;
   const [first = 0, second = 0, third = 0, fourth = 0] = shape;
   const looks = (what: string, remedy: string): string => `[${shape.join(', ')}] looks like ${what}: ${remedy}`;
-  const repeated = channels > 1 ? `, and repeat its channel ${channels} times` : '';
+  const grayscale =
+    channels === 3 ? ', as transforms.Grayscale({ numOutputChannels: 3 }) in transformNormalization does' : '';
+  const repeat = `repeat its channel ${channels} times${grayscale}`;
   switch (shape.length) {
     case 2:
-      return looks('height, width', `reshape to [1, 1, ${first}, ${second}]${repeated}`);
+      return looks('height, width', `reshape to [1, 1, ${first}, ${second}]${channels > 1 ? `, and ${repeat}` : ''}`);
     case 3:
       if (first === channels)
         return looks('channels, height, width', `add the batch dimension, reshape to [1, ${shape.join(', ')}]`);
@@ -24,8 +26,9 @@ export function layoutRemedy(shape: Shape, known: number | undefined): string | 
       if (second === channels) return undefined;
       if (fourth === channels)
         return looks('batch, height, width, channels', `transpose to [${first}, ${fourth}, ${second}, ${third}]`);
-      if (second === 1) return looks('a grey image', `repeat its channel ${channels} times`);
-      if (second === 4 && channels === 3) return looks('a picture with alpha', 'leave out the fourth channel');
+      if (second === 1) return looks('a grey image', repeat);
+      if (second === 4 && channels === 3)
+        return looks('a picture with alpha', 'compose it over a colour, or leave out its fourth channel');
       return known === undefined ? undefined : `it has ${second} channels, ${known} are needed`;
     default:
       return undefined;

@@ -105,9 +105,11 @@ export class Model {
     if (!fitsDeclared(this.input, shape) || !this.fitsConvolution(shape)) {
       const remedy =
         this.layoutRemedy(image) ??
+        this.layoutRemedy(shape) ??
         'crop or resize in transformNormalization, or export the model with dynamic_axes / dynamic_shapes';
       throw new GlobalPercError(
         `${this.source}: the model accepts input ${this.accepts}, got [${shape.join(', ')}] (after transformNormalization); ${remedy}`,
+        { code: 'invalid-argument' },
       );
     }
     const patch = this.patchSize();
@@ -117,6 +119,7 @@ export class Model {
     throw new GlobalPercError(
       `${this.source}: the model cuts its input into patches of ${patch} and accepts multiples of ${patch}, got ` +
         `[${shape.join(', ')}] (after transformNormalization); the nearest sizes are ${nearest.join(' × ')}`,
+      { code: 'invalid-argument' },
     );
   }
 

@@ -29,13 +29,17 @@ const copied = (data: TensorLike['data']): TensorLike['data'] =>
 export function toFloat32(tensor: TensorLike, name: string): HostTensor & { readonly data: Float32Array } {
   const { data, dims } = tensor ?? {};
   if (data === undefined || data === null || !Array.isArray(dims)) {
-    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${kindOf(tensor)}`);
+    throw new GlobalPercError(`${name} should be a tensor { data, dims }, got ${kindOf(tensor)}`, {
+      code: 'invalid-argument',
+    });
   }
   if (!dims.every((dim) => Number.isInteger(dim) && dim > 0)) {
-    throw new GlobalPercError(`${name}: dims should be positive integers, got [${dims}]`);
+    throw new GlobalPercError(`${name}: dims should be positive integers, got [${dims}]`, { code: 'invalid-argument' });
   }
   if (data.length !== sizeOf(dims)) {
-    throw new GlobalPercError(`${name}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`);
+    throw new GlobalPercError(`${name}: dims [${dims}] need ${sizeOf(dims)} values, data holds ${data.length}`, {
+      code: 'invalid-argument',
+    });
   }
   const values = data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number);
   const bad = values.findIndex((value) => !Number.isFinite(value));
@@ -43,6 +47,7 @@ export function toFloat32(tensor: TensorLike, name: string): HostTensor & { read
     const at = indexOf(bad, dims);
     throw new GlobalPercError(
       `${name} holds ${values[bad]} at [${at}]: a loss needs finite values; check what made it`,
+      { code: 'not-finite' },
     );
   }
   return { dtype: 'float32', dims: [...dims], data: values };

@@ -91,6 +91,7 @@ export class TrainableModel extends Module<Tensor[]> {
     if (body === undefined) {
       throw new GlobalPercError(
         `${this.model.source}: call await model.prepare([${x.shape}]) before it is used inside another module`,
+        { code: 'invalid-argument' },
       );
     }
     const { input } = this.model;

@@ -1,22 +1,26 @@
 /** Which module calls are hooked. */
 import { GlobalPercError } from '../graph/index.js';
-import { isOwnClass } from './subclasses.js';
+import { isLayerWithWeights, isOwnClass } from './subclasses.js';
 import type { ModuleCall } from './types.js';
 
 /**
  * What names modules to hook:
  * - a class (`nn.Linear`), as `isinstance` takes it: subclasses count, as far as the file tells them, and a model's own
- *   class that merely has the same name does not;
+ *   class that merely has the name of a layer with weights does not;
  * - its name (`'Linear'`): the same, and a model's own classes too;
  * - a pattern on the path (a RegExp, or a string `'/blocks\\.[0-5]\\./'`). It hooks leaf modules; a container only where
  *   it fits the container's whole path and would fit no longer one: `/^blocks\.0$/` is the block, `/^blocks\.0/` what is in it;
  * - a predicate, which sees leaf modules.
  */
 export type HookSelector =
+  | ModuleClass
   | { readonly className: string }
   | string
   | RegExp
   | ((path: string, call: ModuleCall) => boolean);
+
+/** A class of modules, the caller's own ones included. */
+export type ModuleClass = abstract new (...args: never[]) => { forward(...inputs: never[]): unknown };
 
 /** Subclasses within PyTorch and torchvision that its `isinstance` counts as their base. */
 const BASE_CLASS: Readonly<Record<string, string>> = {
@@ -56,16 +60,20 @@ export function selectHooks(calls: readonly ModuleCall[], selectors: readonly Ho
   );
 }
 
-/** The name of a module class, which may be a constructor. */
-const classNameOf = (selector: HookSelector): string | undefined =>
-  Object(selector) === selector && 'className' in (selector as object)
-    ? (selector as { readonly className: string }).className
-    : undefined;
+/** The name of a module class, as its modules have it: what a class inherits is its base's. */
+function classNameOf(selector: HookSelector): string | undefined {
+  if (Object.hasOwn(Object(selector), 'className')) return (selector as { readonly className: string }).className;
+  return isModuleClass(selector) ? selector.name : undefined;
+}
+
+const isModuleClass = (selector: HookSelector): selector is ModuleClass =>
+  typeof selector === 'function' && 'forward' in Object(selector.prototype);
 
 function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   const name = typeof selector === 'string' ? selector : classNameOf(selector);
   if (selector instanceof RegExp) return matchesPath(selector);
-  if (name === undefined && typeof selector === 'function') return (call) => call.leaf && selector(call.path, call);
+  if (name === undefined && typeof selector === 'function' && !isModuleClass(selector))
+    return (call) => call.leaf && selector(call.path, call);
   if (name === undefined)
     throw new GlobalPercError(`modulesToHook: ${String(selector)} is not a module class, name, pattern or predicate`, {
       code: 'invalid-option',
@@ -78,7 +86,7 @@ function testOf(selector: HookSelector): (call: ModuleCall) => boolean {
   return (call) => classesOf(call, byClass).includes(name);
 }
 
-/** The classes that a module counts as; with `isinstance`, a class of the model's own does not count by its name. */
+/** The classes that a module counts as; with `isinstance`, a class of the model's own is no layer by its name alone. */
 function classesOf(
   { class: className, qualifiedClass, baseClass, folded }: ModuleCall,
   isInstance: boolean,
@@ -86,7 +94,7 @@ function classesOf(
   const own = isOwnClass(qualifiedClass);
   const ofPyTorch = own ? baseClass : className;
   return [
-    ...(own && isInstance ? [] : [className, OWN_BASE_CLASS[className]]),
+    ...(own && isInstance && isLayerWithWeights(className) ? [] : [className, OWN_BASE_CLASS[className]]),
     ofPyTorch,
     BASE_CLASS[ofPyTorch ?? ''],
     folded?.class,

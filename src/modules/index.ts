@@ -1,5 +1,5 @@
 export { metadataProblem } from './dynamo.js';
-export { type HookSelector, selectHooks } from './hooks.js';
+export { type HookSelector, type ModuleClass, selectHooks } from './hooks.js';
 export { recoverModules } from './module-calls.js';
 export { formatTree, type ModuleTree, moduleTree, parametersOf } from './tree.js';
 export type { ModuleCall } from './types.js';

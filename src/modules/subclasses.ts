@@ -36,6 +36,10 @@ const LAYERS: Readonly<Record<string, string>> = {
   instance_norm: 'InstanceNorm#d',
 };
 
+/** True for the names of layers whose subclasses can be told. */
+export const isLayerWithWeights = (className: string): boolean =>
+  Object.values(LAYERS).includes(className) || Object.values(LAYERS).includes(className.replace(/[123]d$/, '#d'));
+
 /** What torch.nn.utils.parametrize calls the class of a module whose weights it computes. */
 const PARAMETRIZED = /^torch\.nn\.utils\.parametrize\.Parametrized/;
 

@@ -112,7 +112,7 @@ function holders(readers: readonly Reader[]): Reader[][] {
   const kinds = new Set(
     readers.map(({ node, path }) => (path === madeUpPath(node) ? path : path.replaceAll(/\d+/g, '#'))),
   );
-  const areCopies = kinds.size === 1 && !paths.includes('');
+  const areCopies = kinds.size === 1;
   const { constant } = (readers[0] as Reader).value;
   if (!areCopies && !(constant && isUniform(constant))) return [[...readers]];
   return paths.map((path) => readers.filter((reader) => reader.path === path || isInside(reader.path, path)));

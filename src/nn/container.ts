@@ -20,14 +20,18 @@ abstract class Container<Part> extends Module {
   /** @throws GlobalPercError for what is no such part. */
   protected put(name: string | number, part: Part): void {
     if (!this.holds(part)) {
-      throw new GlobalPercError(`${this.className}: ${name} should be a ${this.kind}, got ${kindOf(part)}`);
+      throw new GlobalPercError(`${this.className}: ${name} should be a ${this.kind}, got ${kindOf(part)}`, {
+        code: 'invalid-option',
+      });
     }
     (this as unknown as Record<string, Part>)[name] = part;
   }
 
   /** @throws GlobalPercError always, unless a subclass says what a call does. */
   override forward(..._inputs: Tensor[]): Tensor {
-    throw new GlobalPercError(`a ${this.className} is not called itself: use its ${this.kind}s`);
+    throw new GlobalPercError(`a ${this.className} is not called itself: use its ${this.kind}s`, {
+      code: 'invalid-argument',
+    });
   }
 
   protected parts(): [string, Part][] {
@@ -52,7 +56,9 @@ abstract class Numbered<Part> extends Container<Part> {
   at(index: number): Part {
     const part = this.parts().at(index)?.[1];
     if (part !== undefined) return part;
-    throw new GlobalPercError(`${this.className} has ${this.length} ${this.kind}s, none at ${index}`);
+    throw new GlobalPercError(`${this.className} has ${this.length} ${this.kind}s, none at ${index}`, {
+      code: 'invalid-argument',
+    });
   }
 
   /** Adds a part at the end. @throws GlobalPercError for what may not be held. */
@@ -83,13 +89,16 @@ abstract class Named<Part> extends Container<Part> {
     if (found) return found[1];
     throw new GlobalPercError(
       `${this.className} has no '${name}'; there are ${listed(this.parts().map(([other]) => other)) || 'none'}`,
+      { code: 'invalid-argument' },
     );
   }
 
   /** Adds or replaces a part. @throws GlobalPercError for a name with a dot or of a method, and for what may not be held. */
   set(name: string, part: Part): this {
     if (name === '' || name.includes('.') || (name in this && !this.has(name))) {
-      throw new GlobalPercError(`${this.className}: '${name}' cannot name a ${this.kind}: choose another name`);
+      throw new GlobalPercError(`${this.className}: '${name}' cannot name a ${this.kind}: choose another name`, {
+        code: 'invalid-option',
+      });
     }
     this.put(name, part);
     return this;

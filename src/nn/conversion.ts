@@ -1,11 +1,35 @@
 /** Elements of one type as another, as PyTorch's `copy_` (https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html). */
-import { type DataType, GlobalPercError, halvesToFloats, type Shape, type TypedArray } from '../graph/index.js';
+import {
+  byteLengthOf,
+  type DataType,
+  GlobalPercError,
+  halvesToFloats,
+  type Shape,
+  type TypedArray,
+} from '../graph/index.js';
+import { isObject, matching, refused } from '../options/index.js';
 
 /** A tensor as a file holds it; float16 and bfloat16 are the bits of their elements, in a Uint16Array. */
 export interface StoredTensor {
   readonly dtype: DataType;
   readonly dims: Shape;
   readonly data: TypedArray;
+}
+
+const isStored = (value: unknown): value is StoredTensor => {
+  const { dtype, dims, data } = Object(value) as Partial<StoredTensor>;
+  if (dtype === undefined || !Array.isArray(dims) || !ArrayBuffer.isView(data)) return false;
+  return data.byteLength === byteLengthOf({ dtype, shape: dims });
+};
+const stored = matching(isStored, 'a tensor { dtype, dims, data } with as many elements as dims say');
+
+/** @throws GlobalPercError for what is no state dict. */
+export function requireState(state: unknown): void {
+  const where = 'loadStateDict: state';
+  if (!isObject(state) || state instanceof Promise || state instanceof Map) {
+    throw refused(where, 'tensors by name, such as await readStateDict(path)', state);
+  }
+  for (const [name, tensor] of Object.entries(state)) stored(tensor, `${where}.${name}`);
 }
 
 /**
@@ -41,6 +65,8 @@ function integersOf(values: TypedArray, name: string): BigInt64Array {
   return BigInt64Array.from(values as ArrayLike<number | bigint>, (value) => {
     if (typeof value === 'bigint') return value;
     if (Math.abs(value) < 2 ** 63) return BigInt(Math.trunc(value));
-    throw new GlobalPercError(`'${name}' should hold integers of 64 bits, but one element is ${value}`);
+    throw new GlobalPercError(`'${name}' should hold integers of 64 bits, but one element is ${value}`, {
+      code: 'invalid-file',
+    });
   });
 }

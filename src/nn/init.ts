@@ -11,7 +11,8 @@ let generator = new Generator(0);
 
 /** Restarts the generator that all initial values are drawn from; a program starts with seed 0. */
 export function manualSeed(seed: number): void {
-  if (!Number.isSafeInteger(seed)) throw new GlobalPercError(`manualSeed: the seed should be an integer, got ${seed}`);
+  if (!Number.isSafeInteger(seed))
+    throw new GlobalPercError(`manualSeed: the seed should be an integer, got ${seed}`, { code: 'invalid-option' });
   generator = new Generator(seed);
 }
 
@@ -125,7 +126,9 @@ export interface Fans {
 export function fansOf(shape: Shape): Fans {
   const [outputs, inputs, ...kernel] = shape;
   if (outputs === undefined || inputs === undefined) {
-    throw new GlobalPercError(`a weight of shape [${shape}] has no fans: that takes two dimensions or more`);
+    throw new GlobalPercError(`a weight of shape [${shape}] has no fans: that takes two dimensions or more`, {
+      code: 'invalid-argument',
+    });
   }
   return { fanIn: inputs * sizeOf(kernel), fanOut: outputs * sizeOf(kernel) };
 }
@@ -206,7 +209,9 @@ const truncNormalChecks: Checks<TruncNormalOptions> = { mean: number(), std: pos
 export function truncNormal(parameter: Parameter, options: TruncNormalOptions = {}): Parameter {
   const { mean = 0, std = 1, a = -2, b = 2 } = checkOptions(options, truncNormalChecks, 'truncNormal');
   if (!(a < b && mean >= a - 2 * std && mean <= b + 2 * std)) {
-    throw new GlobalPercError(`truncNormal: mean ${mean} and std ${std} do not go with the bounds ${a} and ${b}`);
+    throw new GlobalPercError(`truncNormal: mean ${mean} and std ${std} do not go with the bounds ${a} and ${b}`, {
+      code: 'invalid-option',
+    });
   }
   const peak = (Math.min(Math.max(mean, a), b) - mean) / std;
   /** Within narrow bounds, uniform proposals, each kept with the density it has compared to the densest place. */
@@ -233,7 +238,9 @@ export function orthogonal(parameter: Parameter, options: GainOptions = {}): Par
   const [rows, ...rest] = shapeOf(parameter);
   const columns = sizeOf(rest);
   if (rows === undefined || rest.length === 0) {
-    throw new GlobalPercError(`orthogonal: a weight of shape [${parameter.shape}] should have two dimensions or more`);
+    throw new GlobalPercError(`orthogonal: a weight of shape [${parameter.shape}] should have two dimensions or more`, {
+      code: 'invalid-argument',
+    });
   }
   const [count, length] = [Math.min(rows, columns), Math.max(rows, columns)];
   const basis = orthonormal(count, length);

@@ -1,7 +1,7 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
 import { differences, GlobalPercError, kindOf, listed, type Shape, Tensor, type TensorType } from '../graph/index.js';
 import { boolean, checkOptions } from '../options/index.js';
-import { converted, type StoredTensor } from './conversion.js';
+import { converted, requireState, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { printed } from './printed.js';
 import { Trace } from './trace.js';
@@ -88,6 +88,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
       throw new GlobalPercError(
         `${this.className}: a module is called with symbolic tensors, inside another's forward, got ${kindOf(strange ?? first)}; ` +
           'for data, use trainer.predict(input), or loadModel(await toOnnx(module)) and onnxruntime',
+        { code: 'invalid-argument' },
       );
     }
     return Trace.of(first.graph, this).call(this, () => this.forward(...inputs));
@@ -159,7 +160,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
    * PyTorch lets it for files older than 1.0.
    * @param options `{ strict: false }` leaves out what the state or the module lacks, and returns the names of both.
    * @returns this module; the keys left out where `strict` is false.
-   * @throws GlobalPercError listing the keys that are missing, not known, or of another shape, or naming a buffer of
+   * @throws GlobalPercError for what is no state dict, or listing the keys that are missing, not known, or of another shape, or naming a buffer of
    * integers that is given something else; then nothing is changed. Without `strict`, on the latter two alone.
    */
   loadStateDict(state: Readonly<Record<string, StoredTensor>>, options?: { readonly strict?: true }): this;
@@ -169,6 +170,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
     options: { readonly strict?: boolean } = {},
   ): this | IncompatibleKeys {
     const { strict = true } = checkOptions(options, { strict: boolean }, 'loadStateDict');
+    requireState(state);
     const held = new Map(this.namedState());
     const found = new Map(Object.entries(this.adaptedState(state)));
     const missingKeys = [...held.keys()].filter((key) => !found.has(key) && !MAY_BE_MISSING.test(key));
@@ -233,7 +235,9 @@ export abstract class Module<Output extends Outputs = Tensor> {
     const all = [...this.namedParameters()];
     const chosen = all.filter(([path]) => path.search(pattern) >= 0);
     if (chosen.length === 0) {
-      throw new GlobalPercError(`no parameter matches ${pattern}; there are ${listed(all.map(([path]) => path))}`);
+      throw new GlobalPercError(`no parameter matches ${pattern}; there are ${listed(all.map(([path]) => path))}`, {
+        code: 'invalid-option',
+      });
     }
     for (const [, parameter] of chosen) parameter.requiresGrad = requiresGrad;
     return this;

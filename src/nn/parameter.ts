@@ -19,7 +19,9 @@ const elements = matching(
 /** @throws GlobalPercError when the number of elements does not fit the shape. */
 function requireSize(what: string, shape: Shape, length: number): void {
   if (length === sizeOf(shape)) return;
-  throw new GlobalPercError(`${what} of shape [${shape}] needs ${sizeOf(shape)} elements, got ${length}`);
+  throw new GlobalPercError(`${what} of shape [${shape}] needs ${sizeOf(shape)} elements, got ${length}`, {
+    code: 'invalid-option',
+  });
 }
 
 /** A weight of a module, float32 in row-major order (https://pytorch.org/docs/stable/generated/torch.nn.parameter.Parameter.html). */

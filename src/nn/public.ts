@@ -1,7 +1,7 @@
 /** What users see of `nn` besides the losses: layers, containers, functions and initial values, by PyTorch's names. */
 export { ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential } from './container.js';
 export type { StoredTensor } from './conversion.js';
-export * as functional from './functional/index.js';
+export { functional } from './functional.js';
 export * as init from './init.js';
 export { manualSeed } from './init.js';
 export * from './layers/index.js';

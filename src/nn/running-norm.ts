@@ -52,7 +52,9 @@ export abstract class RunningNorm extends Module {
   /** @throws GlobalPercError when `count` values have no variance. */
   protected requireSeveral(count: number, x: Tensor): void {
     if (count > 1) return;
-    throw new GlobalPercError(`${this.className} needs more than one value to take the variance of, got [${x.shape}]`);
+    throw new GlobalPercError(`${this.className} needs more than one value to take the variance of, got [${x.shape}]`, {
+      code: 'invalid-argument',
+    });
   }
 
   /** r ← r + share·(s − r), s the mean and the unbiased variance of `count` values. */

@@ -62,7 +62,9 @@ export const imagePattern = (axes: number, channels: number | string = 'C'): Sha
 export function requireShape(className: string, x: Tensor, ...patterns: readonly ShapePattern[]): void {
   if (patterns.some((pattern) => fits(x.shape, pattern))) return;
   const wanted = patterns.map((pattern) => `[${pattern.join(', ')}]`).join(' or ');
-  throw new GlobalPercError(`${className} takes an input of shape ${wanted}, got [${x.shape.join(', ')}]`);
+  throw new GlobalPercError(`${className} takes an input of shape ${wanted}, got [${x.shape.join(', ')}]`, {
+    code: 'invalid-argument',
+  });
 }
 
 function fits(shape: Shape, pattern: ShapePattern): boolean {
@@ -83,6 +85,7 @@ export function requireMultiples(className: string, x: Tensor, step: number): vo
   const nearest = sides.map((side) => Math.max(step, Math.round(side / step) * step));
   throw new GlobalPercError(
     `${className}: sides should be multiples of ${step}, got [${x.shape}]; the nearest are ${nearest.join(' × ')}`,
+    { code: 'invalid-argument' },
   );
 }
 

@@ -118,5 +118,6 @@ function unregistered(what: string, caller: Traced | undefined): GlobalPercError
   return new GlobalPercError(
     `${caller?.className ?? 'a module'} uses a ${what} that is not among its fields, so it would neither train nor be saved: ` +
       `arrays, #private fields and closures are not seen; make it a field, or several a field that is a new nn.${list}([…])`,
+    { code: 'invalid-option' },
   );
 }

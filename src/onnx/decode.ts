@@ -24,8 +24,8 @@ export function decodeModel(bytes: Uint8Array, source: string): DecodedModel {
 function decode(bytes: Uint8Array, source: string): ModelProto {
   try {
     return fromBinary(ModelProtoSchema, bytes);
-  } catch {
-    throw undecodable(bytes, source);
+  } catch (error) {
+    throw undecodable(bytes, source, error);
   }
 }
 
@@ -38,18 +38,18 @@ export function standardOpset(imports: readonly { domain: string; version: bigin
   return entry && Number(entry.version);
 }
 
-function undecodable(bytes: Uint8Array, source: string): GlobalPercError {
+function undecodable(bytes: Uint8Array, source: string, cause?: unknown): GlobalPercError {
   const kind = fileKind(bytes);
   if (startsAsOnnx(bytes) && kind === undefined) {
     return new GlobalPercError(
       `${source}: truncated or damaged ONNX file (${bytes.length} bytes); download or export it again`,
-      { code: 'invalid-model' },
+      { code: 'invalid-model', cause },
     );
   }
   const found = kind === undefined ? `its ${bytes.length} bytes do not begin like one` : `it is ${kind}`;
   return new GlobalPercError(
     `${source}: not an ONNX file (${found}); expected the bytes of an .onnx model, as torch.onnx.export writes it`,
-    { code: 'invalid-model' },
+    { code: 'invalid-model', cause },
   );
 }
 

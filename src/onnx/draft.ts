@@ -53,7 +53,7 @@ export class Draft {
       this.original.domain === ''
         ? 'export the model with an older opset'
         : "export it without ONNX Runtime's optimisations";
-    return new GlobalPercError(`${this.where}: ${what} is not supported; ${remedy}`);
+    return new GlobalPercError(`${this.where}: ${what} is not supported; ${remedy}`, { code: 'unsupported-operator' });
   }
 
   /** @throws GlobalPercError when one of these inputs, named by position, is given. */

@@ -58,6 +58,7 @@ export async function loadExternal(
     if (end > file.length || offset > end) {
       throw new GlobalPercError(
         `${where} lies at bytes ${offset} to ${end} of '${location}', which has ${file.length}; download it again`,
+        { code: 'invalid-model' },
       );
     }
     const bytes = (): Uint8Array => file.read(offset, end - offset);
@@ -84,11 +85,17 @@ function placeOf(tensor: TensorProto, where: string): Place {
   if (!location || !isCount(offset) || !isCount(length ?? 0)) {
     throw new GlobalPercError(
       `${where} is external, but its location, offset or length cannot be read; export it again`,
+      { code: 'invalid-model' },
     );
   }
   // The specification demands it, and a model must not reach into its user's files.
   if (/^([/\\]|[a-z]:)|(^|[/\\])\.\.([/\\]|$)/i.test(location)) {
-    throw new GlobalPercError(`${where} is kept in '${location}', outside the model's directory; this is refused`);
+    throw new GlobalPercError(
+      `${where} is kept in '${location}', outside the model's directory, which is refused: export it with its data beside it`,
+      {
+        code: 'invalid-model',
+      },
+    );
   }
   return { location, offset, length };
 }
@@ -98,12 +105,12 @@ const isCount = (number: number): boolean => Number.isSafeInteger(number) && num
 async function openFile(location: string, where: string, read: ExternalReader | undefined): Promise<ExternalFile> {
   const missing = `${where} is kept in the file '${location}' beside the model`;
   if (read === undefined)
-    throw new GlobalPercError(`${missing}; load the model by path or URL, so that it can be found`);
+    throw new GlobalPercError(`${missing}; load the model by path or URL, so that it can be found`, { code: 'io' });
   const file = await openedBy(read, location, missing);
   // A pointer is long enough for small tensors, whose values would be its letters.
   const begin = file.read(0, Math.min(file.length, KIND_BYTES));
   if (!isLfsPointer(begin)) return file;
-  throw new GlobalPercError(`${missing}, but that is ${fileKind(begin)}`, { code: 'invalid-file' });
+  throw new GlobalPercError(`${missing}, but that is ${fileKind(begin)}`, { code: 'invalid-model' });
 }
 
 async function openedBy(read: ExternalReader, location: string, missing: string): Promise<ExternalFile> {

@@ -31,7 +31,8 @@ export function inlineFunctions(model: ModelProto, nodes: readonly NodeProto[], 
       return [node];
     }
     const where = `${source}: function ${definition.domain}.${definition.name}`;
-    if (depth > DEEPEST) throw new GlobalPercError(`${where} calls itself, which ONNX forbids`);
+    if (depth > DEEPEST)
+      throw new GlobalPercError(`${where} calls itself, which ONNX forbids`, { code: 'invalid-model' });
     requireOpset(definition, opset, where);
     return bodyOf(definition, node).flatMap((inner) => expand(inner, depth + 1));
   };
@@ -43,7 +44,9 @@ const keyOf = (domain: string, name: string, overload: string): string => JSON.s
 function requireOpset(definition: FunctionProto, opset: number | undefined, where: string): void {
   const own = standardOpset(definition.opsetImport);
   if (own === undefined || own === opset) return;
-  throw new GlobalPercError(`${where} is written for opset ${own}, the model for ${opset}; export the model again`);
+  throw new GlobalPercError(`${where} is written for opset ${own}, the model for ${opset}; export the model again`, {
+    code: 'invalid-model',
+  });
 }
 
 /**

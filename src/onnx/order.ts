@@ -33,7 +33,9 @@ export function inExecutionOrder(nodes: readonly Node[], source: string): Node[]
   }
   const stuck = nodes.find((node) => (waitsFor.get(node) as number) > 0);
   if (stuck)
-    throw new GlobalPercError(`${source}: ${stuck.op} '${stuck.name}' is part of a cycle; export the model again`);
+    throw new GlobalPercError(`${source}: ${stuck.op} '${stuck.name}' is part of a cycle; export the model again`, {
+      code: 'invalid-model',
+    });
   return ordered;
 }
 

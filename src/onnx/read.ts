@@ -64,6 +64,7 @@ function usedInitializers(proto: GraphProto, nodes: readonly NodeProto[], source
   if (sparse) {
     throw new GlobalPercError(
       `${source}: initializer '${sparse.values?.name}' is sparse; export the model with dense weights`,
+      { code: 'invalid-model' },
     );
   }
   return proto.initializer.filter(({ name }) => used.has(name));
@@ -120,7 +121,9 @@ class GraphReader {
   /** @throws GlobalPercError when the name is taken: every value is defined once. */
   private add(value: Value): Value {
     if (this.values.has(value.name)) {
-      throw new GlobalPercError(`${this.source}: '${value.name}' is defined twice; export the model again`);
+      throw new GlobalPercError(`${this.source}: '${value.name}' is defined twice; export the model again`, {
+        code: 'invalid-model',
+      });
     }
     this.values.set(value.name, value);
     value.name = this.prefix + value.name;
@@ -146,6 +149,7 @@ class GraphReader {
     if (kind !== undefined && kind !== 'tensorType') {
       throw new GlobalPercError(
         `${this.source}: input '${info.name}' is a ${kind.replace('Type', '')}, expected a tensor`,
+        { code: 'invalid-model' },
       );
     }
     return declare(this.add({ name: info.name }), info);
@@ -154,7 +158,9 @@ class GraphReader {
   private declareOutput(info: ValueInfoProto): Value {
     const value = this.find(info.name);
     if (value === undefined) {
-      throw new GlobalPercError(`${this.source}: nothing computes the output '${info.name}'; export the model again`);
+      throw new GlobalPercError(`${this.source}: nothing computes the output '${info.name}'; export the model again`, {
+        code: 'invalid-model',
+      });
     }
     return value.producer && this.values.has(info.name) ? declare(value, info) : value;
   }
@@ -195,6 +201,7 @@ class GraphReader {
       if (name === '' || value) return value;
       throw new GlobalPercError(
         `${this.source}: ${node.op} '${node.name}' reads '${name}', which nothing computes; export the model again`,
+        { code: 'invalid-model' },
       );
     });
     while (node.inputs.length > 0 && node.inputs.at(-1) === undefined) node.inputs.pop();

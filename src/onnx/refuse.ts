@@ -25,10 +25,15 @@ const NEEDS_FLOAT32 = 'gradients need the float32 file, usually `model.onnx`';
 export function refuseNode(node: NodeProto, source: string): void {
   const what = `${source}: ${node.opType} '${node.name}'`;
   if (QUANTISED_OPERATOR.test(node.opType))
-    throw new GlobalPercError(`${what}: the model is quantised; ${NEEDS_FLOAT32}`);
-  if (castsToHalf(node)) throw new GlobalPercError(`${what}: the model computes in half precision; ${NEEDS_FLOAT32}`);
+    throw new GlobalPercError(`${what}: the model is quantised; ${NEEDS_FLOAT32}`, { code: 'invalid-model' });
+  if (castsToHalf(node))
+    throw new GlobalPercError(`${what}: the model computes in half precision; ${NEEDS_FLOAT32}`, {
+      code: 'invalid-model',
+    });
   if (SEQUENCE_OPERATOR.test(node.opType)) {
-    throw new GlobalPercError(`${what}: sequences and optionals are not supported; export the model without them`);
+    throw new GlobalPercError(`${what}: sequences and optionals are not supported; export the model without them`, {
+      code: 'unsupported-operator',
+    });
   }
 }
 
@@ -38,7 +43,11 @@ const castsToHalf = (node: NodeProto): boolean =>
 /** Refuses the element type of a weight. `where` names file and tensor. @throws GlobalPercError */
 export function refuseElementType(type: number, where: string): void {
   if (HALF_TYPES.has(type))
-    throw new GlobalPercError(`${where} is ${ElementType[type]}, half precision; ${NEEDS_FLOAT32}`);
+    throw new GlobalPercError(`${where} is ${ElementType[type]}, half precision; ${NEEDS_FLOAT32}`, {
+      code: 'invalid-model',
+    });
   if (QUANTISED_TYPES.has(type))
-    throw new GlobalPercError(`${where} is ${ElementType[type]}, quantised; ${NEEDS_FLOAT32}`);
+    throw new GlobalPercError(`${where} is ${ElementType[type]}, quantised; ${NEEDS_FLOAT32}`, {
+      code: 'invalid-model',
+    });
 }

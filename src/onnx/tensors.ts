@@ -38,6 +38,7 @@ export function typeOfProto(proto: TensorProto, byteLength: number, where: strin
   if (type.shape.every((dim) => dim >= 0) && byteLength === byteLengthOf(type)) return type;
   throw new GlobalPercError(
     `${where}: ${type.dtype}[${type.shape}] takes ${byteLengthOf(type)} bytes, the file holds ${byteLength}; it is damaged, export it again`,
+    { code: 'invalid-model' },
   );
 }
 
@@ -46,7 +47,12 @@ function requiredDtype(proto: TensorProto, where: string): DataType {
   const dtype = dtypeOf(proto.dataType);
   if (dtype !== undefined) return dtype;
   const name = ElementType[proto.dataType] ?? `number ${proto.dataType}`;
-  throw new GlobalPercError(`${where} has element type ${name}; numbers and booleans are supported`);
+  throw new GlobalPercError(
+    `${where} has element type ${name}; numbers and booleans are supported: export the model without it`,
+    {
+      code: 'invalid-model',
+    },
+  );
 }
 
 /** Data in one of the typed lists; small types share `int32_data`. */

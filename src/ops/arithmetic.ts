@@ -1,5 +1,5 @@
 /** Elementwise arithmetic of two or more tensors, with NumPy broadcasting. */
-import { isDifferentiable, type Tensor } from '../graph/index.js';
+import { broadcastShapes, isDifferentiable, type Tensor } from '../graph/index.js';
 import { defineOp, type Gradient } from './define.js';
 import { broadcast } from './helpers/infer.js';
 
@@ -26,7 +26,7 @@ export const Mod = defineOp({
 
 /** y = aᵇ.  ∂a = dy·b·aᵇ⁻¹, and 0 where b = 0;  ∂b = dy·y·log a, and 0 where a = 0 and b ≥ 0 */
 export const Pow = defineOp({
-  infer: broadcast,
+  infer: (_, base, exponent) => ({ dtype: base.dtype, shape: broadcastShapes(base.shape, exponent.shape) }),
   vjp: ({ y, dy }, base, exponent) => [
     baseGradient(y, dy, base, exponent),
     isDifferentiable(exponent.dtype) ? () => exponentGradient(y, dy, base, exponent) : null,

@@ -1,7 +1,7 @@
 /** Choosing among values (Where, Min, Max, Clip), comparing them, and logic. */
 import { broadcastShapes, type Tensor } from '../graph/index.js';
 import { defineOp, type Gradient, type OpDefinition } from './define.js';
-import { broadcast, broadcastAs, sameAsInput } from './helpers/infer.js';
+import { broadcast, broadcastAs, commonDtype, sameAsInput } from './helpers/infer.js';
 
 /**
  * y = min(max(x, low), high).  ∂x = dy where low < x < high: hardtanh (ReLU6) and a clamp by numbers pass nothing at a
@@ -68,7 +68,10 @@ export const Min = extremum('Min', (mine, other) => mine.greater(other));
 
 /** y = a where c, else b.  ∂a = dy where c, else 0;  ∂b = 0 where c, else dy */
 export const Where = defineOp({
-  infer: (_, condition, a, b) => ({ dtype: a.dtype, shape: broadcastShapes(condition.shape, a.shape, b.shape) }),
+  infer: (_, condition, a, b) => ({
+    dtype: commonDtype(a, b),
+    shape: broadcastShapes(condition.shape, a.shape, b.shape),
+  }),
   vjp: ({ dy }, condition) => [null, () => condition.where(dy, 0), () => condition.where(0, dy)],
 });
 

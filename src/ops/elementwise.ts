@@ -95,7 +95,9 @@ export const Dropout = defineOp({ infer: dropoutTypes, vjp: ({ dy }) => [() => d
 
 function dropoutTypes(_: InferContext, x: Tensor, _ratio?: Tensor, training?: Tensor): TensorType[] {
   if (training !== undefined && training.constantValues()?.[0] !== 0) {
-    throw new GlobalPercError('Dropout is in training mode; export the model in evaluation mode');
+    throw new GlobalPercError('Dropout is in training mode; export the model in evaluation mode', {
+      code: 'unsupported-operator',
+    });
   }
   return [
     { dtype: x.dtype, shape: x.shape },

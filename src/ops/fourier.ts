@@ -123,7 +123,7 @@ function framesOf(
     constantInts(context, step, 'the step between frames')?.[0],
   ];
   if (size === undefined || apart === undefined)
-    throw new GlobalPercError('STFT needs a step, and a window or the length of a frame');
+    throw new GlobalPercError('STFT needs a step, and a window or the length of a frame', { code: 'invalid-model' });
   if (window && signal.dim(2) === 2) {
     const message =
       'ONNX Runtime 1.30 computes windows of complex signals wrongly; multiply after cutting frames, and use DFT';

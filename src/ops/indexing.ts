@@ -66,6 +66,7 @@ const scattering = (gatherOp: string): OpDefinition =>
       if (reduction !== 'none' && reduction !== 'add') {
         throw new GlobalPercError(
           `${node.op} '${node.name}': reduction '${reduction}' has no gradient rule, only none and add`,
+          { code: 'unsupported-operator' },
         );
       }
       const replaces = reduction === 'none';

@@ -2,6 +2,7 @@
 import { broadcastShapes, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
 import { einsum, einsumGradient, einsumShape } from './helpers/einsum.js';
+import { commonDtype } from './helpers/infer.js';
 
 /** A vector on the left counts as a row, on the right as a column. */
 const asMatrices = (a: Tensor, b: Tensor): [Tensor, Tensor] => [
@@ -14,7 +15,7 @@ const transposed = (x: Tensor): Tensor => x.swapAxes(-1, -2);
 function productShape(a: Tensor, b: Tensor): Shape {
   const [left, right] = [a.rank === 1 ? [1, ...a.shape] : a.shape, b.rank === 1 ? [...b.shape, 1] : b.shape];
   if (left.at(-1) !== right.at(-2)) {
-    throw new GlobalPercError(`inner dimensions differ: [${a.shape}] times [${b.shape}]`);
+    throw new GlobalPercError(`inner dimensions differ: [${a.shape}] times [${b.shape}]`, { code: 'invalid-argument' });
   }
   const batch = broadcastShapes(left.slice(0, -2), right.slice(0, -2));
   const rows = a.rank === 1 ? [] : [left.at(-2) as number];
@@ -24,7 +25,7 @@ function productShape(a: Tensor, b: Tensor): Shape {
 
 /** y = a·b over the last two dimensions.  ∂a = dy·bᵀ, ∂b = aᵀ·dy */
 export const MatMul = defineOp({
-  infer: (_, a, b) => ({ dtype: a.dtype, shape: productShape(a, b) }),
+  infer: (_, a, b) => ({ dtype: commonDtype(a, b), shape: productShape(a, b) }),
   vjp: ({ dy }, a, b) => {
     const [left, right] = asMatrices(a, b);
     const batch = broadcastShapes(left.shape.slice(0, -2), right.shape.slice(0, -2));

@@ -21,7 +21,9 @@ function trailingAxes(attributes: AttributeReader, { rank }: Tensor): number[] {
 export const BatchNormalization = defineOp({
   infer: ({ attributes }, x) => {
     if (attributes.int('training_mode', 0) === 0) return { dtype: x.dtype, shape: x.shape };
-    throw new GlobalPercError('this normalisation uses batch statistics; export the model in evaluation mode');
+    throw new GlobalPercError('this normalisation uses batch statistics; export the model in evaluation mode', {
+      code: 'unsupported-operator',
+    });
   },
   vjp: ({ attributes, dy }, x, scale, _b, mean, variance) => {
     const inverse = variance.add(epsilonOf(attributes)).sqrt().reciprocal();
@@ -46,7 +48,12 @@ export const LayerNormalization = defineOp({
   },
   vjp: ({ attributes, dy, dys }, x, scale) => {
     if (dys[1] ?? dys[2])
-      throw new GlobalPercError('LayerNormalization: no gradient passes the mean and deviation it gives');
+      throw new GlobalPercError(
+        'LayerNormalization: no gradient passes the mean and deviation it gives; export the model so that only its first output is used',
+        {
+          code: 'unsupported-operator',
+        },
+      );
     const axes = trailingAxes(attributes, x);
     const standard = standardize(x, axes, epsilonOf(attributes));
     return [() => standardizeGradient(dy.mul(scale), standard, axes), () => dy.mul(standard.normalized), () => dy];

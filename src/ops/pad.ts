@@ -26,7 +26,11 @@ function paddingOf(context: InferContext, x: Tensor, pads: Tensor | undefined, a
 export const Pad = defineOp({
   infer: (context, x, pads, _value, axes) => {
     const mode = context.attributes.string('mode', 'constant');
-    if (mode !== 'constant' && !(mode in FOLDS)) throw new GlobalPercError(`mode '${mode}' of Pad is not known`);
+    if (mode !== 'constant' && !(mode in FOLDS))
+      throw new GlobalPercError(
+        `mode '${mode}' of Pad is not known; known are constant, ${Object.keys(FOLDS).join(', ')}`,
+        { code: 'invalid-model' },
+      );
     const { before, after } = paddingOf(context, x, pads, axes);
     if (mode === 'reflect') requireReflected(x.shape, { before, after });
     return { dtype: x.dtype, shape: x.shape.map((dim, i) => dim + (before[i] as number) + (after[i] as number)) };

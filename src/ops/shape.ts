@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext, type OpDefinition } from './define.js';
+import { commonDtype } from './helpers/infer.js';
 import { interleave, sliceBounds } from './helpers/slicing.js';
 
 /** A change of shape alone.  ∂x = dy in the shape of x */
@@ -27,7 +28,7 @@ export const Reshape = reshaping((context, x, argument) => {
   const known = sizeOf(dims.filter((dim) => dim !== -1));
   const shape = dims.map((dim) => (dim === -1 ? x.size / known : dim));
   if (sizeOf(shape) !== x.size || !shape.every(Number.isInteger))
-    throw new GlobalPercError(`${x.size} elements do not fit shape [${wanted}]`);
+    throw new GlobalPercError(`${x.size} elements do not fit shape [${wanted}]`, { code: 'invalid-argument' });
   return shape;
 });
 
@@ -67,7 +68,7 @@ export const Concat = defineOp({
     const first = inputs[0] as Tensor;
     const axis = normalizeAxis(attributes.int('axis', 0), first.rank);
     const total = inputs.reduce((sum, input) => sum + input.dim(axis), 0);
-    return { dtype: first.dtype, shape: first.shape.map((dim, i) => (i === axis ? total : dim)) };
+    return { dtype: commonDtype(...inputs), shape: first.shape.map((dim, i) => (i === axis ? total : dim)) };
   },
   vjp: ({ dy, attributes }, ...inputs) => {
     const axis = normalizeAxis(attributes.int('axis', 0), dy.rank);

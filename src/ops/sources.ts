@@ -7,7 +7,8 @@ import { dtypeNumbered } from './helpers/infer.js';
 export const Constant = defineOp({
   infer: ({ attributes }) => {
     const value = attributes.tensor('value');
-    if (value === undefined) throw new GlobalPercError("Constant needs the attribute 'value'");
+    if (value === undefined)
+      throw new GlobalPercError("Constant needs the attribute 'value'", { code: 'invalid-model' });
     return { dtype: value.dtype, shape: value.shape };
   },
 });

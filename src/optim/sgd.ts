@@ -50,10 +50,9 @@ export class SGD extends Optimizer<SGDOptions> {
     const { momentum, dampening, weightDecay, nesterov } = options;
     const decayed = weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
     const moved = (direction: Tensor): Tensor => parameter.sub(direction.mul(lr.cast('float32')));
-    const former = state.momentum_buffer;
-    if (former === undefined || momentum === 0) return { parameter: moved(decayed), state };
+    if (momentum === 0) return { parameter: moved(decayed), state };
     const share = dampening === 0 ? decayed : decayed.mul(undamped(step, 1 - dampening));
-    const buffer = former.mul(momentum).add(share);
+    const buffer = (state.momentum_buffer as Tensor).mul(momentum).add(share);
     return {
       parameter: moved(nesterov ? decayed.add(buffer.mul(momentum)) : buffer),
       state: { momentum_buffer: buffer },

@@ -128,7 +128,7 @@ export const regExp: Check<RegExp> = (value, where) => {
   try {
     return new RegExp(value);
   } catch (error) {
-    throw refused(where, `a valid regular expression (${(error as Error).message})`, value, error);
+    throw refused(where, `a valid regular expression (${(error as Error).message})`, value, { cause: error });
   }
 };
 

@@ -12,6 +12,7 @@ export {
   count,
   instanceOf,
   integer,
+  isObject,
   listOf,
   matching,
   number,

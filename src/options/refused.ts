@@ -1,13 +1,14 @@
 /** The errors of the checker. */
-import { GlobalPercError, kindOf, listed } from '../graph/index.js';
+import { type ErrorDetails, GlobalPercError, kindOf, listed } from '../graph/index.js';
 import { nearest } from './nearest.js';
 
-/** The error for a value that is not what was asked for. */
-export const refused = (where: string, wanted: string, value: unknown, cause?: unknown): GlobalPercError =>
-  new GlobalPercError(`${where} should be ${wanted}, got ${shown(value)}`, {
-    code: 'invalid-option',
-    ...(cause !== undefined && { cause }),
-  });
+/** The error for a value that is not what was asked for. @param details where it is no setting, its code. */
+export const refused = (
+  where: string,
+  wanted: string,
+  value: unknown,
+  { code = 'invalid-option', cause }: Partial<ErrorDetails> = {},
+): GlobalPercError => new GlobalPercError(`${where} should be ${wanted}, got ${shown(value)}`, { code, cause });
 
 /** The error for a key that nobody knows. */
 export function unknownKey(key: string, known: readonly string[], where: string): GlobalPercError {

@@ -146,7 +146,10 @@ function* runModel(
     if (!(error instanceof GlobalPercError && error.code === 'runtime')) throw error;
     const shapes = Array.from(inputs.values(), ({ shape }) => `[${shape}]`).join(', ');
     const reason = error.message.replace(/\s+/g, ' ').trim();
-    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, { cause: error });
+    throw new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, {
+      code: 'invalid-argument',
+      cause: error,
+    });
   }
 }
 

@@ -38,6 +38,7 @@ export function tooSmall(nodes: readonly Node[], inputs: Inputs, cause: unknown)
   const remedy = smallest ? `the smallest size is ${smallest.join(' x ')}` : 'take a larger one';
   const what = image.length === 4 ? 'image' : 'input';
   return new GlobalPercError(`the ${what} [${image}] is too small for ${describeNode(node)}: ${message}; ${remedy}`, {
+    code: 'invalid-argument',
     cause,
   });
 }

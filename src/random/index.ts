@@ -18,7 +18,9 @@ export class Generator {
   /** The same names give the same numbers; different names give independent ones. @throws GlobalPercError on other than integers. */
   constructor(...names: readonly number[]) {
     if (!names.every(Number.isSafeInteger)) {
-      throw new GlobalPercError(`Generator: names should be integers, got ${names.map(String).join(', ')}`);
+      throw new GlobalPercError(`Generator: names should be integers, got ${names.map(String).join(', ')}`, {
+        code: 'invalid-option',
+      });
     }
     [this.a, this.b, this.c] = [0x9e3779b9, 0x243f6a88, 0xb7e15162];
     for (const name of [names.length, ...names]) {

@@ -60,6 +60,7 @@ export const platform: Platform = {
   readBytes: readUrl,
   openBeside: (source, location) => openBesideUrl(new URL(source, globalThis.location?.href), location),
   writeBytes: noFiles,
+  refuseOverwriting: async () => undefined,
   writeSnapshot: noFiles,
   readSnapshot: noFiles,
   threads: globalThis.navigator?.hardwareConcurrency ?? 1,

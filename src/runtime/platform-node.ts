@@ -5,7 +5,14 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { openForReading, readBytes, readSnapshot, writeAtomically, writeSnapshot } from '../files/index.js';
+import {
+  openForReading,
+  readBytes,
+  readSnapshot,
+  refuseOverwriting,
+  writeAtomically,
+  writeSnapshot,
+} from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
 import { closeGate, openGate } from './native-gate.mjs';
 import type { Engine, Platform } from './types.js';
@@ -83,6 +90,8 @@ export const platform: Platform = {
     return { ...file, place: { folder: dirname(real), location: basename(real) } };
   },
   writeBytes: writeAtomically,
+  refuseOverwriting: (outputs, inputs) =>
+    refuseOverwriting(outputs, inputs.filter((input) => !isRemote(input)).map(pathOf)),
   writeSnapshot,
   readSnapshot,
   threads: availableParallelism(),

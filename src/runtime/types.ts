@@ -80,6 +80,8 @@ export interface Platform {
   readSnapshot(folder: string): Promise<Record<string, Uint8Array>>;
   /** Writes a file whole or not at all. @throws GlobalPercError where that cannot be done. */
   writeBytes(path: string, bytes: Uint8Array | Iterable<Uint8Array>): Promise<void>;
+  /** @throws GlobalPercError when one of the files to write is one of those that were read: by any name, or by a link. */
+  refuseOverwriting(outputs: readonly string[], inputs: readonly string[]): Promise<void>;
   /** Number of cores this process may use. */
   readonly threads: number;
 }

@@ -58,11 +58,22 @@ export async function toOnnx(student: AnyModule, given: ExportOptions = {}): Pro
   return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
 }
 
-/** Writes `toOnnx` to a file, whole or not at all. Node only. */
+/**
+ * Writes `toOnnx` to a file, whole or not at all. Node only.
+ * @throws GlobalPercError as `toOnnx`, and when the file cannot be written, or is one that the student was read from.
+ */
 export async function exportOnnx(student: AnyModule, path: string, options: ExportOptions = {}): Promise<void> {
   string(path, 'exportOnnx: path');
+  isStudent(student, 'exportOnnx: student');
+  await platform.refuseOverwriting([path], filesOf(student));
   await platform.writeBytes(path, await toOnnx(student, options));
 }
+
+/** Files that a student, or a part of it, was read from. */
+export const filesOf = (student: AnyModule): string[] =>
+  Array.from(student.namedModules(), ([, module]) => module).flatMap((module) =>
+    module instanceof TrainableModel ? module.model.files : [],
+  );
 
 /** The student's graph in evaluation mode, its weights being constants. */
 function traced(student: AnyModule, { dtype, shape }: TensorType): Graph {

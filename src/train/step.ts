@@ -187,7 +187,12 @@ function addUpdate({ graph, carried, trace, weights }: Stage, loss: Tensor, reci
   const trained = [...weights].filter(([, { parameter }]) => parameter.requiresGrad);
   const paths = trained.map(([path]) => path);
   if (paths.length === 0)
-    throw new GlobalPercError('the student has no parameter to train: all are frozen, or it has none');
+    throw new GlobalPercError(
+      'the student has no parameter to train: all are frozen, or it has none; call student.trainable()',
+      {
+        code: 'invalid-option',
+      },
+    );
   recipe.optimizer.checkGroups(paths);
   const tensors = trained.map(([, { tensor }]) => tensor);
   const accumulation = accumulate(carried, paths, gradient(loss, tensors), recipe.accumulate);

@@ -270,6 +270,7 @@ export class Trainer implements AsyncDisposable {
     };
     // What goes from image to image is given the mistake of its target.
     const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
+    description.requireTarget?.(images.target, details.output);
     for (const name of seen as (keyof typeof images)[]) description.inspect?.(name, images[name]);
     return { ...images, ...openFeeds(description.openInputs, options), ...this.weights(details) };
   }
@@ -279,11 +280,14 @@ export class Trainer implements AsyncDisposable {
     const converted = toFloat32(tensor, name);
     if (shape && !sameShape(converted.dims, shape)) {
       const reason = why ? `: ${why}; change the student or the data` : '';
-      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`);
+      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`, {
+        code: 'invalid-argument',
+      });
     }
     if (dtype !== 'int64') return converted;
     const fraction = converted.data.find((value) => !Number.isInteger(value));
-    if (fraction !== undefined) throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`);
+    if (fraction !== undefined)
+      throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`, { code: 'invalid-argument' });
     // Large integers have no float32.
     const data = tensor.data instanceof BigInt64Array ? tensor.data : BigInt64Array.from(converted.data, BigInt);
     return { ...converted, dtype, data };

@@ -1,6 +1,16 @@
 /** Transforms that look at one pixel, or hand the work on. */
 import { constantOf, GlobalPercError, type Tensor } from '../graph/index.js';
-import { type Checks, callback, checkOptions, integer, listOf, number, refused, required } from '../options/index.js';
+import {
+  type Checks,
+  callback,
+  checkOptions,
+  integer,
+  listOf,
+  matching,
+  number,
+  refused,
+  required,
+} from '../options/index.js';
 import { type Draws, isTransform, requireImage, type Transform } from './transform.js';
 
 /** One transform after the other. */
@@ -57,6 +67,7 @@ export class Normalize implements Transform {
     if (this.mean.length !== 1 && this.mean.length !== channels) {
       throw new GlobalPercError(
         `Normalize has ${this.mean.length} means, the image ${channels} channels (shape [${image.shape}])`,
+        { code: 'invalid-argument' },
       );
     }
     const perChannel = (values: readonly number[]): Tensor =>
@@ -84,9 +95,51 @@ export class PermuteChannels implements Transform {
     if (this.permutation.length !== image.dim(1)) {
       throw new GlobalPercError(
         `PermuteChannels has ${this.permutation.length} channels, the image ${image.dim(1)} (shape [${image.shape}])`,
+        { code: 'invalid-argument' },
       );
     }
     return image.gather(image.graph.ints(this.permutation), 1);
+  }
+}
+
+/** Options of Grayscale. */
+export interface GrayscaleOptions {
+  /** 1, or 3 equal ones for models that expect RGB. Default 1. */
+  readonly numOutputChannels?: 1 | 3;
+}
+
+export const GRAYSCALE: Checks<GrayscaleOptions> = { numOutputChannels: matching(isOneOrThree, '1 or 3') };
+
+function isOneOrThree(value: unknown): value is 1 | 3 {
+  return value === 1 || value === 3;
+}
+
+/** Weights of red, green and blue in the luma of ITU-R BT.601, rounded as torchvision has them. */
+const LUMA = [0.2989, 0.587, 0.114];
+
+/**
+ * The luma 0.2989 R + 0.587 G + 0.114 B of an image with three channels, and an image with one as it is, in `numOutputChannels`
+ * equal channels (https://pytorch.org/vision/stable/generated/torchvision.transforms.v2.Grayscale.html).
+ */
+export class Grayscale implements Transform {
+  readonly numOutputChannels: 1 | 3;
+
+  /** @throws GlobalPercError on an unknown option, and a number of channels other than 1 and 3. */
+  constructor(options: GrayscaleOptions = {}) {
+    this.numOutputChannels = checkOptions(options, GRAYSCALE, 'Grayscale').numOutputChannels ?? 1;
+  }
+
+  /** @throws GlobalPercError when the image has neither 1 nor 3 channels. */
+  apply(image: Tensor): Tensor {
+    requireImage(image, 'Grayscale');
+    const channels = image.dim(1);
+    if (!isOneOrThree(channels)) {
+      throw new GlobalPercError(`Grayscale takes images with 1 or 3 channels, got shape [${image.shape}]`, {
+        code: 'invalid-argument',
+      });
+    }
+    const grey = channels === 1 ? image : image.mul(image.constant(LUMA, [1, 3, 1, 1])).sum([1], true);
+    return grey.expand(image.shape.with(1, this.numOutputChannels));
   }
 }
 

@@ -1,6 +1,6 @@
 /** Cropping and padding (https://pytorch.org/vision/stable/transforms.html). */
-import { float, GlobalPercError, int, ints, string, type Tensor } from '../graph/index.js';
-import { type Check, type Checks, checkOptions, number, oneOf, refused } from '../options/index.js';
+import { float, GlobalPercError, type Graph, int, ints, string, type Tensor } from '../graph/index.js';
+import { type Check, type Checks, checkOptions, count, number, oneOf, refused } from '../options/index.js';
 import { roundHalfEven, type Size, sizeOfSides } from './size.js';
 import { type Draws, requireImage, type Transform } from './transform.js';
 
@@ -33,13 +33,35 @@ export class CenterCrop implements Transform {
   }
 }
 
-/** Options of RandomCrop. */
+/** Options of RandomCrop and RandomShift. */
 export interface RandomCropOptions {
-  /** Makes the sequence of crops of a session repeatable. */
+  /** Makes the sequence of places of a session repeatable. */
   readonly seed?: number;
 }
 
 export const RANDOM_CROP: Checks<RandomCropOptions> = { seed: number() };
+
+/** A part of the image at a random place, the same for all images that `transform` draws for. */
+function cropAtRandom(image: Tensor, size: readonly number[], transform: object, draws: Draws, seed?: number): Tensor {
+  const uniform = draws.once(transform, () => twoUniform(image.graph, seed));
+  return size.reduce((result, side, i) => {
+    const places = image.dim(i + 2) - side + 1;
+    const offset = uniform
+      .slice([0], [i], [i + 1])
+      .mul(places)
+      .floor()
+      .minimum(places - 1)
+      .cast('int64');
+    const indices = offset.add(image.graph.ints(Array.from({ length: side }, (_, j) => j)));
+    return result.gather(indices, i + 2);
+  }, image);
+}
+
+/** Two uniform numbers in [0, 1). */
+function twoUniform(graph: Graph, seed: number | undefined): Tensor {
+  const seeded = seed === undefined ? {} : { seed: float(seed) };
+  return graph.emit('RandomUniform', [], { shape: ints([2]), dtype: int(1), ...seeded })[0] as Tensor;
+}
 
 /** A crop at a random place, the same for both images and another at each run. */
 export class RandomCrop implements Transform {
@@ -58,26 +80,10 @@ export class RandomCrop implements Transform {
     if (this.size.some((side, i) => side > image.dim(i + 2))) {
       throw new GlobalPercError(
         `RandomCrop of ${this.size.join('×')} does not fit an image of shape [${image.shape}]; pad or resize it first`,
+        { code: 'invalid-argument' },
       );
     }
-    const uniform = draws.once(this, () => this.draw(image));
-    return this.size.reduce((result, side, i) => {
-      const places = image.dim(i + 2) - side + 1;
-      const offset = uniform
-        .slice([0], [i], [i + 1])
-        .mul(places)
-        .floor()
-        .minimum(places - 1)
-        .cast('int64');
-      const indices = offset.add(image.graph.ints(Array.from({ length: side }, (_, j) => j)));
-      return result.gather(indices, i + 2);
-    }, image);
-  }
-
-  /** Two uniform numbers in [0, 1). */
-  private draw({ graph }: Tensor): Tensor {
-    const seed = this.seed === undefined ? {} : { seed: float(this.seed) };
-    return graph.emit('RandomUniform', [], { shape: ints([2]), dtype: int(1), ...seed })[0] as Tensor;
+    return cropAtRandom(image, this.size, this, draws, this.seed);
   }
 }
 
@@ -124,9 +130,40 @@ export class Pad implements Transform {
     const [left, top, right, bottom] = this.padding;
     if (this.mode === 'constant') return image.pad([0, 0, top, left], [0, 0, bottom, right], this.fill);
     if (this.mode === 'reflect' && (Math.max(top, bottom) >= image.dim(2) || Math.max(left, right) >= image.dim(3))) {
-      throw new GlobalPercError(`Pad: a reflection of [${this.padding}] needs a larger image than [${image.shape}]`);
+      throw new GlobalPercError(`Pad: a reflection of [${this.padding}] needs a larger image than [${image.shape}]`, {
+        code: 'invalid-argument',
+      });
     }
     const pads = image.graph.ints([0, 0, top, left, 0, 0, bottom, right]);
     return image.graph.emit('Pad', [image, pads], { mode: string(this.mode) })[0] as Tensor;
+  }
+}
+
+/**
+ * A shift by up to `pixels` in each direction, in whole pixels, the same for both images and another at each run; what comes
+ * in from the border is its reflection. Behind it a vision transformer's patches begin at another place each time, against
+ * their grid in what a student makes.
+ */
+export class RandomShift implements Transform {
+  readonly pixels: number;
+  private readonly seed: number | undefined;
+
+  /** @throws GlobalPercError when pixels is no integer from 1 on, and on an unknown option. */
+  constructor(pixels: number, options: RandomCropOptions = {}) {
+    this.pixels = count(pixels, 'RandomShift: pixels');
+    this.seed = checkOptions(options, RANDOM_CROP, 'RandomShift').seed;
+  }
+
+  /** @throws GlobalPercError when the image is not larger than the shift. */
+  apply(image: Tensor, draws: Draws): Tensor {
+    requireImage(image, 'RandomShift');
+    const size = image.shape.slice(2);
+    if (size.some((side) => side <= this.pixels)) {
+      throw new GlobalPercError(
+        `RandomShift by ${this.pixels} pixels needs an image with larger sides, got shape [${image.shape}]`,
+        { code: 'invalid-argument' },
+      );
+    }
+    return cropAtRandom(new Pad(this.pixels, { mode: 'reflect' }).apply(image), size, this, draws, this.seed);
   }
 }

@@ -1,5 +1,21 @@
-export { Compose, Lambda, Normalize, type NormalizeOptions, PermuteChannels } from './basic.js';
-export { CenterCrop, Pad, type Padding, type PadOptions, RandomCrop, type RandomCropOptions } from './crop.js';
+export {
+  Compose,
+  Grayscale,
+  type GrayscaleOptions,
+  Lambda,
+  Normalize,
+  type NormalizeOptions,
+  PermuteChannels,
+} from './basic.js';
+export {
+  CenterCrop,
+  Pad,
+  type Padding,
+  type PadOptions,
+  RandomCrop,
+  type RandomCropOptions,
+  RandomShift,
+} from './crop.js';
 export { fromJSON } from './json.js';
 export type { TransformJSON } from './preprocessor.js';
 export { Resize, type ResizeOptions, type ResizeSize } from './resize.js';

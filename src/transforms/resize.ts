@@ -96,6 +96,7 @@ export class Resize implements Transform {
     if (height === 0 || width === 0) {
       throw new GlobalPercError(
         `Resize: an image of shape [${image.shape}] becomes ${height}×${width}, as sides are multiples of ${this.ensureMultipleOf}; give a larger image`,
+        { code: 'invalid-argument' },
       );
     }
     const columns = this.matrix(image, image.dim(2), height);

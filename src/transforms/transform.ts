@@ -1,5 +1,5 @@
 /** What a transform is. Images are [B, C, H, W]. */
-import { GlobalPercError, type Tensor } from '../graph/index.js';
+import { GlobalPercError, kindOf, Tensor } from '../graph/index.js';
 import { type Check, withMethods } from '../options/index.js';
 
 /** Random numbers that prediction and target share, so that a random transform does the same to both. */
@@ -34,5 +34,12 @@ export const isTransform: Check<Transform> = withMethods(
 
 /** @throws GlobalPercError when the tensor is not [B, C, H, W]. */
 export function requireImage(image: Tensor, name: string): void {
-  if (image.rank !== 4) throw new GlobalPercError(`${name} expects images [B, C, H, W], got shape [${image.shape}]`);
+  if (!(image instanceof Tensor))
+    throw new GlobalPercError(`${name} expects symbolic images [B, C, H, W], got ${kindOf(image)}`, {
+      code: 'invalid-argument',
+    });
+  if (image.rank !== 4)
+    throw new GlobalPercError(`${name} expects images [B, C, H, W], got shape [${image.shape}]`, {
+      code: 'invalid-argument',
+    });
 }

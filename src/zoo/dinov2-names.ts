@@ -55,7 +55,8 @@ export function fromHuggingFace(state: State, expected: ReadonlyMap<string, { re
     new Map(sources.flatMap(({ shape, parts }) => parts.map((part) => [part, splitShape(shape, parts.length)]))),
     'the model',
   );
-  if (complaints !== '') throw new GlobalPercError(`the weights are not those of this model: ${complaints}`);
+  if (complaints !== '')
+    throw new GlobalPercError(`the weights are not those of this model: ${complaints}`, { code: 'invalid-file' });
   return Object.fromEntries(
     sources.map(({ name, parts }) => [name, stacked(parts.map((part) => found.get(part) as StoredTensor))]),
   );

@@ -57,6 +57,9 @@ export const LOSSES: Readonly<Record<string, () => Promise<Loss>>> = {
   L1Loss: async () => new nn.L1Loss(),
 };
 
+/** Batch sizes to be tried, where they are several. */
+export const BATCHES: Readonly<Record<string, readonly number[]>> = { L1Loss: [1, 4] };
+
 /** Loss and gradients of the weights in our own training step: one step of SGD moves each weight by lr · gradient. */
 export async function ours(module: nn.Module, loss: Loss, input: TensorLike, target: TensorLike) {
   const lr = 1000; // Far beyond rounding of the weights.

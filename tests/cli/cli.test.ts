@@ -4,6 +4,7 @@ import { existsSync, linkSync, mkdirSync, mkdtempSync, readFileSync, symlinkSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { formatNpy, parseNpy } from '../../src/data/index.js';
 import { constantOf } from '../../src/graph/index.js';
@@ -144,7 +145,35 @@ describe('results', () => {
     const data = Float32Array.from({ length: 3072 }, (_, i) => i % 256);
     const { status, stderr } = run('loss', vgg, file('bytes.npy', formatNpy({ dims: [1, 3, 32, 32], data })), target);
     expect(status).toBe(0);
-    expect(stderr).toMatch(/^warning: pred holds values from 0\.00 to 255\.00; .*divide them by 255/);
+    expect(stderr).toMatch(
+      /^warning: pred holds values from 0\.00 to 255\.00; .*set inputRange: \[0, 255\] \(on the command line, --input-range 0,255\)$/m,
+    );
+  });
+
+  it('loss takes --input-range of arrays; pictures beside them are brought to it', async () => {
+    const bytes = Uint8Array.from({ length: 3072 }, (_, i) => (i * 37) % 256);
+    const picture = join(folder, 'picture.png');
+    await sharp(bytes, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toFile(picture);
+    const data = Float32Array.from(
+      { length: 3072 },
+      (_, i) => (bytes[3 * (i % 1024) + Math.floor(i / 1024)] as number) / 127.5 - 1,
+    );
+    const array = file('signed.npy', formatNpy({ dims: [1, 3, 32, 32], data }));
+    const signed = ['--input-range', '-1,1', '--json'];
+    const same = run('loss', vgg, array, picture, ...signed);
+    expect([same.status, same.stderr]).toEqual([0, '']);
+    expect(JSON.parse(same.stdout).loss).toBeCloseTo(0, 4);
+    expect(JSON.parse(run('loss', vgg, array, picture, '--json').stdout).loss).toBeGreaterThan(0.01);
+    const config = file('signed.json', JSON.stringify({ inputRange: [-1, 1] }));
+    expect(run('loss', vgg, array, picture, '--config', config, '--json').stdout).toBe(same.stdout);
+    expect(run('loss', vgg, array, picture, '--input-range', '0,2')).toMatchObject({
+      status: 2,
+      stderr: "globalperc: --input-range should be one of 0,1 | -1,1 | 0,255, got '0,2'\n",
+    });
+    const out = join(folder, 'ranged.onnx');
+    expect(run('compile', vgg, '--input', '1,3,32,32', '--out', out, '--input-range', '-1,1').status).toBe(0);
   });
 
   it('compile and curve write their files', () => {
@@ -329,9 +358,7 @@ describe('nothing that is read is written over', () => {
   ])('%s', (_label, path, args) => {
     const before = readFileSync(path);
     const { status, stdout, stderr } = run(...args);
-    expect(stderr).toMatch(
-      /^globalperc: '.*',? is read by this command and would be overwritten: name another file\n$/,
-    );
+    expect(stderr).toMatch(/^globalperc: '.*',? was read and would be overwritten: name another file\n$/);
     expect([status, stdout]).toEqual([2, '']);
     expect(readFileSync(path).equals(before)).toBe(true);
   });

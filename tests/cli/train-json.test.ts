@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { fromJSON } from '../../src/cli/train-json.js';
 import type { TrainConfig } from '../../src/cli/train-module.js';
-import { GlobalPercError, GlobalPercLoss, nn, optim } from '../../src/index.js';
+import { CosineLoss, GlobalPercError, GlobalPercLoss, GramLoss, nn, optim, UnitLengthLoss } from '../../src/index.js';
 
 let folder = '';
 
@@ -86,6 +86,31 @@ describe('what is built', () => {
     expect(deep.config.lossFunc).toBeInstanceOf(nn.MSELoss);
   });
 
+  it.each([
+    ['gram', GramLoss, { reduction: 'mean' }],
+    [{ type: 'gram', reduction: 'sum' }, GramLoss, { reduction: 'sum' }],
+    ['unitLength', UnitLengthLoss, { reduction: 'mean' }],
+    ['charbonnier', nn.CharbonnierLoss, { eps: 1e-3 }],
+    [{ type: 'charbonnier', eps: 0.1 }, nn.CharbonnierLoss, { eps: 0.1 }],
+    ['cosine', CosineLoss, { dim: -1 }],
+    [{ type: 'cosine', dim: 1 }, CosineLoss, { dim: 1 }],
+  ])('the distance %j', async (lossFunc, Class, options) => {
+    const { loss } = await read({ loss: { perceptual: { teacher: 'vgg.onnx', lossFunc } } });
+    const distance = (loss as GlobalPercLoss).config.lossFunc;
+    expect(distance).toBeInstanceOf(Class);
+    expect(distance).toMatchObject(options);
+  });
+
+  it.each([
+    [{ charbonnier: { eps: 0.1 } }, nn.CharbonnierLoss, { eps: 0.1 }],
+    ['ssim', nn.SSIMLoss, { dataRange: 1 }],
+    [{ msssim: { dataRange: 2 } }, nn.MSSSIMLoss, { dataRange: 2 }],
+  ])('the loss %j', async (json, Class, options) => {
+    const { loss } = await read({ loss: json });
+    expect(loss).toBeInstanceOf(Class);
+    expect(loss).toMatchObject(options);
+  });
+
   it('data, student, limits and threads', async () => {
     const config = await read({
       student: { unet: { width: 2, depth: 2, outChannels: 1 } },
@@ -124,6 +149,9 @@ describe('mistakes end in one line that names file and key', () => {
     [adamW({ schedule: { cosineAnnealing: { tMax: 5, etaMni: 1 } } }), /cosineAnnealing: 'etaMni' .* 'etaMin'\?/],
     [adamW({ schedule: { cosine: { tMax: 5 } } }), /schedule: 'cosine' is not known; did you mean 'cosineAnnealing'\?/],
     [adamW({ groups: [{ params: 'x' }] }), /groups\[0\]: 'params' is not known; did you mean 'parameters'\?/],
+    [{ loss: { l3: {} } }, /loss: 'l3' is not known; did you mean 'l1'\?/],
+    [{ optimizer: { lion: {} } }, /optimizer: 'lion' is not known; known are sgd, adam, adamW/],
+    [{ data: { folder: 'photos', degradation: { rain: {} } } }, /degradation: 'rain' is not known/],
     [{ optimizer: 'adamw' }, /optimizer: 'adamw' is not known; did you mean 'adamW'\?/],
     [{ student: { unet: { widht: 4 } } }, /student: unet: 'widht' is not known; did you mean 'width'\?/],
     [{ data: { folder: 'photos', batch_size: 2 } }, /data: 'batch_size' is not known; did you mean 'batchSize'\?/],
@@ -136,12 +164,16 @@ describe('mistakes end in one line that names file and key', () => {
     [{ loss: { huber: { dleta: 1 } } }, /loss: huber: HuberLoss: 'dleta' is not known; did you mean 'delta'\?/],
     [perceptual({ modulesTohook: [] }), /loss: perceptual: 'modulesTohook' .* 'modulesToHook'\?/],
     [perceptual({ lossFunc: { typ: 'l1' } }), /lossFunc: 'typ' is not known; did you mean 'type'\?/],
-    [perceptual({ lossFunc: { type: 'cosine', norm: 'minmax' } }), /lossFunc: 'norm' is not known; known are dim/],
+    [
+      perceptual({ lossFunc: { type: 'cosine', norm: 'minmax' } }),
+      /lossFunc: CosineLoss: 'norm' is not known; known are dim/,
+    ],
     [perceptual({ transformNormalization: [{ resize: { sise: 4 } }] }), /transformNormalization\[0\]: resize: 'sise'/],
     [{ loss: { weighted: { term: [] } } }, /loss: weighted: 'term' is not known; did you mean 'terms'\?/],
     // Missing ones.
     [{ steps: undefined }, /train.json: 'steps' is missing/],
     [{ student: undefined }, /train.json: 'student' is missing/],
+    [{ optimizer: undefined }, /train.json: 'optimizer' is missing/],
     [adamW({ groups: [{ lr: 1 }] }), /groups\[0\]: 'parameters' is missing/],
     [adamW({ schedule: { step: {} } }), /schedule: step: 'stepSize' is missing/],
     [adamW({ schedule: { sequential: { milestones: [3] } } }), /sequential: 'schedulers' is missing/],
@@ -149,6 +181,8 @@ describe('mistakes end in one line that names file and key', () => {
     [{ data: { folder: 'photos', augment: ['randomCrop'] } }, /augment\[0\]: randomCrop: 'size' is missing/],
     [{ loss: { perceptual: {} } }, /loss: perceptual: teacher should be a string, got undefined/],
     // Other types, which would end in NaN or a stack trace.
+    [{ steps: 0.5 }, /train.json: steps should be an integer from 1 on, got 0.5/],
+    [{ optimizer: { sgd: { lr: -1 } } }, /train.json: optimizer: sgd: lr should be a number from 0 on, got -1/],
     [{ steps: '6' }, /train.json: steps should be an integer from 1 on, got "6"/],
     [{ steps: null }, /steps should be an integer from 1 on, got null/],
     [{ accumulate: '2' }, /accumulate should be a number, got "2"/],
@@ -166,7 +200,14 @@ describe('mistakes end in one line that names file and key', () => {
     [perceptual({ modulesToHook: 'Conv2d' }), /modulesToHook should be a list, got "Conv2d"/],
     [perceptual({ modulesToHook: [3] }), /modulesToHook\[0\] should be a string, got 3/],
     [perceptual({ lossFunc: null }), /lossFunc should be an object of options, got null/],
-    [perceptual({ lossFunc: { type: 'l3' } }), /lossFunc: type should be one of l1, l2, got "l3"/],
+    [perceptual({ lossFunc: { type: 'l3' } }), /lossFunc: type should be one of l1, l2, cosine, gram, .*, got "l3"/],
+    [perceptual({ lossFunc: 'unitlength' }), /lossFunc: 'unitlength' is not known; did you mean 'unitLength'\?/],
+    [perceptual({ lossFunc: { type: 'gram', norm: 'l1' } }), /lossFunc: GramLoss: 'norm' is not known/],
+    [
+      perceptual({ lossFunc: { type: 'charbonnier', eps: 0 } }),
+      /CharbonnierLoss: eps should be a number from 1e-18 on/,
+    ],
+    [{ loss: { ssim: { dataRange: 0 } } }, /loss: ssim: SSIMLoss: dataRange should be a number above 0, got 0/],
     [perceptual({ transformNormalization: null }), /transformNormalization should be a list, got null/],
     [perceptual({ teacher: 4 }), /teacher should be a string, got 4/],
     [adamW({ lr: '1e-3' }), /adamW: lr should be a number from 0 on, got "1e-3"/],

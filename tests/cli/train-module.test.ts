@@ -57,7 +57,7 @@ it.each<[string, unknown, string]>([
     { ...GOOD, checkpointEvery: 0 },
     'c.ts: checkpointEvery should be an integer from 1 on, got 0',
   ],
-  ['a number of options', { ...GOOD, trainer: 1 }, 'c.ts: trainer should be an object, got 1'],
+  ['a number of options', { ...GOOD, trainer: 1 }, 'c.ts: trainer should be an object of options, got 1'],
   ['no loss', { ...GOOD, loss: undefined }, "'loss' is missing"],
   ['an unknown key', { ...GOOD, stepz: 1 }, "c.ts: 'stepz' is not known; did you mean 'steps'?"],
 ])('refuses %s', (_label, exported, message) => {

@@ -1,9 +1,9 @@
 /** Programs: drafted once, kept, run in turn, freed. */
 import { describe, expect, it } from 'vitest';
-import { Runner } from '../../src/compile/index.js';
+import { begin, Runner } from '../../src/compile/index.js';
 import type { Graph } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
-import { runSteps } from '../../src/runtime/index.js';
+import { runSteps, type Steps } from '../../src/runtime/index.js';
 
 function doubling(): Graph {
   const graph = createGraph();
@@ -45,6 +45,45 @@ describe('a runner', () => {
     await runner.dispose();
   });
 
+  it('begins no step that is aborted, and gives no graph that was aborted while it was finished', async () => {
+    const controller = new AbortController();
+    const steps: string[] = [];
+    const options = {
+      signal: controller.signal,
+      onProgress: ({ step }: { step: string }) => {
+        steps.push(step);
+        controller.abort(new Error('enough'));
+      },
+    };
+    const runner = new Runner<undefined>('test', {});
+    await expect(runSteps(runner.finished(doubling(), options))).rejects.toThrow('enough');
+    expect(() => begin('fold', options)).toThrow('enough');
+    expect(steps).toEqual(['fold']);
+    await runner.dispose();
+  });
+
+  it('stays as it is where what comes before its disposal fails', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const failing = runner.dispose(async () => {
+      throw new Error('not yet');
+    });
+    await expect(failing).rejects.toThrow('not yet');
+    expect(runner.disposed).toBe(false);
+    await runner.dispose();
+    expect(runner.disposed).toBe(true);
+  });
+
+  it('drafts anew what it has closed', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const program = () => runSteps(runner.program('a', () => ({ graph: doubling(), details: undefined }), {}));
+    const first = await program();
+    await runSteps(runner.close());
+    const second = await program();
+    expect(second).not.toBe(first);
+    expect((await runSteps(second.session.run(feeds))).y?.data).toEqual(Float32Array.of(6));
+    await runner.dispose();
+  });
+
   it('runs tasks one after the other, also behind one that failed, and disposes after them', async () => {
     const runner = new Runner<undefined>('test', {});
     const order: string[] = [];
@@ -62,8 +101,9 @@ describe('a runner', () => {
     await expect(first).rejects.toThrow('first');
     await Promise.all([second, disposal]);
     expect(order).toEqual(['first', 'second', 'last'].flatMap((name) => [`${name} begins`, `${name} ends`]));
-    await expect(runner.take(task('late'))).rejects.toThrow('this test was disposed; make a new one');
-    expect(() => runner.blocking(function* () {})).toThrow('this test was disposed');
+    const refusal = { name: 'GlobalPercError', code: 'disposed', message: 'this test was disposed; make a new one' };
+    await expect(runner.take(task('late'))).rejects.toMatchObject(refusal);
+    expect(() => runner.blocking(function* () {})).toThrow(expect.objectContaining(refusal));
     await runner.dispose(task('never'));
     expect(order).toHaveLength(6);
   });
@@ -88,8 +128,40 @@ describe('a runner', () => {
   it('refuses a blocking call while an asynchronous one runs', async () => {
     const runner = new Runner<undefined>('test', {});
     const running = runner.take(() => new Promise((resolve) => setTimeout(resolve, 5)));
-    expect(() => runner.blocking(function* () {})).toThrow(/asynchronous call of this test is not done yet/);
+    expect(() => runner.blocking(function* () {})).toThrow(
+      expect.objectContaining({
+        name: 'GlobalPercError',
+        code: 'runtime',
+        message: expect.stringContaining('an asynchronous call of this test is not done yet'),
+      }),
+    );
     await running;
     await runner.dispose();
+  });
+
+  it('carries out computations in steps, in turn or blocking', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const order: string[] = [];
+    const before = runner.take(async () => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      order.push('before');
+    });
+    // biome-ignore lint/correctness/useYield: a computation of no step that waits is one too.
+    const steps = function* (): Steps<number> {
+      order.push('steps');
+      return 3;
+    };
+    expect(await runner.inTurn(steps)).toBe(3);
+    expect(order).toEqual(['before', 'steps']);
+    await before;
+    expect(runner.blocking(steps)).toBe(3);
+    await runner.dispose();
+  });
+
+  it('closes its sessions when it is disposed of', async () => {
+    const runner = new Runner<undefined>('test', {});
+    const { session } = await runSteps(runner.program('a', () => ({ graph: doubling(), details: undefined }), {}));
+    await runner.dispose();
+    await expect(runSteps(session.run(feeds))).rejects.toMatchObject({ name: 'GlobalPercError' });
   });
 });

@@ -117,7 +117,7 @@ describe('ImageFolder', () => {
     expect(Math.max(...Array.from(target.data, Number))).toBeLessThan(0.02);
   });
 
-  it('makes RGB of grey and 16-bit images and drops alpha', async () => {
+  it('makes RGB of grey and 16-bit images, and composes alpha over white, or drops it', async () => {
     const grey = { raw: { width: 2, height: 1, channels: 1 as const } };
     await write('a.png', await sharp(Uint8Array.of(51, 102), grey).png().toBuffer());
     await write('b.png', await sharp(Uint16Array.of(0x3333, 0x6666), grey).toColourspace('grey16').png().toBuffer());
@@ -133,7 +133,10 @@ describe('ImageFolder', () => {
       Array.from((await dataset.get(index, draw())).target.data, Number).map((value) => Math.round(255 * value));
     expect(await values(0)).toEqual([51, 102, 51, 102, 51, 102]);
     expect(await values(1)).toEqual([51, 102, 51, 102, 51, 102]);
-    expect(await values(2)).toEqual([51, 102, 153]);
+    expect(await values(2)).toEqual([255, 255, 255]);
+    const dropped = await ImageFolder.open(folder, { logger, alpha: 'drop' });
+    const { target } = await dropped.get(2, draw());
+    expect(Array.from(target.data, Number).map((value) => Math.round(255 * value))).toEqual([51, 102, 153]);
   });
 
   it('turns an image as its EXIF orientation says', async () => {
@@ -178,7 +181,7 @@ describe('ImageFolder', () => {
   it('names the image to which a transform does not fit', async () => {
     const path = await paint('a.png', 10);
     const apply = (): never => {
-      throw new GlobalPercError('too small');
+      throw new GlobalPercError('too small', { code: 'invalid-file' });
     };
     const dataset = await ImageFolder.open(folder, { transform: { apply }, logger });
     await expect(dataset.get(0, draw())).rejects.toThrow(`${path}: too small`);

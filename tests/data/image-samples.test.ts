@@ -25,9 +25,26 @@ const worst = (found: ArrayLike<number>, expected: ArrayLike<number>): number =>
 };
 
 it.each(cases)('$file is read by its value', async ({ file, dims, pixels, tolerance }) => {
-  const image = await readImage(path(`images/${file}`));
+  const image = await readImage(path(`images/${file}`), { alpha: 'drop' });
   expect(image.dims).toEqual([1, ...dims]);
   expect(worst(image.data, pixels)).toBeLessThan(tolerance);
+});
+
+const clear = cases.filter(({ file }) => /a(8|16)|^f.*a\.tiff/.test(file));
+it.each(clear)('$file, half clear, is composed over white', async ({ file, pixels, tolerance }) => {
+  const { data } = await readImage(path(`images/${file}`));
+  const step = file.startsWith('f') ? 0 : 1 / (file.includes('16') ? 65535 : 255);
+  const half = pixels.map((value) => 0.5 * value + 0.5);
+  expect(worst(data, half)).toBeLessThan(tolerance + step);
+});
+
+it('a palette whose first colour is half clear is composed over white', async () => {
+  const { pixels } = cases.find(({ file }) => file === 'palette.png') as Case;
+  const { data } = await readImage(path('images/palette.png'));
+  const isHalf = Array.from(data, (value, i) => Math.abs(value - (0.5 * (pixels[i] as number) + 0.5)) < 1.01 / 255);
+  const isOpaque = Array.from(data, (value, i) => Math.abs(value - (pixels[i] as number)) < 1e-6);
+  expect(isHalf.every((half, i) => half || isOpaque[i])).toBe(true);
+  expect(isOpaque.filter((opaque) => !opaque).length).toBeGreaterThan(2);
 });
 
 describe('files that were read wrongly', () => {
@@ -170,10 +187,10 @@ describe('colour profiles', () => {
 
 describe('16 bits are scaled to a size', () => {
   it('without losing precision', async () => {
-    const { samples, height, width } = await decode(path('images/rgb16.png'), [3, 4]);
+    const { samples, height, width } = await decode(path('images/rgb16.png'), { size: [3, 4] });
     expect([height, width, samples.length]).toEqual([3, 4, 36]);
     expect(samples).toBeInstanceOf(Float32Array);
-    const bytes = await decode(path('images/rgb8.png'), [3, 4]);
+    const bytes = await decode(path('images/rgb8.png'), { size: [3, 4] });
     expect(
       worst(
         samples,
@@ -184,7 +201,7 @@ describe('16 bits are scaled to a size', () => {
   });
 
   it('in sRGB', async () => {
-    const { samples } = await decode(path('cases/red16_srgbicc.png'), [6, 8]);
+    const { samples } = await decode(path('cases/red16_srgbicc.png'), { size: [6, 8] });
     expect(
       worst(
         samples,

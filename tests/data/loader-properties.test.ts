@@ -105,7 +105,7 @@ describe('preparing ahead', () => {
     const broken: Dataset = {
       length: 4,
       get: async (index) => {
-        if (index >= 2) throw new GlobalPercError(`sample ${index} is broken`);
+        if (index >= 2) throw new GlobalPercError(`sample ${index} is broken`, { code: 'invalid-file' });
         return { input: vector(index), target: vector(index) };
       },
     };

@@ -126,7 +126,7 @@ describe('prefetching', () => {
     const failing: Dataset = {
       length: 6,
       get: async (index) => {
-        if (index >= 2) throw new GlobalPercError(`sample ${index} is damaged`);
+        if (index >= 2) throw new GlobalPercError(`sample ${index} is damaged`, { code: 'invalid-file' });
         return {
           input: { dims: [], data: Float32Array.of(index) },
           target: { dims: [], data: Float32Array.of(index) },

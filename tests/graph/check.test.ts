@@ -1,6 +1,15 @@
 /** The checker finds every kind of wrong graph, and names what is wrong. */
 import { describe, expect, it } from 'vitest';
-import { checkGraph, constantOf, type Graph, makeNode, type Node, type Value } from '../../src/graph/index.js';
+import {
+  checked,
+  checkGraph,
+  checkGraphs,
+  constantOf,
+  type Graph,
+  makeNode,
+  type Node,
+  type Value,
+} from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
 
 /** y = exp(x·w), of shape [2, 3]. */
@@ -31,6 +40,40 @@ describe('checkGraph', () => {
     const other = createGraph();
     other.output('y', other.emit('Unknown', [other.input('x', 'float32', [2])], {}, { types })[0] as never);
     checkGraph(other);
+  });
+
+  it('lets a constant be an output, and an input', () => {
+    const graph = sound();
+    graph.outputs.push(node(graph, 'Mul').inputs[1] as Value, graph.inputs[0] as Value);
+    expect(() => checkGraph(graph)).not.toThrow();
+  });
+
+  it('lets types be unknown in part, and outputs be left out', () => {
+    const graph = createGraph();
+    const [x, scale] = [graph.input('x', 'float32', [2]), graph.input('scale', 'float32', [2])];
+    const outputs = graph.emit('LayerNormalization', [x, scale], {}, { outputs: 3 });
+    graph.outputs = [outputs[0]?.value as Value];
+    node(graph, 'LayerNormalization').outputs[1] = undefined;
+    delete outputs[2]?.value.shape;
+    expect(() => checkGraph(graph)).not.toThrow();
+    Object.assign(outputs[0]?.value as Value, { shape: [3] });
+    expect(() => checkGraph(graph)).toThrow(/is float32\[3\], inferred is float32\[2\]/);
+    // Without the type of an input, nothing is inferred.
+    delete scale.value.shape;
+    expect(() => checkGraph(graph)).not.toThrow();
+  });
+
+  it('is called by those who changed a graph, while that is switched on', () => {
+    const [good, bad] = [sound(), sound()];
+    bad.nodes.reverse();
+    expect(checked(good, 'a test')).toBe(good);
+    expect(() => checked(bad, 'a test')).toThrow(/after a test/);
+    checkGraphs(false);
+    try {
+      expect(checked(bad, 'a test')).toBe(bad);
+    } finally {
+      checkGraphs(true);
+    }
   });
 
   const wrong: [string, (graph: Graph) => void, RegExp][] = [

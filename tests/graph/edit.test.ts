@@ -7,8 +7,10 @@ import {
   copyNodes,
   dependents,
   dropNodes,
+  INTERNAL_DOMAIN,
   insertAfter,
   int,
+  isDetach,
   makeConstant,
   makeNode,
   makeValue,
@@ -16,6 +18,7 @@ import {
   neededNodes,
   readersOf,
   readsAny,
+  readsOnlyShape,
   type Tensor,
   uniqueName,
   type Value,
@@ -63,14 +66,31 @@ describe('walking', () => {
     expect(found(graph.nodes, values(x), { carries: (value) => value !== b.value })).toBe('xac');
   });
 
+  it('finds a node by any of its outputs', () => {
+    const { graph, x } = diamond();
+    const [, second] = graph.emit('Split', [x], { num_outputs: int(2) }, { outputs: 2 }) as [Tensor, Tensor];
+    expect(neededNodes(graph.nodes, values(second))).toEqual([second.value.producer]);
+  });
+
+  it('knows the operators that mean something here alone, and those that read dimensions alone', () => {
+    const { x } = diamond();
+    const node = (op: string, domain = ''): Node => makeNode({ op, domain, name: 'n', inputs: [], outputs: [] });
+    const nodes = [x.detach().value.producer as Node, node('Detach'), node('Other', INTERNAL_DOMAIN)];
+    expect(nodes.map(isDetach)).toEqual([true, false, false]);
+    expect([node('Shape'), node('Size'), node('Reshape')].map(readsOnlyShape)).toEqual([true, true, false]);
+  });
+
   it('finds who reads a value, once each', () => {
-    const { graph, x, a, b, c, names } = diamond();
+    const { graph, x, a, b, c, d, names } = diamond();
     const twice = a.mul(a);
+    graph.emit('Clip', [d, undefined]);
     const readers = readersOf(graph);
     expect(names(readers.get(x.value) ?? [])).toBe('ab');
     expect(names(readers.get(b.value) ?? [])).toBe('cd');
     expect(readers.get(a.value)).toEqual([c.value.producer, twice.value.producer]);
-    expect(readers.has(c.value)).toBe(false);
+    expect([readers.has(c.value), readers.has(undefined as never)]).toEqual([false, false]);
+    const sum = c.value.producer as Node;
+    expect([a, b, d].map(({ value }) => readsAny(sum, new Set([value])))).toEqual([true, true, false]);
     expect(readsAny(graph.nodes[0] as Node, new Set(values(x)))).toBe(true);
     expect(readsAny(graph.nodes[0] as Node, new Set(values(a)))).toBe(false);
   });
@@ -81,7 +101,7 @@ describe('editing', () => {
     const [x, y]: [Value, Value] = [{ name: 'x' }, { name: 'y' }];
     const metadata = { key: 'value' };
     const node = makeNode({ op: 'Split', name: 'n', inputs: [x, undefined], outputs: [undefined, y], metadata });
-    expect(node).toEqual({
+    expect(node).toStrictEqual({
       op: 'Split',
       domain: '',
       name: 'n',
@@ -117,9 +137,10 @@ describe('editing', () => {
     const [x, y, z, out]: [Value, Value, Value, Value] = [{ name: 'x' }, { name: 'y' }, { name: 'z' }, { name: 'out' }];
     const before = makeNode({ op: 'Exp', name: 'e', inputs: [x], outputs: [y] });
     const inner = makeNode({ op: 'Neg', name: 'n', inputs: [y], outputs: [z] });
-    const body = { inputs: [], outputs: [z], nodes: [inner] };
+    const i: Value = { name: 'i' };
+    const body = { inputs: [i], outputs: [z], nodes: [inner] };
     const attributes = { then_branch: { kind: 'graph', value: body }, axis: int(1) } as const;
-    const node = makeNode({ op: 'If', name: 'i', inputs: [x, y], outputs: [out], attributes });
+    const node = makeNode({ op: 'If', name: 'i', inputs: [x, y], outputs: [undefined, out], attributes });
     const copies = new Map<Value, Value>();
     const [, copy] = copyNodes([before, node], copies) as [Node, Node];
     const copied = attributesOf(copy).graph('then_branch');
@@ -127,6 +148,9 @@ describe('editing', () => {
     expect(copied?.outputs[0]?.producer).toBe(copied?.nodes[0]);
     expect(copied?.outputs[0]).not.toBe(z);
     expect(attributesOf(copy).int('axis', 0)).toBe(1);
+    expect([copy.name, copied?.nodes[0]?.name, copied?.outputs[0]?.name]).toEqual(['i', 'n', 'z']);
+    expect(copied?.inputs).toEqual([i]);
+    expect(copy.outputs[0]).toBeUndefined();
     expect([z.producer, inner.inputs[0], body.outputs[0]]).toEqual([inner, y, z]);
   });
 
@@ -137,6 +161,7 @@ describe('editing', () => {
     insertAfter(graph, b.value.producer as Node, node);
     expect(graph.nodes.indexOf(node)).toBe(2);
     checkGraph(graph);
+    node.outputs.push(undefined);
     dropNodes(graph, new Set([node, graph.nodes[1] as Node]));
     expect(names(graph.nodes)).toBe('acd');
     expect([value.producer, b.value.producer]).toEqual([undefined, undefined]);

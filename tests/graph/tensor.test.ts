@@ -1,6 +1,6 @@
 /** Every operation of the symbolic tensor, as ONNX Runtime computes it, against the numbers by hand. */
 import { describe, expect, it } from 'vitest';
-import { concat, constantOf, type DataType, GlobalPercError, type Tensor } from '../../src/graph/index.js';
+import { concat, constantOf, type DataType, GlobalPercError, int, type Tensor } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runGraph } from '../support/run.js';
 
@@ -89,6 +89,7 @@ const CASES: Case[] = [
   ['sum over none', ({ x }) => x.sum([]), elements, each((a) => a)],
   ['mean', ({ x }) => x.mean([1]), float(2), [2 / 3, -0.5]],
   ['amax', ({ x }) => x.amax([1]), float(2), [3, 4]],
+  ['amin without its axis', ({ x }) => x.amin([1]), float(2), [-2, -6]],
   ['amin', ({ x }) => x.amin([1], true), float(2, 1), [-2, -6]],
   ['detach', ({ x }) => x.detach(), elements, each((a) => a)],
   ['zerosLike', ({ x }) => x.zerosLike(), elements, each(() => 0)],
@@ -124,6 +125,14 @@ describe('a tensor', () => {
     for (const tensor of same) expect(tensor).toBe(x);
     expect(v.swapAxes(0, -1)).toBe(v);
     expect(x.graph.nodes).toEqual([]);
+    const row = x.reshape([1, 6]);
+    expect(row.flip([0])).toBe(row);
+  });
+
+  it('gives an operator of one input that one', () => {
+    const { x } = inputs();
+    const made = [x.softmax(1), x.cast('float64'), x.transpose([1, 0]), x.unary('Elu', 2), x.neg()];
+    for (const { value } of made) expect(value.producer?.inputs).toEqual([x.value]);
   });
 
   it('knows its dimensions, and its elements where they are constant', () => {
@@ -144,8 +153,12 @@ describe('a tensor', () => {
     ['one with two −1', ({ x }) => x.reshape([-1, -1]), /cannot reshape/],
     ['a fraction beside integers', ({ x }) => x.cast('int64').mul(0.5), /a constant of type int64 cannot hold 0.5/],
     ['an axis that is not there', ({ x }) => x.dim(2), /axis 2 is outside the range of a tensor of rank 2/],
-    ['where without a tensor', ({ x }) => x.greater(0).where(1, 0), /at least one branch must be a tensor/],
-    ['a concat of nothing', () => concat([], 0), /concat needs at least one tensor/],
+    [
+      'where without a tensor',
+      ({ x }) => x.greater(0).where(1, 0),
+      /one branch should be a tensor, got number and number/,
+    ],
+    ['a concat of nothing', () => concat([], 0), /concat needs a list of at least one tensor/],
     ['shapes that do not broadcast', ({ x, m }) => x.add(m), /Add 'Add_\d' with inputs .*cannot be broadcast together/],
     ['a constant of other size', ({ x }) => x.constant([1, 2], [3]), /shape \[3\] needs 3 values, got 2/],
     ['an unknown operator', ({ x }) => x.unary('Nonsense'), /Nonsense 'Nonsense_\d': this operator is not known/],
@@ -156,12 +169,22 @@ describe('a tensor', () => {
     expect(() => build(inputs())).toThrow(message);
   });
 
+  it('an operator that is not known has the code of one', () => {
+    expect(() => inputs().x.unary('Nonsense')).toThrow(expect.objectContaining({ code: 'unsupported-operator' }));
+  });
+
+  it('without elements may be reshaped to another without', () => {
+    const { x } = inputs();
+    const { value } = x.slice([0], [0], [0]).reshape([3, 0]);
+    expect(value).toMatchObject({ shape: [3, 0], producer: { attributes: { allowzero: int(1) } } });
+  });
+
   it('of an imported model has no shape and dtype yet', () => {
     const { x } = inputs();
     delete x.value.shape;
     delete x.value.dtype;
-    expect(() => x.shape).toThrow("the shape of 'x' is not known yet");
-    expect(() => x.dtype).toThrow("the dtype of 'x' is not known yet");
+    expect(() => x.shape).toThrow("the shape of 'x' is not known before");
+    expect(() => x.dtype).toThrow("the dtype of 'x' is not known before");
   });
 });
 
@@ -170,6 +193,8 @@ describe('a graph', () => {
     const { graph } = inputs().x;
     expect(graph.scalar(1, 'float32').value).toBe(graph.scalar(1, 'float32').value);
     expect(graph.ints([1, 2]).value).toBe(graph.ints([1, 2]).value);
+    const eight = [1, 2, 3, 4, 5, 6, 7, 8];
+    expect(graph.ints(eight).value).toBe(graph.ints(eight).value);
     const others = [
       ...[graph.scalar(1, 'float32'), graph.scalar(2, 'float32'), graph.scalar(1, 'int32'), graph.ints([1])],
       ...[graph.constant(constantOf('float32', [1], [1])), graph.constant(constantOf('float32', [], [1]), 'named')],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   AttributeReader,
+  attributesOf,
   broadcastShapes,
   byteLengthOf,
   bytesOf,
@@ -78,7 +79,8 @@ describe('shapes', () => {
       ],
     ],
   ])('%j do not', (shapes) => {
-    expect(() => broadcastShapes(...shapes)).toThrow(/cannot be broadcast together/);
+    const listed = shapes.map((shape) => `[${shape}]`).join(' and ');
+    expect(() => broadcastShapes(...shapes)).toThrow(`shapes ${listed} cannot be broadcast together`);
   });
 
   it('are the same with the same dimensions', () => {
@@ -139,9 +141,10 @@ describe('constants', () => {
   it('share bytes with the array they view, and nothing around it', () => {
     const array = new Float32Array([1, 2, 3, 4]);
     const bytes = bytesOf(array.subarray(1, 3));
-    expect(typedArray('float32', bytes)).toEqual(new Float32Array([2, 3]));
+    const view = typedArray('float32', bytes);
+    expect(view).toEqual(new Float32Array([2, 3]));
     array[1] = 9;
-    expect(typedArray('float32', bytes)[0]).toBe(9);
+    expect(view[0]).toBe(9);
   });
 
   it('in a file are read when they are asked for', () => {
@@ -170,6 +173,7 @@ describe('attributes', () => {
       s: string('a'),
       is: ints([1, 2]),
       fs: floats([0.5]),
+      ss: { kind: 'strings', value: ['a', 'b'] },
       t: { kind: 'tensor', value: constantOf('int64', [1], [3]) },
     },
     () => "Conv 'c'",
@@ -179,9 +183,9 @@ describe('attributes', () => {
     expect([reader.int('i', 0), reader.float('f', 0), reader.string('s', 'b')]).toEqual([2, 0.5, 'a']);
     expect([reader.int('no', 7), reader.float('no', 7), reader.string('no', 'b')]).toEqual([7, 7, 'b']);
     expect([reader.ints('is'), reader.floats('fs'), reader.tensor('t')?.dtype]).toEqual([[1, 2], [0.5], 'int64']);
-    expect([reader.ints('no'), reader.floats('no'), reader.tensor('no'), reader.graph('no')]).toEqual(
-      new Array(4).fill(undefined),
-    );
+    expect(reader.strings('ss')).toEqual(['a', 'b']);
+    const missing = [reader.ints('no'), reader.floats('no'), reader.tensor('no'), reader.graph('no')];
+    expect([...missing, reader.strings('no')]).toEqual(new Array(5).fill(undefined));
     expect([reader.has('i'), reader.has('no'), reader.all().i]).toEqual([true, false, int(2)]);
   });
 
@@ -189,16 +193,17 @@ describe('attributes', () => {
     const message = "Conv 'c': attribute 'i' should be float, is int";
     expect(() => reader.float('i', 0)).toThrow(new GlobalPercError(message, { code: 'invalid-model' }));
     expect(() => reader.graph('s')).toThrow("Conv 'c': attribute 's' should be graph, is string");
+    const node = makeNode({ op: 'Elu', name: 'e', inputs: [], outputs: [], attributes: { alpha: int(1) } });
+    expect(() => attributesOf(node).float('alpha', 1)).toThrow("Elu 'e': attribute 'alpha' should be float, is int");
   });
 });
 
 describe('errors', () => {
   it('have one line, a code and a cause', () => {
     const cause = new Error('low');
-    const error = new GlobalPercError('one \n two\r\n three', { code: 'io', cause });
-    expect(error).toMatchObject({ name: 'GlobalPercError', message: 'one two three', code: 'io', cause });
-    expect(new GlobalPercError('x').code).toBe('invalid-argument');
-    expect('cause' in new GlobalPercError('x')).toBe(false);
+    const error = new GlobalPercError('one \n two\r\n three\nfour', { code: 'io', cause });
+    expect(error).toMatchObject({ name: 'GlobalPercError', message: 'one two three four', code: 'io', cause });
+    expect('cause' in new GlobalPercError('x', { code: 'io', cause: undefined })).toBe(false);
   });
 
   it('list some names and count the others', () => {
@@ -229,6 +234,12 @@ describe('errors', () => {
       ...['a promise: await it first', 'a function', 'the function Map', 'the function named'],
     ]);
     expect(kindOf(class Some {})).toBe('the class Some');
+    expect(
+      kindOf(function inside() {
+        return class Some {};
+      }),
+    ).toBe('the function inside');
+    expect(kindOf(Object.create(null))).toBe('an object');
     expect(kindOf(new ReLU())).toBe('an object of class ReLU');
   });
 

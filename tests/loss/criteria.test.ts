@@ -3,6 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { numbersOf } from '../../src/graph/index.js';
 import * as criteria from '../../src/loss/criteria.js';
 import type { Loss } from '../../src/loss/index.js';
+import * as nn from '../../src/nn/index.js';
+import { SGD } from '../../src/optim/index.js';
+import { Trainer } from '../../src/train/index.js';
 import { expectClose } from '../support/run.js';
 import { hostOf, readFixture } from '../support/safetensors.js';
 
@@ -44,6 +47,43 @@ describe('criteria against PyTorch', () => {
     expectClose([value], fixture.tensor(test.output), 1e-5, 'loss');
     expectClose(grad.data as Float32Array, fixture.tensor(test.gradient), 1e-4, 'gradient');
     expect(numbersOf(fixture.tensor(test.gradient)).some((entry) => entry !== 0)).toBe(true);
+  });
+});
+
+describe('classes that an output does not have', () => {
+  const logits = { dims: [1, 3, 1, 2], data: [0.1, 0.4, 0.7, 0.2, 0.5, 0.9] };
+  const classes = (...data: number[]) => ({ dims: [1, 1, 2], data });
+  const alone = () => new criteria.CrossEntropyLoss({ ignoreIndex: 255 });
+  const term = () => new criteria.WeightedLoss([[alone(), 1]]);
+
+  it.each([
+    ['beyond the last', 3],
+    ['before the first', -1],
+    ['between two', 1.5],
+    ["another dataset's mark", -100],
+  ])('%s are refused', async (_what, wrong) => {
+    for (const make of [alone, term]) {
+      await using loss = make();
+      await expect(loss.evaluate(logits, classes(0, wrong))).rejects.toThrow(
+        `CrossEntropyLoss: the target holds class ${wrong}, the output [1,3,1,2] has the classes 0 to 2`,
+      );
+    }
+  });
+
+  it('but for the ignored one', async () => {
+    await using loss = alone();
+    const value = Math.log(Math.exp(0.1) + Math.exp(0.7) + Math.exp(0.5)) - 0.5;
+    expect(await loss.evaluate(logits, classes(2, 255))).toBeCloseTo(value, 6);
+  });
+
+  it('nor by a trainer', async () => {
+    await using loss = term();
+    const { Conv2d, Sequential } = nn;
+    const trainer = await Trainer.create(new Sequential(new Conv2d(3, 3, 1)), loss, new SGD({ lr: 0.1 }), {
+      batch: [1, 3, 1, 2],
+    });
+    await expect(trainer.step(logits, classes(0, 3))).rejects.toThrow(/the target holds class 3/);
+    await trainer.dispose();
   });
 });
 

@@ -62,6 +62,21 @@ describe('encoded targets', () => {
   });
 });
 
+it('targets of several sizes take turns in one loss, as images and encoded', async () => {
+  await using loss = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+  const [pred, small, large] = [random(SHAPE), random([1, 3, 28, 36]), random([1, 3, 40, 32])];
+  const once = async (target: typeof pred): Promise<number> => {
+    await using alone = await perceptual({ transformNormalization: new transforms.CenterCrop(24) });
+    return await alone.evaluate(pred, target);
+  };
+  const expected = [await once(small), await once(large)];
+  expect([await loss.evaluate(pred, small), await loss.evaluate(pred, large)]).toEqual(expected);
+  await using encoded = await loss.encode(small);
+  await using other = await loss.encode(large);
+  const again = [await loss.evaluate(pred, encoded), await loss.evaluate(pred, other)];
+  for (const [i, value] of again.entries()) expect(value).toBeCloseTo(expected[i] as number, 5);
+});
+
 describe('after disposal', () => {
   const calls: [string, (loss: GlobalPercLoss) => Promise<unknown>][] = [
     ['evaluate', (loss) => loss.evaluate(random(SHAPE), random(SHAPE))],
@@ -140,10 +155,19 @@ describe('a distance per hook', () => {
   it('may be an nn loss for all, and names the hook where it is none', async () => {
     await using plain = await perceptual({ lossFunc: new nn.MSELoss() });
     expect(await plain.evaluate(random(SHAPE), random(SHAPE))).toBeGreaterThan(0);
+    await expect(perceptual({ lossFunc: nn.L1Loss as unknown as Distance })).rejects.toThrow(
+      /lossFunc should be a distance, new L1Loss\(\), not its class/,
+    );
     await using none = await perceptual({ lossFunc: () => undefined as unknown as Distance });
     await expect(none.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(
       /hook 0 \(features.0, Conv2d\): lossFunc gives no distance/,
     );
+    const compared = ((input: Tensor, target: Tensor) => input.sub(target)) as unknown as () => Distance;
+    await using twice = await perceptual({ lossFunc: compared });
+    await expect(twice.evaluate(random(SHAPE), random(SHAPE))).rejects.toMatchObject({
+      message: expect.stringMatching(/hook 0 .*: a function is called with the hook and gives an object with forward/),
+      cause: { code: 'invalid-option', cause: expect.any(TypeError) },
+    });
     await using empty = await perceptual({ lossFunc: { forward: () => 1 as unknown as Tensor } });
     await expect(empty.evaluate(random(SHAPE), random(SHAPE))).rejects.toThrow(/hook 0 .* lossFunc gives no tensor/);
   });
@@ -228,34 +252,12 @@ describe('dynamicNormalization', () => {
   });
 });
 
-describe('the range of images', () => {
-  const warned = async (scale: number, shift: number, normalize: boolean): Promise<string[]> => {
-    const lines: string[] = [];
-    const transformNormalization = new transforms.Normalize({ mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] });
-    await using loss = await perceptual({
-      logger: (line) => lines.push(line),
-      ...(normalize && { transformNormalization }),
-    });
-    const image = random(SHAPE);
-    image.data[0] = 1;
-    image.data[1] = 0;
-    const scaled = { dims: SHAPE, data: image.data.map((x) => x * scale + shift) };
-    await loss.evaluate(scaled, scaled);
-    await loss.evaluate(scaled, scaled);
-    return lines;
-  };
-
-  it.each([
-    [1, 0, true, []],
-    [1.99, 0, true, []],
-    [2.01, 0, true, [/from 0.00 to 2.01; Normalize expects images in \[0, 1\]: map them/]],
-    [1.4, -0.49, true, []],
-    [1.4, -0.51, true, [/from -0.51 to 0.89; Normalize expects/]],
-    [255, 0, true, [/Normalize expects images in \[0, 1\]: divide them by 255/]],
-    [2, -1, false, []],
-    [9.9, 0, false, []],
-    [255, 0, false, [/few models expect images in \[0, 255\]: divide them by 255/]],
-  ])('x · %d + %d, Normalize %s', async (scale, shift, normalize, messages) => {
-    expect(await warned(scale, shift, normalize)).toEqual(messages.map((message) => expect.stringMatching(message)));
-  });
+it('dynamicNormalization is measured on the first image, also where that is a target to encode', async () => {
+  await using loss = await perceptual({ dynamicNormalization: true });
+  const before = loss.weights;
+  await using encoded = await loss.encode(random(SHAPE));
+  const measured = loss.weights;
+  expect(measured).not.toEqual(before);
+  await loss.evaluate(random(SHAPE), encoded);
+  expect(loss.weights).toBe(measured);
 });

@@ -11,6 +11,8 @@ import {
   type Reduction,
   smoothL1Loss,
 } from '../../src/loss/distances.js';
+import { GramLoss } from '../../src/loss/gram.js';
+import { UnitLengthLoss } from '../../src/loss/unit-length.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runGraph } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';
@@ -39,6 +41,8 @@ function distanceOf(loss: Spec, reduction: Reduction): Distance {
   if (norm) return new NormalizedTensorLoss(type as 'l1', reduction, norm as 'cosine');
   if (type === 'cosine') return new CosineLoss({ reduction, ...(dim === undefined ? {} : { dim }) });
   if (type === 'l1') return { forward: (a, b) => l1Loss(a, b, reduction) };
+  if (type === 'gram') return new GramLoss({ reduction });
+  if (type === 'unitLength') return new UnitLengthLoss({ reduction });
   if (type === 'mse') return { forward: (a, b) => mseLoss(a, b, reduction) };
   return { forward: (a, b) => smoothL1Loss(a, b, reduction, beta) };
 }

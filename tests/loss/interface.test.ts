@@ -25,11 +25,19 @@ const random = (dims: number[]) => ({
 const shape = [1, 3, 32, 32];
 const vgg = () => loadModel(path('vgg.torchscript.onnx'));
 
+const perceptual = async (lossFunc: string) =>
+  new GlobalPercLoss(await vgg(), GlobalPercConfig.fromJSON({ ...quiet, lossFunc, modulesToHook: ['ReLU'] }));
+
 const makers: [string, () => Promise<Loss>][] = [
   ['L1Loss', async () => new nn.L1Loss()],
   ['MSELoss', async () => new nn.MSELoss({ reduction: 'sum' })],
   ['SmoothL1Loss', async () => new nn.SmoothL1Loss({ beta: 0.5 })],
+  ['CharbonnierLoss', async () => new nn.CharbonnierLoss()],
+  ['SSIMLoss', async () => new nn.SSIMLoss()],
   ['GlobalPercLoss', async () => new GlobalPercLoss(await vgg(), new GlobalPercConfig(quiet))],
+  ['GlobalPercLoss with gram', () => perceptual('gram')],
+  ['GlobalPercLoss with unitLength', () => perceptual('unitLength')],
+  ['GlobalPercLoss with charbonnier', () => perceptual('charbonnier')],
 ];
 
 describe.each(makers)('%s', (_name, make) => {
@@ -150,15 +158,17 @@ describe('GlobalPercLoss', () => {
     expect(hooks.reduce((sum, hook) => sum + hook.weight * hook.loss, 0)).toBeCloseTo(value, 3);
   });
 
-  it('crops both images at the same random place, another at each run', async () => {
+  it.each([
+    ['RandomCrop', new transforms.RandomCrop(24)],
+    ['RandomShift', new transforms.RandomShift(5)],
+  ])('%s takes both images at the same random place, another at each run', async (name, transformNormalization) => {
     // Without a seed: two draws in one run would differ.
-    const crop = new transforms.RandomCrop(24);
     await using loss = new GlobalPercLoss(
       await vgg(),
       new GlobalPercConfig({
         ...quiet,
         modulesToHook: ['Conv2d'],
-        transformNormalization: crop,
+        transformNormalization,
         lossFunc: new NormalizedTensorLoss('l2', 'mean', 'none'),
       }),
     );
@@ -168,7 +178,7 @@ describe('GlobalPercLoss', () => {
     const values = new Set<number>();
     for (let i = 0; i < 6; i += 1) values.add(await loss.evaluate(image, other));
     expect(values.size).toBeGreaterThan(1);
-    await expect(loss.encode(image)).rejects.toThrow(/RandomCrop/);
+    await expect(loss.encode(image)).rejects.toThrow(name);
   });
 
   it('accepts images of different sizes when the transform makes them equal', async () => {
@@ -190,7 +200,7 @@ describe('GlobalPercLoss', () => {
     await loss.evaluate(bytes, bytes);
     await loss.evaluate(bytes, bytes);
     expect(lines).toHaveLength(1);
-    expect(lines[0]).toMatch(/divide them by 255/);
+    expect(lines[0]).toMatch(/set inputRange: \[0, 255\]/);
   });
 
   it('names the nearest sizes when patches do not fill the image', async () => {

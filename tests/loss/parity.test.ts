@@ -39,12 +39,12 @@ describe.each(names)('%s', (name) => {
   const fixture = readFixture<Case>(`models/${name}.safetensors`);
   const styles = ['torchscript', 'dynamo'].filter((style) => files.includes(`${name}.${style}.onnx`));
   describe.each(styles)('%s', (style) => {
+    const model = loadModel(fileURLToPath(new URL(`${name}.${style}.onnx`, folder)));
     const losses: GlobalPercLoss[] = [];
     afterAll(() => Promise.all(losses.map((loss) => loss.dispose())));
 
     it.each(fixture.cases.map((test) => ({ label: test.name, test })))('$label', async ({ test }) => {
-      const model = await loadModel(fileURLToPath(new URL(`${name}.${style}.onnx`, folder)));
-      const loss = new GlobalPercLoss(model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
+      const loss = new GlobalPercLoss(await model, GlobalPercConfig.fromJSON(test.config, { printData: false }));
       losses.push(loss);
       // PyTorch's generator cannot be replayed: its noise is stored.
       const { noise } = test;

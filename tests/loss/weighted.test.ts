@@ -1,5 +1,6 @@
 /** Sums of losses: each term does in a sum what it does alone. */
 import { fileURLToPath } from 'node:url';
+import { TensorProto_DataType as ElementType } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import {
   GlobalPercConfig,
@@ -89,7 +90,28 @@ describe('a sum of losses', () => {
     const term = await perceptual({ logger: (line: string) => lines.push(line) });
     await using sum = new nn.WeightedLoss([[term, 1]]);
     await sum.evaluate(random(SHAPE, 255), random(SHAPE, 255));
-    expect(lines).toEqual([expect.stringMatching(/pred holds values from .* to 25.* divide them by 255/)]);
+    expect(lines).toEqual([expect.stringMatching(/pred holds values from .* to 25.* inputRange: \[0, 255\]/)]);
+  });
+
+  it('takes an open input of another shape with every call', async () => {
+    await using loss = await openLoss(['n', 1, 1]);
+    const image = { dims: [1, 2, 1, 1], data: [1, 1] };
+    const dark = { dims: [1, 2, 1, 1], data: [0, 0] };
+    const scaled = (...factors: number[]): Promise<number> =>
+      loss.evaluate(image, dark, { inputs: { scale: { dims: [factors.length, 1, 1], data: factors } } });
+    expect([await scaled(2), await scaled(2, 6), await scaled(3)]).toEqual([2, 4, 3]);
+  });
+
+  it('takes open inputs as they were when it was called', async () => {
+    await using loss = await openLoss();
+    const image = random([1, 2, 2, 2]);
+    const dark = { dims: [1, 2, 2, 2], data: new Float32Array(8) };
+    const scale = { dims: [1], data: Float32Array.of(1) };
+    const expected = await loss.evaluate(image, dark, { inputs: { scale } });
+    const pending = loss.evaluate(image, dark, { inputs: { scale } });
+    scale.data[0] = 5;
+    expect(await pending).toBe(expected);
+    expect(await loss.evaluate(image, dark, { inputs: { scale } })).toBeCloseTo(5 * expected, 5);
   });
 
   it('asks for the open inputs of its terms, and hands them on', async () => {
@@ -105,15 +127,18 @@ describe('a sum of losses', () => {
     await term.dispose();
   });
 
-  it('refuses two teachers whose open inputs have one name and two types', async () => {
-    const [one, two] = [await openLoss([1]), await openLoss([2, 1, 1])];
+  it.each([
+    ['shapes', () => openLoss([2, 1, 1]), 'of float32[1] and of float32[2,1,1]'],
+    ['element types', () => openLoss([1], ElementType.INT64), 'of float32[1] and of int64[1]'],
+  ])('refuses two teachers whose open inputs have one name and two %s', async (_what, other, types) => {
+    const [one, two] = [await openLoss(), await other()];
     await using sum = new nn.WeightedLoss([
       [one, 1],
       [two, 1],
     ]);
     const image = random([1, 2, 2, 2]);
     await expect(sum.evaluate(image, image, { inputs: { scale: 1 } })).rejects.toThrow(
-      "two models have an input 'scale', of float32[1] and of float32[2,1,1]",
+      `two models have an input 'scale', ${types}`,
     );
     await Promise.all([one.dispose(), two.dispose()]);
   });
@@ -140,12 +165,13 @@ describe('a sum of losses', () => {
 });
 
 /** relu(image · scale); scale is open. */
-async function openLoss(scale = [1]): Promise<GlobalPercLoss> {
+async function openLoss(scale: readonly (number | string)[] = [1], type = ElementType.FLOAT): Promise<GlobalPercLoss> {
   const model = await loadModel(
     modelBytes({
-      inputs: [input('image', ['batch', 2, 'height', 'width']), input('scale', scale)],
+      inputs: [input('image', ['batch', 2, 'height', 'width']), input('scale', scale, type)],
       nodes: [
-        ['Mul', ['image', 'scale'], ['scaled']],
+        ['Cast', ['scale'], ['factor'], { to: ElementType.FLOAT }],
+        ['Mul', ['image', 'factor'], ['scaled']],
         ['Relu', ['scaled'], ['y']],
       ],
       outputs: ['y'],
@@ -182,6 +208,29 @@ describe('losses in a Trainer', () => {
       one as number,
       5,
     );
+  });
+
+  it('take a target of the type that the first term of a sum takes', async () => {
+    const [logits, classes] = [new nn.L1Loss(), new nn.CrossEntropyLoss()];
+    const linear = (): nn.Linear => new nn.Linear(2, 3);
+    const options = { batch: [1, 2] };
+    const input = random([1, 2]);
+    const both = [logits, classes] as const;
+    const sum = (first: 0 | 1): nn.WeightedLoss =>
+      new nn.WeightedLoss([
+        [both[first], 1],
+        [both[1 - first] as nn.CrossEntropyLoss, 1],
+      ]);
+    await using trainer = await Trainer.create(linear(), sum(0), new optim.SGD({ lr: 0 }), options);
+    const output = await trainer.predict(input);
+    const probabilities = { dims: [1, 3], data: [0.2, 0.3, 0.5] };
+    const { loss } = await trainer.step(input, probabilities);
+    const alone = [await logits.evaluate(output, probabilities), await classes.evaluate(output, probabilities)];
+    expect(loss).toBeCloseTo((alone[0] as number) + (alone[1] as number), 5);
+    await expect(Trainer.create(linear(), sum(1), new optim.SGD({ lr: 0 }), options)).rejects.toThrow(
+      /target \[1\]: they must be the same/,
+    );
+    await Promise.all(both.map((part) => part.dispose()));
   });
 
   it('are refused once they are disposed', async () => {

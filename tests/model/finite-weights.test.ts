@@ -22,6 +22,10 @@ const MOVED: NodeSpec[] = [
   ['Transpose', [name], ['moved'], { perm: [1, 0] }],
   ['MatMul', ['x', 'moved'], ['y']],
 ];
+const ADDED_FIRST: NodeSpec[] = [
+  ['Add', ['x', name], ['sum']],
+  ['MatMul', ['sum', name], ['y']],
+];
 const CHOSEN: NodeSpec[] = [
   ['IsNaN', ['x'], ['condition']],
   ['Where', ['condition', name, 'x'], ['y']],
@@ -31,12 +35,13 @@ describe('a model is refused', () => {
   it.each<[string, number, NodeSpec[], RegExp]>([
     ['NaN in a matrix', nan, [MATMUL], /the weight 'blocks\.0\.fc\.weight'.* holds NaN \(1 of its 4 values\)/],
     ['infinity in a matrix', infinity, [MATMUL], /holds Infinity \(1 of its 4 values\)/],
+    ['infinity in a matrix that is added first', infinity, ADDED_FIRST, /holds Infinity/],
     ['NaN behind a Transpose', nan, MOVED, /holds NaN/],
     ['NaN in a bias', nan, [['Add', ['x', name], ['y']]], /holds NaN/],
   ])('for %s', async (_label, bad, nodes, message) => {
     await expect(loadModel(modelOf(bad, ...nodes))).rejects.toMatchObject({
       message: expect.stringMatching(message),
-      code: 'invalid-model',
+      code: 'not-finite',
     });
   });
 

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { type ConstantData, numbersOf, typedArray } from '../../src/graph/index.js';
 import { GlobalPercConfig, GlobalPercLoss } from '../../src/loss/index.js';
-import { loadModel } from '../../src/model/index.js';
+import { loadModel, type Model } from '../../src/model/index.js';
 import { readFixture } from '../support/safetensors.js';
 
 interface Case {
@@ -27,11 +27,15 @@ const tensorOf = ({ dtype, shape, bytes }: ConstantData) => ({ dims: shape, data
 
 it.each(names)('%s', async (name) => {
   const fixture = readFixture<Case>(`matrix/${name}.safetensors`);
+  const models = new Map<string, Promise<Model>>();
   for (const { name: kind, config, inputs, further, loss: expected, grad: gradKey, hooks } of fixture.cases) {
     const given = Object.entries(further).map(([key, tensor]) => [key, tensorOf(fixture.tensor(tensor))] as const);
     const path = `${folder}${name}.onnx`;
     const image = name.startsWith('sam-prompt') ? { input: 'image_embeddings' } : {};
-    const model = await loadModel(path, { inputs: Object.fromEntries(given), ...image });
+    const key = JSON.stringify(further);
+    const loading = models.get(key) ?? loadModel(path, { inputs: Object.fromEntries(given), ...image });
+    models.set(key, loading);
+    const model = await loading;
     const paths = new Set(hooks.map((hook) => hook.path));
     const loss = new GlobalPercLoss(
       model,

@@ -51,6 +51,27 @@ describe('calls on constants', () => {
     ).toEqual(['embedding#0 Module', 'embedding#1 Module']);
   });
 
+  it('are not those of a module that sees the input as well', () => {
+    expect(
+      list([
+        ['Sin', 'a', ['grid'], ['positions:my.Positions']],
+        ['Mul', 'b', ['x', 'a'], ['positions:my.Positions']],
+      ]),
+    ).toEqual(['positions#0 Positions']);
+  });
+
+  it('compute floats: a choice between floats is one, a count or a truth is none', () => {
+    expect(
+      list([
+        ['Shape', '/size/Shape', ['grid']],
+        ['Greater', '/mask/Greater', ['grid', 'limit']],
+        ['Where', '/fill/Where', ['/mask/Greater', 'grid', 'limit']],
+        ['Mul', '/scale/Mul', ['x', '/fill/Where']],
+        ['Reshape', 'z', ['/scale/Mul', '/size/Shape']],
+      ]),
+    ).toEqual(['fill#0 Module', 'scale#0 Module']);
+  });
+
   it('are neither shape arithmetic nor the preparation of a weight', () => {
     expect(
       list([

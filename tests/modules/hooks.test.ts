@@ -1,5 +1,6 @@
 /** Which calls each kind of selector chooses. */
 import { describe, expect, it } from 'vitest';
+import type { Tensor } from '../../src/graph/index.js';
 import { formatTree, moduleTree, recoverModules, selectHooks } from '../../src/modules/index.js';
 import * as nn from '../../src/nn/index.js';
 import { graphOf } from './build.js';
@@ -38,6 +39,17 @@ describe('selectHooks', () => {
     expect(paths('Block')).toEqual(['blocks.0', 'blocks.1']);
   });
 
+  it("takes the caller's own classes by their names, not by those of their bases", () => {
+    class Block extends nn.Module {
+      override forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    class Wide extends nn.Linear {}
+    expect(paths(Block)).toEqual(['blocks.0', 'blocks.1']);
+    expect(() => paths(Wide)).toThrow(/^no module matched Wide; the model has/);
+  });
+
   it.each([
     [/^blocks\.0\./g, ['blocks.0.fc', 'blocks.0.act']],
     [/^blocks\.0/, ['blocks.0.fc', 'blocks.0.act']],
@@ -52,9 +64,12 @@ describe('selectHooks', () => {
     expect(paths(String(pattern))).toEqual(expected);
   });
 
-  it('hooks no container whose end alone a pattern fits', () => {
-    expect(() => paths(/\.1$/)).toThrow(/no module matched/);
-  });
+  it.each([[/\.1$/], [/blocks\.1$/], [/^blocks(?=\.1$)/]])(
+    'hooks no container by %s, which fits a part of its path or a longer one',
+    (pattern) => {
+      expect(() => paths(pattern)).toThrow(/no module matched/);
+    },
+  );
 
   it('matches patterns with flags, and predicates', () => {
     expect(paths('/FC$/i')).toEqual(['blocks.0.fc', 'blocks.1.fc']);

@@ -58,6 +58,27 @@ describe('a call that stands for those of other blocks', () => {
     ]);
   });
 
+  it('is not seen between containers of PyTorch, whose class says nothing of their children', () => {
+    const [first, second] = ['encoder', 'decoder'];
+    const names = (path: string): [string, string] => [path, 'torch.nn.modules.container.Sequential'];
+    expect(list(blocks(names(first), names(second)))).toEqual(
+      expected(first, second).filter((entry) => !entry.startsWith('decoder.act')),
+    );
+    const scopes = (path: string, child: number, className: string): string[] => [
+      names(path).join(':'),
+      `${path}.${child}:${className}`,
+    ];
+    expect(
+      list([
+        ['Mish', 'act', ['x'], scopes(first, 0, SILU)],
+        ['MatMul', 'a', ['act', 'w0'], scopes(first, 1, LINEAR)],
+        ['Conv', 'b', ['a', 'w1'], scopes(second, 0, CONV)],
+        ['MatMul', 'c', ['act', 'w2'], scopes(second, 1, LINEAR)],
+        ['Mul', 'y', ['b', 'c']],
+      ]),
+    ).toEqual(['encoder.0#0 act', 'encoder.1#0 a', 'decoder.0#0 b', 'decoder.1#0 c']);
+  });
+
   it('is not seen in a layer of another kind of block that reads an activation', () => {
     expect(list(blocks(['encoder', 'my.Encoder'], ['decoder', 'my.Decoder']))).toEqual(
       expected('encoder', 'decoder').filter((entry) => !entry.startsWith('decoder.act')),

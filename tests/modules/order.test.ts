@@ -47,6 +47,26 @@ it.each<[string, Line[]]>([
   expect((await run(graph, calls)).result).toEqual((await run(original, [])).result);
 });
 
+it('counts a node without a number as the first', () => {
+  const views = ['Reshape', 'Reshape_1'].map(
+    (name) => ['Reshape', `/${name}`, ['x', 'view'], `/${name}_output_0`] as Line,
+  );
+  const ends: Line = ['Add', '/Add', ['/Reshape_output_0', '/Reshape_1_output_0'], 'sum'];
+  const graph = graphOf([...views.toReversed(), ends], heads);
+  recoverModules(graph);
+  expect(graph.nodes.map(({ name }) => name)).toEqual(['/Reshape', '/Reshape_1', '/Add']);
+});
+
+it('takes nothing from a number that two weights have', () => {
+  const plain = (name: string, weight: number): Line[] => projection(name, weight, 0).slice(0, 2);
+  const ends: Line[] = [
+    ['Mul', '/attn/Mul', ['/attn/key/Add_output_0', '/attn/value/Add_output_0'], 'product'],
+    ['Add', '/attn/Add', ['product', '/attn/query/Add_output_0'], 'sum'],
+  ];
+  const lines = [norm, ...plain('key', 10), ...plain('value', 11), ...plain('query', 10), ...ends];
+  expect(pathsOf(lines)).toEqual(['norm', 'attn.key', 'attn.value', 'attn.query', 'attn']);
+});
+
 it('keeps an order that its numbers contradict', () => {
   // The second call reads what the first one gives, and is numbered before it.
   const lines = [

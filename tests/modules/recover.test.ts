@@ -143,6 +143,34 @@ describe('dynamo metadata', () => {
     ).toEqual(['relu#0 ReLU', 'relu#1 ReLU', 'relu#2 ReLU']);
   });
 
+  it('separates calls of a module whose class says nothing, by what is between them or by what they do', () => {
+    const own = ['m:my.Own'];
+    expect(
+      list([
+        ['Sqrt', 'a', ['x'], own],
+        ['Exp', 'b', ['a']],
+        ['Mul', 'c', ['a', 'b'], own],
+      ]),
+    ).toEqual(['m#0 Own', 'm#1 Own']);
+    expect(
+      list([
+        ['Sqrt', 'a', ['x'], own],
+        ['Sqrt', 'b', ['x'], own],
+        ['Add', 'c', ['a', 'b']],
+      ]),
+    ).toEqual(['m#0 Own', 'm#1 Own']);
+  });
+
+  it('leaves what rearranges the output of a module outside', () => {
+    const calls = recoverModules(
+      graphOf([
+        ['Conv', 'a', ['x', 'conv.weight'], [`conv:${CONV}`]],
+        ['Reshape', 'b', ['a', 'shape']],
+      ]),
+    );
+    expect(calls.map(({ path, output }) => [path, output.name])).toEqual([['conv', 'a']]);
+  });
+
   it('keeps a call of many operators in one piece, and its idle children from making it a leaf', () => {
     const scope = ['att:torch.nn.modules.activation.MultiheadAttention'];
     expect(
@@ -188,6 +216,17 @@ describe('dynamo metadata', () => {
     expect(calls.map(({ path, folded }) => [path, folded])).toEqual([['stem.1', { path: 'stem.0', class: 'Conv2d' }]]);
     expect(selectHooks(calls, ['Conv2d'])).toEqual(calls);
     expect(selectHooks(calls, ['BatchNorm2d', 'Conv2d'])).toEqual(calls);
+  });
+
+  it('takes no convolution out of a BatchNorm that computes more by itself', () => {
+    const scopes = ['stem.1:my.BatchNormReLU'];
+    const calls = recoverModules(
+      graphOf([
+        ['Conv', 'a', ['x', 'stem.0.weight', 'stem.0.bias'], scopes],
+        ['Relu', 'b', ['a'], scopes],
+      ]),
+    );
+    expect(calls.map(({ path, output, folded }) => [path, output.name, folded])).toEqual([['stem.1', 'b', undefined]]);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Whose a constant is that several modules read, and what it is called. */
 import { describe, expect, it } from 'vitest';
-import { constantOf } from '../../src/graph/index.js';
+import { constantOf, int } from '../../src/graph/index.js';
 import { parametersOf, recoverModules, weightsOf } from '../../src/modules/index.js';
 import { graphOf, type NodeSpec } from './build.js';
 
@@ -89,6 +89,16 @@ const cases: [what: string, nodes: NodeSpec[], equal: boolean, expected: string[
 describe('weights', () => {
   it.each(cases)('%s', (_, nodes, equal, expected) => {
     expect(namesOf(nodes, equal)).toEqual(expected);
+  });
+
+  it.each([
+    [0, 'fc.weight.T'],
+    [1, 'fc.weight'],
+  ])('of a Gemm with transB %i are %s', (transB, name) => {
+    const graph = graphOf([['Gemm', 'y', ['x', 'val_1'], [`fc:${LINEAR}`]]]);
+    Object.assign(graph.nodes[0]?.attributes as object, { transB: int(transB) });
+    recoverModules(graph);
+    expect(weightsOf(graph.nodes).map((weight) => weight.name)).toEqual([name]);
   });
 
   it('are counted for each module that holds them', () => {

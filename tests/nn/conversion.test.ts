@@ -49,3 +49,26 @@ it.each([NaN, Infinity, 2 ** 63])('%d is no integer for a buffer: it is named, a
   expect(load).toThrow(`'num_batches_tracked' should hold integers of 64 bits, but one element is ${value}`);
   expect(net.stateDict()).toEqual(before);
 });
+
+describe('what is no state dict is refused, and nothing is changed', () => {
+  const bias = { dtype: 'float32', dims: [1], data: Float32Array.of(1) };
+  const weight = { dtype: 'float32', dims: [1, 2], data: Float32Array.of(1, 2) };
+
+  it.each<[string, unknown, RegExp]>([
+    ['nothing', undefined, /state should be tensors by name, such as await readStateDict\(path\), got undefined/],
+    ['a promise of one', Promise.resolve({ weight, bias }), /state should be tensors by name/],
+    ['a Map', new Map(Object.entries({ weight, bias })), /state should be tensors by name/],
+    ['a list', [weight, bias], /state should be tensors by name/],
+    ['numbers', { weight: 1, bias: 2 }, /state\.weight should be a tensor \{ dtype, dims, data \}.*got 1/],
+    ['arrays alone', { weight: weight.data, bias: bias.data }, /state\.weight should be a tensor/],
+    ['a tensor without data', { weight: { dtype: 'float32', dims: [1, 2] }, bias }, /state\.weight should be a tensor/],
+    ['data of another length', { weight: { ...weight, data: bias.data }, bias }, /as many elements as dims say/],
+    ['a type that there is not', { weight, bias: { ...bias, dtype: 'float' } }, /state\.bias should be a tensor/],
+  ])('%s', (_what, state, message) => {
+    const module = new Linear(2, 1);
+    const before = module.stateDict();
+    expect(() => module.loadStateDict(state as Record<string, StoredTensor>)).toThrow(GlobalPercError);
+    expect(() => module.loadStateDict(state as Record<string, StoredTensor>)).toThrow(message);
+    expect(module.stateDict()).toEqual(before);
+  });
+});

@@ -27,6 +27,17 @@ describe('a graph', () => {
     expect(graph.inputs[0]?.declaredShape).toEqual(['?', '?', '?', 'height', 7]);
   });
 
+  it('marks a dimension of the empty name', async () => {
+    const dim = [{ value: { case: 'dimParam', value: '' } }, { value: { case: 'dimParam', value: 'n' } }] as const;
+    const type = { value: { case: 'tensorType', value: { elemType: 1, shape: { dim } } } } as const;
+    const node = [{ opType: 'Relu', input: ['x'], output: ['y'] }];
+    const graph = await read({
+      nodes: [],
+      more: { graph: { input: [{ name: 'x', type }], output: [{ name: 'y' }], node } },
+    });
+    expect(graph.inputs[0]?.declaredShape).toEqual(['?', 'n']);
+  });
+
   it('takes initializers that are listed as inputs for constants', async () => {
     const graph = await read({ ...small, inputs: [input('x', [2, 3]), input('w', [3, 2])] });
     expect(graph.inputs.map(({ name }) => name)).toEqual(['x']);
@@ -60,6 +71,36 @@ describe('a graph', () => {
   it('sorts nodes that come in a wrong order', async () => {
     const graph = await read({ ...small, nodes: small.nodes.toReversed() });
     expect(graph.nodes.map(({ op }) => op)).toEqual(['MatMul', 'Relu', 'Reshape']);
+  });
+
+  it('leaves the type of an input to the input, also where it is an output', async () => {
+    const outputs = ['y', input('x', ['a', 'b'])];
+    const graph = await read({ ...small, inputs: [input('x', [2, 3])], outputs });
+    expect(graph.inputs[0]?.declaredShape).toEqual([2, 3]);
+    expect(graph.outputs[1]).toBe(graph.inputs[0]);
+  });
+
+  it('takes a Constant of another domain for no constant', async () => {
+    const nodes: NodeSpec[] = [['custom:Constant', [], ['y'], { value: floatTensor('c', [1], [1]) }]];
+    await expect(read({ nodes })).rejects.toThrow(/custom\.Constant 'Constant_0': this operator is not known/);
+  });
+
+  it('gives names of their own to nodes of branches too, and branches the weights that they alone return', async () => {
+    const branch = (nodes: NodeSpec[], output: string) => ({ graph: { nodes, outputs: [output] } });
+    const graph = await read({
+      inputs: [input('x', [1])],
+      initializers: [floatTensor('w', [1], [3])],
+      nodes: [
+        ['Relu', ['x'], ['a']],
+        ['If', ['x'], ['y'], { then_branch: branch([['Relu', ['a'], ['t']]], 't'), else_branch: branch([], 'w') }],
+      ],
+    });
+    const [thenBranch, elseBranch] = ['then_branch', 'else_branch'].map(
+      (name) => graph.nodes[1]?.attributes[name]?.value as Graph,
+    );
+    expect(graph.nodes[0]?.name).toBe('Relu_0');
+    expect(thenBranch?.nodes.map(({ name }) => name)).toEqual(['Relu_0.1']);
+    expect(elseBranch?.outputs[0]?.constant?.shape).toEqual([1]);
   });
 
   it('survives writing and reading', async () => {

@@ -119,10 +119,11 @@ const transposed: Emit = (graph, draw) => {
 
 const deformable: Emit = (graph, draw) => {
   const { sizes, kernel, attributes } = windows(draw, 2, 'DeformConv');
-  const [x, w] = [image(graph, [1, 2, ...sizes]), zeros(graph, 3, 2, ...kernel)];
-  const [y] = createGraph().emit('Conv', [x, w], attributes) as [Tensor];
+  const inputs = (on: Graph): Tensor[] => [image(on, [1, 2, ...sizes]), zeros(on, 3, 2, ...kernel)];
+  const scratch = createGraph();
+  const [y] = scratch.emit('Conv', inputs(scratch), attributes) as [Tensor];
   const offset = zeros(graph, 1, 2 * sizeOf(kernel), ...y.shape.slice(2));
-  return graph.emit('DeformConv', [x, w, offset], attributes);
+  return graph.emit('DeformConv', [...inputs(graph), offset], attributes);
 };
 
 const resize: Emit = (graph, draw) => {

@@ -5,7 +5,7 @@ import { MSELoss } from '../../src/loss/index.js';
 import { Linear } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { clipGradNorm, clipGradValue, totalNorm } from '../../src/optim/clip.js';
-import { Adam, AdamW, type Optimizer, SGD } from '../../src/optim/index.js';
+import { Adam, AdamW, lrScheduler, Optimizer, SGD, type Updated } from '../../src/optim/index.js';
 import { Trainer, type TrainerOptions } from '../../src/train/index.js';
 import { runGraph } from '../support/run.js';
 
@@ -19,6 +19,55 @@ describe('defaults are those of PyTorch', () => {
     expect(optimizer.options).toEqual(options);
     expect(optimizer.groups).toEqual([]);
   });
+});
+
+/** A user's own optimiser. */
+class Own extends Optimizer {
+  readonly stateNames = [];
+  constructor(options = { lr: 1, weightDecay: 0 }, groups = [{ parameters: /a/ }]) {
+    super(options, { groups });
+  }
+  override update({ parameter }: { parameter: Tensor }): Updated {
+    return { parameter, state: {} };
+  }
+}
+
+describe('refusals', () => {
+  const { LinearLR, StepLR, SequentialLR } = lrScheduler;
+  const one = new LinearLR();
+  const two = new StepLR({ stepSize: 3 });
+  const nesterov = 'SGD: Nesterov needs a momentum and no dampening';
+  it.each([
+    ['Nesterov alone', () => new SGD({ nesterov: true }), nesterov],
+    ['Nesterov damped', () => new SGD({ nesterov: true, momentum: 0.9, dampening: 0.1 }), nesterov],
+    ['Nesterov of a group', () => new SGD({ groups: [{ parameters: /a/, nesterov: true }] }), nesterov],
+    ['too few schedules', () => new SequentialLR([one], [3]), '1 schedulers need 0 ascending milestones, got [3]'],
+    ['too many', () => new SequentialLR([one, two, one], [3]), '3 schedulers need 2 ascending milestones, got [3]'],
+    ['falling', () => new SequentialLR([one, two, one], [3, 2]), '3 schedulers need 2 ascending milestones, got [3,2]'],
+    ['twice the same', () => new SequentialLR([one, two, one], [3, 3]), 'need 2 ascending milestones, got [3,3]'],
+    ["a rate of a user's optimiser", () => new Own({ lr: -1, weightDecay: 0 }), 'Own: lr'],
+    ["a decay of a user's optimiser", () => new Own({ lr: 1, weightDecay: Number.NaN }), 'Own: weightDecay'],
+    ["a group of a user's optimiser", () => new Own(undefined, [{} as never]), 'Own: the parameters of a group'],
+  ])('%s', (_name, make, message) => {
+    expect(make).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('options that fit are taken', () => {
+    expect(() => new SGD({ nesterov: true, momentum: 0.9, groups: [{ parameters: /a/, lr: 1 }] })).not.toThrow();
+    expect(() => new SGD({ dampening: 0.1 })).not.toThrow();
+    expect(() => new SequentialLR([one, two, one], [3, 4])).not.toThrow();
+  });
+});
+
+it('the name of a class is its className, which is not inherited, or else its own', () => {
+  class Named extends SGD {
+    static override readonly className = 'Lion';
+  }
+  class Inherited extends SGD {}
+  const optimizers = [new SGD(), new AdamW(), new Own(), new Named(), new Inherited()];
+  expect(optimizers.map(({ className }) => className)).toEqual(['SGD', 'AdamW', 'Own', 'Lion', 'Inherited']);
 });
 
 /** What an optimiser makes of a parameter from its gradients, one per step, all [2]. */
@@ -118,6 +167,24 @@ describe('steps', () => {
   });
 });
 
+it.each([
+  ['SGD', { weightDecay: 0 }, { weightDecay: 0.1 }, SGD],
+  ['SGD', { momentum: 0.9, dampening: 0 }, { momentum: 0.9, dampening: 0.1 }, SGD],
+  ['Adam', { weightDecay: 0 }, { weightDecay: 0.1 }, Adam],
+  ['AdamW', { weightDecay: 0 }, { weightDecay: 0.1 }, AdamW],
+])('%s %j costs no operation that %j needs', (_name, without, having, Class) => {
+  const [least, most] = [without, having].map((options) => {
+    const graph = createGraph();
+    const [parameter, gradient] = [graph.input('parameter', 'float32', [2]), graph.input('gradient', 'float32', [2])];
+    const optimizer: Optimizer = new Class(options);
+    const state = Object.fromEntries(optimizer.stateNames.map((name) => [name, graph.input(name, 'float32', [2])]));
+    const step = graph.input('step', 'float64', []);
+    optimizer.update({ parameter, gradient, state, step, ...optimizer.optionsFor('a', step) });
+    return graph.nodes.length;
+  }) as [number, number];
+  expect(least).toBeLessThan(most);
+});
+
 describe('groups', () => {
   const groups = [
     { parameters: /^head/g, lr: 0.5 },
@@ -164,6 +231,17 @@ describe('groups', () => {
     ).toEqual([6, 4]);
   });
 
+  it('a parameter without momentum is not damped, though others have a momentum', async () => {
+    const optimizer = new SGD({ lr: 1, dampening: 0.5, groups });
+    const gradients = [
+      [1, 2],
+      [1, 2],
+    ];
+    expect(await stepped(optimizer, [8, 8], gradients, 'body.weight')).toEqual([6, 4]);
+    // b: 1, then 0.5·1 + 0.5·1.
+    expect(await stepped(optimizer, [8, 8], gradients, 'body.bias')).toEqual([6, 4]);
+  });
+
   it('state is kept where a group alone has momentum', () => {
     expect(new SGD({ groups }).stateNames).toEqual(['momentum_buffer']);
     expect(new SGD({ momentum: 0.9 }).stateNames).toEqual(['momentum_buffer']);
@@ -173,7 +251,10 @@ describe('groups', () => {
   it('each must match some parameter', () => {
     const optimizer = new SGD({ groups });
     expect(() => optimizer.checkGroups(['head.weight', 'body.weight'])).toThrow(
-      /SGD: the group \/bias\$\/ matches no trainable parameter; there are head.weight, body.weight/,
+      expect.objectContaining({
+        code: 'invalid-option',
+        message: 'SGD: the group /bias$/ matches no trainable parameter; there are head.weight, body.weight',
+      }),
     );
     expect(() => optimizer.checkGroups(['head.weight', 'body.bias'])).not.toThrow();
   });

@@ -7,6 +7,7 @@ import {
   GlobalPercConfig,
   GlobalPercError,
   GlobalPercLoss,
+  GramLoss,
   loadModel,
   type Model,
   nn,
@@ -15,6 +16,7 @@ import {
   Trainer,
   toOnnx,
   transforms,
+  UnitLengthLoss,
 } from '../../src/index.js';
 
 const path = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
@@ -58,6 +60,10 @@ const cases: [string, () => unknown, string][] = [
   ['MSELoss', () => new nn.MSELoss(wrong({ sesion: {} })), 'session'],
   ['SmoothL1Loss', () => new nn.SmoothL1Loss(wrong({ betta: 1 })), 'beta'],
   ['HuberLoss', () => new nn.HuberLoss(wrong({ dleta: 1 })), 'delta'],
+  ['CharbonnierLoss', () => new nn.CharbonnierLoss(wrong({ epss: 1 })), 'eps'],
+  ['SSIMLoss', () => new nn.SSIMLoss(wrong({ datarange: 1 })), 'dataRange'],
+  ['GramLoss', () => new GramLoss(wrong({ reductoin: 'sum' })), 'reduction'],
+  ['UnitLengthLoss', () => new UnitLengthLoss(wrong({ reductoin: 'sum' })), 'reduction'],
   ['BCEWithLogitsLoss', () => new nn.BCEWithLogitsLoss(wrong({ pos_weight: [1] })), 'posWeight'],
   ['CrossEntropyLoss', () => new nn.CrossEntropyLoss(wrong({ label_smoothing: 0.1 })), 'labelSmoothing'],
   ['WeightedLoss', () => new nn.WeightedLoss([[new nn.L1Loss(), 1]], wrong({ sesion: {} })), 'session'],
@@ -84,8 +90,11 @@ const cases: [string, () => unknown, string][] = [
   ['Resize', () => new transforms.Resize(8, wrong({ antiAlias: false })), 'antialias'],
   ['Pad', () => new transforms.Pad(8, wrong({ fil: 3 })), 'fill'],
   ['RandomCrop', () => new transforms.RandomCrop(8, wrong({ sed: 3 })), 'seed'],
+  ['RandomShift', () => new transforms.RandomShift(8, wrong({ sed: 3 })), 'seed'],
+  ['Grayscale', () => new transforms.Grayscale(wrong({ numOutputChannel: 3 })), 'numOutputChannels'],
   ['DataLoader', () => new data.DataLoader(dataset, wrong({ batch_size: 2 })), 'batchSize'],
   ['stream', () => new data.DataLoader(dataset).stream(wrong({ form: 2 })), 'from'],
+  ['readImage', () => data.readImage('x.png', wrong({ alhpa: 'drop' })), 'alpha'],
   ['ImageFolder', () => data.ImageFolder.open('photos', wrong({ transfrom: 1 })), 'transform'],
   ['PairedImageFolder', () => data.PairedImageFolder.open('a', 'b', wrong({ loger: 1 })), 'logger'],
   ['SuperResolution', () => new data.SuperResolution(wrong({ scales: 2 })), 'scale'],

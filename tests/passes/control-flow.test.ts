@@ -3,7 +3,7 @@
 import { TensorProto_DataType as T } from 'onnx-buf';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { describe, expect, it } from 'vitest';
-import { checkGraph, type Value } from '../../src/graph/index.js';
+import { checkGraph, type ErrorCode, type Value } from '../../src/graph/index.js';
 import { loadModel } from '../../src/model/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
 import { specialize } from '../../src/passes/index.js';
@@ -115,8 +115,34 @@ const scan = (axes: Record<string, number[]>) => ({
   },
 });
 
+/** Gives two parts of each iteration. */
+const parting: ModelSpec = {
+  ...body,
+  nodes: [...body.nodes, ['Neg', ['next'], ['other part']]],
+  outputs: [...(body.outputs ?? []), 'other part'],
+};
+
+/** Goes on as a constant says. */
+const goingOn = (constant: string): ModelSpec => ({
+  ...carrying,
+  nodes: [['Identity', [constant], ['on']], ...carrying.nodes.slice(1)],
+});
+
 describe('resolved', () => {
   const cases: [string, ModelSpec][] = [
+    [
+      'a Loop that always goes on',
+      { nodes: [['Loop', ['columns', 'true', 'x'], ['y'], { body: { graph: goingOn('true') } }]] },
+    ],
+    [
+      'a Loop of two stacks',
+      {
+        nodes: [
+          ['Loop', ['columns', 'true', 'x'], ['last', 'parts', 'others'], { body: { graph: parting } }],
+          ['Sub', ['parts', 'others'], ['y']],
+        ],
+      },
+    ],
     [
       'an If that takes its first branch',
       { nodes: [['If', ['has three'], ['y'], { then_branch: exp, else_branch: sine }]] },
@@ -250,7 +276,59 @@ describe('resolved', () => {
 
 describe('refused by name', () => {
   const ending: ModelSpec = { ...body, nodes: [['Not', ['go'], ['on']], ...body.nodes.slice(1)] };
-  const cases: [string, ModelSpec, RegExp][] = [
+  const nested: ModelSpec = {
+    ...carrying,
+    nodes: [
+      ['Identity', ['go'], ['on']],
+      ['If', ['go'], ['next'], { then_branch: exp, else_branch: sine }],
+    ],
+  };
+  const counting = { ...scan({}), num_scan_inputs: 0 };
+  const older = scan({ directions: [0] });
+  const cases: [string, ModelSpec, RegExp, ErrorCode?][] = [
+    [
+      'a branch that is not there',
+      { nodes: [['If', ['has three'], ['y'], { else_branch: sine }]] },
+      /If 'If_\d'.*: it has no then_branch/,
+      'invalid-model',
+    ],
+    [
+      'a choice inside a loop',
+      { nodes: [['Loop', ['columns', 'true', 'x'], ['y'], { body: { graph: nested } }]] },
+      /If .*: control flow inside a loop is not supported \(2 nodes\)/,
+    ],
+    [
+      'a number of iterations from the image',
+      {
+        nodes: [
+          ['ReduceMax', ['x'], ['most'], { keepdims: 0 }],
+          ['Cast', ['most'], ['trips'], { to: T.INT64 }],
+          ['Loop', ['trips', 'true', 'x'], ['y'], { body: { graph: carrying } }],
+        ],
+      },
+      /Loop .*: its number of iterations 'trips' depends on the data of the image/,
+    ],
+    [
+      'a start that the image decides',
+      {
+        nodes: [
+          ['ReduceMax', ['x'], ['most'], { keepdims: 0 }],
+          ['Greater', ['most', 'three as number'], ['bright']],
+          ['Loop', ['columns', 'bright', 'x'], ['y'], { body: { graph: carrying } }],
+        ],
+      },
+      /Loop .*: its number of iterations 'bright' depends on the data of the image/,
+    ],
+    [
+      'a Scan over nothing',
+      { nodes: [GAIN, ['Scan', ['first', 'x'], ['last', 'y'], counting]], initializers: [FIRST] },
+      /Scan .*: this form of Scan is not supported; export the model with opset 9 or later/,
+    ],
+    [
+      'the Scan of opset 8',
+      { nodes: [GAIN, ['Scan', ['first', 'x'], ['last', 'y'], older]], initializers: [FIRST] },
+      /Scan .*: this form of Scan is not supported/,
+    ],
     [
       'a condition on the image',
       {
@@ -266,6 +344,14 @@ describe('refused by name', () => {
     [
       'a loop that ends itself',
       { nodes: [['Loop', ['columns', 'true', 'x'], ['y', 'p'], { body: { graph: ending } }]] },
+      /ends on a condition of its own/,
+    ],
+    [
+      'a loop that ends at once',
+      {
+        nodes: [['Loop', ['columns', 'true', 'x'], ['y'], { body: { graph: goingOn('false') } }]],
+        initializers: [tensor('false', T.BOOL, [], { int32Data: [0] })],
+      },
       /ends on a condition of its own/,
     ],
     [
@@ -287,8 +373,12 @@ describe('refused by name', () => {
       /5000 iterations are too many/,
     ],
   ];
-  it.each(cases)('%s', async (_name, spec, message) => {
-    await expect(ours(model(spec))).rejects.toThrow(message);
+  it.each(cases)('%s', async (_name, spec, message, code = 'unsupported-operator') => {
+    await expect(ours(model(spec))).rejects.toMatchObject({
+      name: 'GlobalPercError',
+      code,
+      message: expect.stringMatching(message),
+    });
   });
 });
 

@@ -118,6 +118,7 @@ describe('the gradient is as written where', () => {
     ['a part of q has a gradient', straight((x) => rounded(x, x).mul(x).mul(0).add(x)), [2, -3, 5, 7]],
     ['another tensor is added', (x) => x.mul(4).add(rounded(x, x).sub(x)), [6, -9, 15, 21]],
     ['the bracket is subtracted', (x) => x.sub(rounded(x, x).sub(x)), [4, -6, 10, 14]],
+    ['the bracket is a sum', (x) => x.add(rounded(x, x).add(x)), [4, -6, 10, 14]],
     ['the bracket is turned round', (x) => x.add(x.sub(rounded(x, x))), [4, -6, 10, 14]],
     [
       'the bracket is read elsewhere too',

@@ -115,6 +115,16 @@ describe('an image too small for the model', () => {
     expect(await outcome(wrong, [1, 3, 8, 8])).toMatch(/^the model does not run on an input of shape \[1,3,8,8\]/);
   });
 
+  it('is told of an image for which no size is found that passes all', async () => {
+    const wrong = (x: Tensor): Tensor => {
+      const y = pool(x, 2, 'pool');
+      const types = [{ dtype: 'float32', shape: [1, 3, 4, 8] }] as const;
+      const [product] = y.graph.emit('MatMul', [y, weights(y, 5, 7)], {}, { types }) as [Tensor];
+      return product.matmul(weights(y, 8, 8));
+    };
+    expect(await outcome(wrong, [1, 3, 1, 10])).toMatch(/too small for MaxPool .* 0 x 5; take a larger one$/);
+  });
+
   it('is told for a real model', async () => {
     const bytes = readFileSync(new URL('../../examples/squeezenet1_1.onnx', import.meta.url));
     const graph = await readOnnx(createGraph(), new Uint8Array(bytes), { source: 'squeezenet' });

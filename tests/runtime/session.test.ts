@@ -1,8 +1,8 @@
-/** What ONNX Runtime is kept from. */
-import { expect, it } from 'vitest';
-import { constantOf, ints, type Tensor } from '../../src/graph/index.js';
+/** What a session runs, keeps and frees, and what ONNX Runtime is kept from. */
+import { describe, expect, it } from 'vitest';
+import { constantOf, type Graph, ints, type Tensor } from '../../src/graph/index.js';
 import { createGraph, requiredOpset } from '../../src/ops/index.js';
-import { runSteps, Session } from '../../src/runtime/index.js';
+import { download, type HostTensor, release, runSteps, Session } from '../../src/runtime/index.js';
 import { feedOf, numbersIn } from '../support/run.js';
 
 it('a MaxPool sees the zeros that a Pad before it puts beside negative numbers', async () => {
@@ -16,4 +16,53 @@ it('a MaxPool sees the zeros that a Pad before it puts beside negative numbers',
   );
   await runSteps(session.dispose());
   expect(numbersIn(found)).toEqual([-1, 0, 0, 0]);
+});
+
+describe('a session', () => {
+  /** y = x·w, z = −x. */
+  function graphOf(weights = new Float32Array(2).fill(3)): Graph {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [weights.length]);
+    graph.output('y', x.mul(graph.constant(constantOf('float32', [weights.length], weights), 'w')));
+    graph.output('z', x.neg());
+    return graph;
+  }
+  const open = (graph: Graph): Promise<Session> => runSteps(Session.open(graph, requiredOpset(graph)));
+  const feeds = { x: { dtype: 'float32', dims: [2], data: Float32Array.of(1, 2) } } as const;
+
+  it('gives the outputs that are asked for, or all', async () => {
+    const session = await open(graphOf());
+    expect(Object.keys(await runSteps(session.run(feeds)))).toEqual(['y', 'z']);
+    expect(await runSteps(session.run(feeds, ['z']))).toEqual({ z: { ...feeds.x, data: Float32Array.of(-1, -2) } });
+    await runSteps(session.dispose());
+    await expect(runSteps(session.run(feeds))).rejects.toMatchObject({ name: 'GlobalPercError', code: 'runtime' });
+  });
+
+  it('takes large weights beside the model', async () => {
+    const session = await open(graphOf(new Float32Array(2000).fill(3)));
+    const x = { dtype: 'float32', dims: [2000], data: new Float32Array(2000).fill(2) } as const;
+    expect(numbersIn((await runSteps(session.run({ x }, ['y']))).y)).toEqual(new Array(2000).fill(6));
+    await runSteps(session.dispose());
+  });
+
+  it('runs once and gives its results', async () => {
+    const graph = graphOf();
+    const { y } = await runSteps(Session.runOnce(graph, requiredOpset(graph), feeds));
+    expect(numbersIn(y)).toEqual([3, 6]);
+  });
+
+  it('keeps outputs beside it, which stand in for data, are replaced, given back and freed', async () => {
+    const session = await open(graphOf());
+    const { y } = await runSteps(session.runKept(feeds));
+    expect(y).toMatchObject({ dtype: 'float32', dims: [2] });
+    expect(y?.data).toBeUndefined();
+    const kept = y as HostTensor;
+    expect(numbersIn((await runSteps(session.run({ x: kept }))).y)).toEqual([9, 18]);
+    const others = await runSteps(session.runInPlace({ x: kept }, { y: kept }, []));
+    expect(Object.keys(others)).toEqual(['z']);
+    expect(numbersIn((await runSteps(download([kept])))[0])).toEqual([9, 18]);
+    await runSteps(release([kept, feeds.x]));
+    await expect(runSteps(session.run({ x: kept }))).rejects.toMatchObject({ code: 'runtime' });
+    await runSteps(session.dispose());
+  });
 });

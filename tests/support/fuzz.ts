@@ -46,6 +46,23 @@ export async function fuzz(runs: number, seed: number, check: (bytes: Uint8Array
   await fc.assert(property, { numRuns: runs, seed });
 }
 
+/** Bytes that a file may take beside twice its own: buffers of other work come and go meanwhile. */
+const FLOOR = 1 << 16;
+
+/** Loads a model, in memory that its file accounts for. */
+export async function loadOf(bytes: Uint8Array): Promise<void> {
+  const before = process.memoryUsage().arrayBuffers;
+  let taken = 0;
+  await loadModel(bytes)
+    .finally(() => {
+      taken = process.memoryUsage().arrayBuffers - before;
+    })
+    .catch((error: unknown) => {
+      if (!(error instanceof GlobalPercError)) throw error;
+    });
+  expect(taken).toBeLessThanOrEqual(2 * bytes.length + FLOOR);
+}
+
 /** Loads a model and differentiates a loss over all its modules. */
 export async function lossOf(bytes: Uint8Array, { shape }: Source): Promise<void> {
   const config = new GlobalPercConfig({ printData: false, logger: () => undefined });

@@ -28,6 +28,7 @@ describe('options', () => {
     [{ batch, target: [1, 2] }, 'Trainer: target should be an object of options, got [1, 2]'],
     [{ batch, target: { shape: [1, 2] } }, "Trainer: target: 'dtype' is missing"],
     [{ batch, session: 4 }, 'Trainer: session should be an object of options of ONNX Runtime, got 4'],
+    [{ batch, session: { logSeverityLevel: 9 } }, 'session: logSeverityLevel should be 0 to 4, got 9'],
     [{ batch, signal: {} }, 'Trainer: signal should be the signal of an AbortController, got {}'],
     [{ batch, onProgress: 1 }, 'Trainer: onProgress should be a function, got 1'],
   ])('%j', async (options, message) => {

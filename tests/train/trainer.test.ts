@@ -14,11 +14,22 @@ import {
   WeightedLoss,
 } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
-import { BatchNorm2d, Conv2d, Dropout, Linear, Module, manualSeed, ReLU, Sequential } from '../../src/nn/index.js';
+import {
+  BatchNorm2d,
+  Conv2d,
+  Dropout,
+  Linear,
+  Module,
+  manualSeed,
+  type Parameter,
+  ReLU,
+  Sequential,
+} from '../../src/nn/index.js';
 import { AdamW, SGD } from '../../src/optim/index.js';
 import { Generator } from '../../src/random/index.js';
 import { Trainer, toOnnx } from '../../src/train/index.js';
-import { RandomCrop } from '../../src/transforms/index.js';
+import { RandomCrop, RandomShift } from '../../src/transforms/index.js';
+import { floatTensor, input, modelBytes } from '../onnx/build.js';
 
 const vgg = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
 const BATCH = [2, 3, 16, 16];
@@ -54,21 +65,28 @@ describe('a run', () => {
     return taken;
   };
 
-  it('goes on from a checkpoint exactly as if it had not stopped, dropout and random crops included', async () => {
-    const crop = new GlobalPercConfig({ printData: false, transformNormalization: new RandomCrop(8) });
-    const loss = new GlobalPercLoss(await loadModel(vgg), crop);
-    await using whole = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
-    const expected = await losses(whole, 0, 9);
+  it.each([
+    ['crops', new RandomCrop(8)],
+    ['shifts', new RandomShift(3)],
+    ['seeded shifts', new RandomShift(3, { seed: 4 })],
+  ])(
+    'goes on from a checkpoint exactly as if it had not stopped, dropout and random %s included',
+    async (_what, at) => {
+      const random = new GlobalPercConfig({ printData: false, transformNormalization: at });
+      const loss = new GlobalPercLoss(await loadModel(vgg), random);
+      await using whole = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
+      const expected = await losses(whole, 0, 9);
 
-    await using first = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
-    const before = await losses(first, 0, 5);
-    await first.save(join(folder, 'run'));
-    await using second = await Trainer.create(smallNet(2), loss, new AdamW({ lr: 1e-2 }), options);
-    await second.load(join(folder, 'run'));
-    expect(second.steps).toBe(5);
-    expect([...before, ...(await losses(second, 5, 9))]).toEqual(expected);
-    expect(await second.emaStateDict()).toEqual(await whole.emaStateDict());
-  });
+      await using first = await Trainer.create(smallNet(), loss, new AdamW({ lr: 1e-2 }), options);
+      const before = await losses(first, 0, 5);
+      await first.save(join(folder, 'run'));
+      await using second = await Trainer.create(smallNet(2), loss, new AdamW({ lr: 1e-2 }), options);
+      await second.load(join(folder, 'run'));
+      expect(second.steps).toBe(5);
+      expect([...before, ...(await losses(second, 5, 9))]).toEqual(expected);
+      expect(await second.emaStateDict()).toEqual(await whole.emaStateDict());
+    },
+  );
 
   it('draws other dropout masks for another seed', async () => {
     const of = async (seed: number): Promise<number> => {
@@ -295,6 +313,25 @@ describe('an exported student', () => {
 });
 
 describe('distillation', () => {
+  it('compares with the mean of channels of the teacher that lie side by side', async () => {
+    const teacher = await loadModel(
+      modelBytes({
+        inputs: [input('x', ['batch', 4, 'height', 'width'])],
+        nodes: [['Conv', ['x', 'weight'], ['y']]],
+        initializers: [floatTensor('weight', [4, 4, 1, 1], [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1])],
+      }),
+    );
+    const student = new Sequential(new Conv2d(4, 2, 1, { bias: false }));
+    const weight = student.parameters()[0] as Parameter;
+    weight.data = Float32Array.of(0.5, 0.5, 0, 0, 0, 0, 0.5, 0.5);
+    const config = new GlobalPercConfig({ modulesToHook: ['Conv2d'], printData: false });
+    await using loss = new TeacherStudentLoss(teacher, student, config);
+    const batch = [1, 4, 3, 3];
+    await using trainer = await Trainer.create(student, loss, new SGD({ lr: 0 }), { batch });
+    const { loss: value } = await trainer.evaluate(image(1, batch), image(2, [1, 2, 3, 3]));
+    expect(value).toBeCloseTo(0, 10);
+  });
+
   it('draws a student with batch norm to a teacher of more channels, and groups the channels', async () => {
     const teacher = await loadModel(vgg);
     manualSeed(4);

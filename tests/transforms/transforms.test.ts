@@ -7,14 +7,16 @@ import {
   CenterCrop,
   Draws,
   fromJSON,
+  Grayscale,
   Lambda,
   Normalize,
   Pad,
   PermuteChannels,
   RandomCrop,
+  RandomShift,
   Resize,
 } from '../../src/transforms/index.js';
-import { expectClose, runGraph } from '../support/run.js';
+import { expectClose, feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';
 
 interface Case {
@@ -78,12 +80,59 @@ it('Resize to two sizes with keepAspectRatio gives what Resize to the size it co
   expectClose(results.kept ?? [], results.plain ?? [], 0, 'kept');
 });
 
+it('Resize with keepAspectRatio takes the scale of the height where both are as near to 1', () => {
+  const image = createGraph().input('image', 'float32', [1, 3, 8, 10]);
+  expect(new Resize([4, 15], { keepAspectRatio: true }).apply(image).shape).toEqual([1, 3, 4, 5]);
+});
+
 it('PermuteChannels reorders channels', async () => {
   const graph = createGraph();
   const image = graph.input('image', 'float32', [1, 3, 1, 2]);
   const output = fromJSON([{ permuteChannels: [2, 1, 0] }]).apply(image, new Draws());
   const data = constantOf('float32', [1, 3, 1, 2], [1, 2, 3, 4, 5, 6]);
   expectClose((await runGraph(graph, { output }, { image: data })).output ?? [], [5, 6, 3, 4, 1, 2], 0, 'output');
+});
+
+describe('RandomShift', () => {
+  const [height, width, pixels] = [4, 5, 2];
+  const values = Array.from({ length: height * width }, (_, i) => ((i * 7) % 13) - 5);
+  const cotangents = values.map((_, i) => ((i * 5) % 11) / 4);
+  /** A position outside is that of its mirror image; the edge itself is not repeated. */
+  const reflected = (at: number, side: number): number => (at < 0 ? -at : at >= side ? 2 * (side - 1) - at : at);
+
+  it.each([
+    [0, 0, -2, -2],
+    [0.5, 0.5, 0, 0],
+    [0.21, 0.79, -1, 1],
+    [0.9999999, 0.3, 2, -1],
+    [1, 1, 2, 2],
+  ])('of draws %d and %d is by %i and %i pixels, its border reflected', async (first, second, down, right) => {
+    const graph = createGraph();
+    const shift = new RandomShift(pixels);
+    const draws = new Draws();
+    draws.once(shift, () => graph.constant(constantOf('float32', [2], [first, second])));
+    const image = graph.input('image', 'float32', [1, 1, height, width]);
+    const output = shift.apply(image, draws);
+    const loss = output.mul(graph.constant(constantOf('float32', [1, 1, height, width], cotangents))).sum();
+    const grad = gradient(loss, [image])[0] as Tensor;
+    const results = await runGraph(graph, { output, grad }, { image: constantOf('float32', image.shape, values) });
+    const sources = values.map(
+      (_, i) => width * reflected(Math.floor(i / width) + down, height) + reflected((i % width) + right, width),
+    );
+    expect(results.output).toEqual(sources.map((source) => values[source]));
+    const expected = values.map(() => 0);
+    sources.forEach((source, i) => {
+      expected[source] = (expected[source] as number) + (cotangents[i] as number);
+    });
+    expectClose(results.grad ?? [], expected, 1e-6, 'gradient');
+  });
+
+  it('is read from JSON', () => {
+    const [image, draws] = [createGraph().input('image', 'float32', [2, 3, 8, 9]), new Draws()];
+    expect(fromJSON([{ randomShift: 7 }]).apply(image, draws).shape).toEqual([2, 3, 8, 9]);
+    expect(fromJSON([{ randomShift: { pixels: 7, seed: 3 } }]).apply(image, draws).shape).toEqual([2, 3, 8, 9]);
+    expect(draws.used).toBe(true);
+  });
 });
 
 describe('wrong use', () => {
@@ -135,9 +184,36 @@ describe('wrong use', () => {
       /needs a larger image/,
     ],
     [
+      'a reflection as high as the image',
+      () => new Pad([0, 0, 0, 8], { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
+      'a reflection as wide as the image',
+      () => new Pad([8, 0, 0, 0], { mode: 'reflect' }).apply(image()),
+      /needs a larger image/,
+    ],
+    [
       'a crop larger than the image',
       () => new RandomCrop(9).apply(image(), new Draws()),
       /does not fit an image of shape \[1,3,8,8\]/,
+    ],
+    ['no shift', () => new RandomShift(0), /RandomShift: pixels should be an integer from 1 on, got 0/],
+    ['a shift of half a pixel', () => fromJSON([{ randomShift: 0.5 }]), /randomShift: pixels should be an integer/],
+    [
+      'a shift as large as the image',
+      () => new RandomShift(8).apply(image(), new Draws()),
+      /RandomShift by 8 pixels needs an image with larger sides, got shape \[1,3,8,8\]/,
+    ],
+    [
+      'two channels of grey',
+      () => new Grayscale({ numOutputChannels: 2 as never }),
+      /Grayscale: numOutputChannels should be 1 or 3, got 2/,
+    ],
+    [
+      'Grayscale of an image with alpha',
+      () => new Grayscale().apply(createGraph().input('image', 'float32', [1, 4, 8, 8])),
+      /Grayscale takes images with 1 or 3 channels, got shape \[1,4,8,8\]/,
     ],
     [
       'an unknown interpolation',
@@ -164,6 +240,38 @@ describe('wrong use', () => {
   ])('%s', (_label, use, message) => {
     expect(use).toThrow(GlobalPercError);
     expect(use).toThrow(message);
+  });
+});
+
+describe('Draws', () => {
+  it('draw once for a transform, and again for another one', () => {
+    const draws = new Draws();
+    const graph = createGraph();
+    const [first, second] = [new RandomCrop(2), new RandomCrop(2)];
+    const draw = () => graph.scalar(0, 'float32');
+    expect(draws.used).toBe(false);
+    const drawn = draws.once(first, draw);
+    expect(draws.used).toBe(true);
+    expect(draws.once(first, draw)).toBe(drawn);
+    expect(draws.once(second, draw)).not.toBe(drawn);
+  });
+
+  it('put one RandomCrop at one place in several images, in any row and column', async () => {
+    const graph = createGraph();
+    const shape = [1, 1, 4, 4];
+    const [draws, crop] = [new Draws(), new RandomCrop(3)];
+    for (const name of ['a', 'b']) graph.output(`${name}.crop`, crop.apply(graph.input(name, 'float32', shape), draws));
+    const image = feedOf(constantOf('float32', shape, [...Array(16).keys()]));
+    const corners = await withSession(graph, async ({ run }) => {
+      const seen = new Set<number | undefined>();
+      for (let i = 0; i < 80; i += 1) {
+        const results = await run({ a: image, b: image });
+        expect(numbersIn(results['a.crop'])).toEqual(numbersIn(results['b.crop']));
+        seen.add(numbersIn(results['a.crop'])[0]);
+      }
+      return seen;
+    });
+    expect(corners).toEqual(new Set([0, 1, 4, 5]));
   });
 });
 

@@ -1,6 +1,6 @@
 /** jax-js arrays to and from host tensors, with its rule of ownership: what is taken is consumed once, whatever happens. */
 import { type Device, defaultDevice, Array as JaxArray, numpy as np, tree } from '@jax-js/jax';
-import { GlobalPercError, type TensorLike } from '../../index.js';
+import { type ErrorCode, GlobalPercError, type TensorLike } from '../../index.js';
 import { kindOf } from '../../options/index.js';
 import { hasColoursOn, withLayoutRemedy } from '../remedy.js';
 
@@ -20,7 +20,7 @@ export async function readArrays(arrays: Readonly<Record<string, JaxArray>>): Pr
     const problem = problemWith(name, array, uses(array));
     if (problem === undefined) continue;
     given.forEach(consume);
-    throw new GlobalPercError(problem);
+    throw problem;
   }
   return Promise.all(
     given.map(async (array) => ({ dims: array.shape, device: array.device, data: await array.data() })),
@@ -41,6 +41,7 @@ export function refuseTraced(trees: Readonly<Record<string, unknown>>): void {
   throw new GlobalPercError(
     `${traced[0]} is being traced: the loss runs in ONNX Runtime, outside of grad, vjp, jit and vmap; ` +
       'valueAndGradWith(student, loss), called outside of them, gives the gradients of a student, jitted or not',
+    { code: 'invalid-argument' },
   );
 }
 
@@ -50,15 +51,21 @@ const Tracer: abstract new () => object = Object.getPrototypeOf(JaxArray);
 const isTraced = (value: unknown): boolean => value instanceof Tracer && !(value instanceof JaxArray);
 
 /** What keeps a value from being read as often as it is used, if anything. */
-function problemWith(name: string, value: unknown, uses: number): string | undefined {
+function problemWith(name: string, value: unknown, uses: number): GlobalPercError | undefined {
+  const problem = (message: string, code: ErrorCode = 'invalid-argument') => new GlobalPercError(message, { code });
   if (!(value instanceof JaxArray)) {
-    return `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${kindOf(value)}`;
+    return problem(
+      `${name} should be an array [B, C, H, W] of the @jax-js/jax that globalperc/jax imports, got ${kindOf(value)}`,
+    );
   }
   if (value.refCount < uses) {
-    return `${name} was consumed before, or is given twice: pass ${name}.ref where it is used again`;
+    return problem(
+      `${name} was consumed before, or is given twice: pass ${name}.ref where it is used again`,
+      'disposed',
+    );
   }
   if (value.dtype !== np.float32)
-    return `${name} should be float32, got ${value.dtype}: use ${name}.astype(np.float32)`;
+    return problem(`${name} should be float32, got ${value.dtype}: use ${name}.astype(np.float32)`);
   return undefined;
 }
 

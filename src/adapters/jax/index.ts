@@ -100,6 +100,7 @@ export function valueAndGradWith<Params, Input, Target = JaxArray>(
   if (typeof student !== 'function' || typeof loss !== 'function') {
     throw new GlobalPercError(
       `valueAndGradWith takes a student (params, x) => pred and a loss of jaxLoss, got ${kindOf(student)} and ${kindOf(loss)}`,
+      { code: 'invalid-option' },
     );
   }
   const step = async (params: Params, x: Input, target: Target): Promise<[JaxArray, Gradients<Params>]> => {

@@ -52,6 +52,7 @@ function imageShape(model: tf.LayersModel, wanted: readonly number[] | undefined
     throw new GlobalPercError(
       'fromLayersModel takes a model of Keras layers, as tf.loadLayersModel, tf.sequential and tf.model give; ' +
         'a graph model (tf.loadGraphModel) has no layers: convert the original to ONNX and use loadModel',
+      { code: 'invalid-argument' },
     );
   }
   const [image, ...others] = inputs ?? [];

@@ -49,10 +49,14 @@ export function tfStep(loss: Loss): TfStep {
 /** @throws GlobalPercError naming the first that is not what a step takes. */
 function requireArguments(model: unknown, optimizer: unknown, x: unknown, y: unknown): void {
   if (!Array.isArray((model as Partial<tf.LayersModel> | undefined)?.layers)) {
-    throw new GlobalPercError(`model should be one of Keras layers, got ${kindOf(model)}`);
+    throw new GlobalPercError(`model should be one of Keras layers, got ${kindOf(model)}`, {
+      code: 'invalid-argument',
+    });
   }
   if (typeof (optimizer as Partial<tf.Optimizer> | undefined)?.computeGradients !== 'function') {
-    throw new GlobalPercError(`optimizer should be one such as tf.train.adam(1e-3), got ${kindOf(optimizer)}`);
+    throw new GlobalPercError(`optimizer should be one such as tf.train.adam(1e-3), got ${kindOf(optimizer)}`, {
+      code: 'invalid-argument',
+    });
   }
   for (const input of [x].flat()) requireNumbers('x', input);
   requireNumbers('y', y);

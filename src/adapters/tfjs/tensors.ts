@@ -46,14 +46,18 @@ const channelsLast = (tensor: tf.Tensor): tf.Tensor =>
 /** @throws GlobalPercError when a value is no tensor, or one that is disposed or not of numbers. */
 export function requireNumbers(name: string, value: unknown): void {
   if (!(value instanceof tf.Tensor)) {
-    throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${kindOf(value)}`);
+    throw new GlobalPercError(`${name} should be a tensor of TensorFlow.js, got ${kindOf(value)}`, {
+      code: 'invalid-argument',
+    });
   }
   if (value.isDisposed) {
     throw new GlobalPercError(`${name} was disposed before it could be read`, { code: 'disposed' });
   }
   if (value.dtype !== 'float32' && value.dtype !== 'int32') {
     const remedy = value.dtype === 'bool' ? ': use tensor.toFloat()' : '';
-    throw new GlobalPercError(`${name} should be of numbers, got ${value.dtype}${remedy}`);
+    throw new GlobalPercError(`${name} should be of numbers, got ${value.dtype}${remedy}`, {
+      code: 'invalid-argument',
+    });
   }
 }
 

@@ -85,7 +85,9 @@ export function glu(x: Tensor, dim = -1): Tensor {
   const axis = normalizeAxis(dim, x.rank);
   const half = x.dim(axis) / 2;
   if (!Number.isInteger(half)) {
-    throw new GlobalPercError(`glu: dimension ${dim} of [${x.shape}] should be even: it is halved`);
+    throw new GlobalPercError(`glu: dimension ${dim} of [${x.shape}] should be even: it is halved`, {
+      code: 'invalid-argument',
+    });
   }
   const [a, b] = [x.slice([axis], [0], [half]), x.slice([axis], [half], [2 * half])];
   return a.mul(b.sigmoid());

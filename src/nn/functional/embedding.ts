@@ -9,7 +9,9 @@ import { rowOf } from '../sizes.js';
  */
 export function embedding(indices: Tensor, weight: Tensor, paddingIdx?: number): Tensor {
   if (indices.dtype !== 'int64') {
-    throw new GlobalPercError(`an embedding takes int64 indices, got ${indices.dtype} of shape [${indices.shape}]`);
+    throw new GlobalPercError(`an embedding takes int64 indices, got ${indices.dtype} of shape [${indices.shape}]`, {
+      code: 'invalid-argument',
+    });
   }
   const rows = weight.gather(indices, 0);
   if (paddingIdx === undefined) return rows;

@@ -80,7 +80,9 @@ export function fold(x: Tensor, outputSize: PerAxis, kernelSize: PerAxis, option
   });
   requireShape('fold', x, ['B', 'C·kernel', sizeOf(counts)]);
   if (x.dim(1) % sizeOf(kernel) !== 0) {
-    throw new GlobalPercError(`fold: ${sizeOf(kernel)} elements of a window do not divide ${x.dim(1)} channels`);
+    throw new GlobalPercError(`fold: ${sizeOf(kernel)} elements of a window do not divide ${x.dim(1)} channels`, {
+      code: 'invalid-argument',
+    });
   }
   return x.graph.emit('Col2Im', [x, x.graph.ints(size), x.graph.ints(kernel)], attributesOf(windows))[0] as Tensor;
 }

@@ -42,7 +42,9 @@ export function pad(x: Tensor, padding: readonly number[], options: PadOptions =
   const { onnx, limit } = MODES[mode];
   listOf(integer())(padding, 'pad: padding');
   if (padding.length % 2 === 1 || padding.length > 2 * x.rank) {
-    throw new GlobalPercError(`pad: [${padding}] should be two integers for each of the last axes of [${x.shape}]`);
+    throw new GlobalPercError(`pad: [${padding}] should be two integers for each of the last axes of [${x.shape}]`, {
+      code: 'invalid-argument',
+    });
   }
   const counts = (end: number): number[] => x.shape.map((_, axis) => padding[2 * (x.rank - 1 - axis) + end] ?? 0);
   const [before, after] = [counts(0), counts(1)];
@@ -50,7 +52,9 @@ export function pad(x: Tensor, padding: readonly number[], options: PadOptions =
     const [first, last] = [before[axis] as number, after[axis] as number];
     const lost = Math.max(-first, 0) + Math.max(-last, 0);
     if (Math.max(first, last) > limit(size, lost) || size + first + last < 1) {
-      throw new GlobalPercError(`pad: '${mode}' cannot add ${first} and ${last} to axis ${axis} of [${x.shape}]`);
+      throw new GlobalPercError(`pad: '${mode}' cannot add ${first} and ${last} to axis ${axis} of [${x.shape}]`, {
+        code: 'invalid-argument',
+      });
     }
   }
   if (mode === 'constant') return x.pad(before, after, value);

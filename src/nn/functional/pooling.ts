@@ -25,6 +25,7 @@ function windowsOf(name: string, x: Tensor, kernelSize: PerAxis, options: MaxPoo
   if (before.some((count, i) => 2 * count > (extents[i] as number))) {
     throw new GlobalPercError(
       `${name}: padding ${before.join(' × ')} is more than half a window of ${extents.join(' × ')}`,
+      { code: 'invalid-option' },
     );
   }
   const end = (count: number, i: number): number =>

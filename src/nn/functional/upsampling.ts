@@ -32,11 +32,17 @@ export function interpolate(x: Tensor, options: UpsampleOptions): Tensor {
   const { size, scaleFactor, mode = 'nearest', alignCorners = false } = checked;
   const axes = AXES[mode] ?? x.rank - 2;
   if (x.rank !== axes + 2 || axes < 1) {
-    throw new GlobalPercError(`interpolate: mode '${mode}' does not go with an input of shape [${x.shape}]`);
+    const wanted = AXES[mode] === undefined ? '3 axes or more' : `${axes + 2} axes`;
+    throw new GlobalPercError(`interpolate: mode '${mode}' takes an input of ${wanted}, got shape [${x.shape}]`, {
+      code: 'invalid-argument',
+    });
   }
-  if (alignCorners && mode === 'nearest') throw new GlobalPercError("interpolate: mode 'nearest' has no alignCorners");
+  if (alignCorners && mode === 'nearest')
+    throw new GlobalPercError("interpolate: mode 'nearest' has no alignCorners: leave it out", {
+      code: 'invalid-option',
+    });
   if ((size === undefined) === (scaleFactor === undefined)) {
-    throw new GlobalPercError('interpolate: one of size and scaleFactor should be given');
+    throw new GlobalPercError('interpolate: one of size and scaleFactor should be given', { code: 'invalid-option' });
   }
   const sizes = size === undefined ? undefined : perAxis(axes)(size, 'interpolate: size');
   const scales = scaleFactor === undefined ? undefined : scalesOf(scaleFactor, x.shape);
@@ -57,6 +63,7 @@ function scalesOf(scaleFactor: PerAxis, shape: Shape): readonly number[] {
   if (scales.length === sizes.length && sizes.every((size, i) => size * (scales[i] as number) >= 1)) return scales;
   throw new GlobalPercError(
     `interpolate: scaleFactor ${JSON.stringify(scaleFactor)} does not go with an input of shape [${shape}]`,
+    { code: 'invalid-argument' },
   );
 }
 
@@ -102,7 +109,9 @@ function nearest(x: Tensor, sizes: Wanted, scales: Wanted): Tensor {
 export function pixelShuffle(x: Tensor, upscaleFactor: number): Tensor {
   const r = count(upscaleFactor, 'pixelShuffle: upscaleFactor');
   if (x.rank !== 4 || x.dim(1) % r ** 2 !== 0) {
-    throw new GlobalPercError(`pixelShuffle takes an input of shape [B, C·${r}², H, W], got [${x.shape.join(', ')}]`);
+    throw new GlobalPercError(`pixelShuffle takes an input of shape [B, C·${r}², H, W], got [${x.shape.join(', ')}]`, {
+      code: 'invalid-argument',
+    });
   }
   return x.graph.emit('DepthToSpace', [x], { blocksize: int(r), mode: string('CRD') })[0] as Tensor;
 }
@@ -117,6 +126,7 @@ export function pixelUnshuffle(x: Tensor, downscaleFactor: number): Tensor {
   if (x.rank !== 4 || x.dim(2) % r !== 0 || x.dim(3) % r !== 0) {
     throw new GlobalPercError(
       `pixelUnshuffle takes an input of shape [B, C, H·${r}, W·${r}], got [${x.shape.join(', ')}]`,
+      { code: 'invalid-argument' },
     );
   }
   const [channels, height, width] = [x.dim(1), x.dim(2) / r, x.dim(3) / r];

@@ -114,7 +114,9 @@ abstract class Recurrent extends Module<Tensor[]> {
     const wanted = this.cell().states;
     requireShape(className, x, [...(this.batchFirst ? ['B', 'T'] : ['T', 'B']), this.inputSize]);
     if (states.length !== 0 && states.length !== wanted) {
-      throw new GlobalPercError(`${className} takes ${wanted} first states or none, got ${states.length}`);
+      throw new GlobalPercError(`${className} takes ${wanted} first states or none, got ${states.length}`, {
+        code: 'invalid-argument',
+      });
     }
     const shape = [numLayers * directions.length, x.dim(this.batchFirst ? 0 : 1), hiddenSize];
     for (const state of states) requireShape(`${className}: a state`, state, shape);

@@ -43,6 +43,7 @@ export class Flatten extends Module {
     if (end <= start) {
       throw new GlobalPercError(
         `${this.className}: endDim ${endDim} comes before startDim ${startDim} of [${x.shape}]`,
+        { code: 'invalid-argument' },
       );
     }
     return reshapeBehind(x, start, [sizeOf(x.shape.slice(start, end)), ...x.shape.slice(end)]);
@@ -76,6 +77,7 @@ export class Unflatten extends Module {
     if (sizeOf(sizes) !== x.dim(axis) || !sizes.every(Number.isInteger)) {
       throw new GlobalPercError(
         `${this.className}: [${this.unflattenedSize}] does not make up dimension ${this.dim} of [${x.shape}]`,
+        { code: 'invalid-argument' },
       );
     }
     return reshapeBehind(x, axis, [...sizes, ...x.shape.slice(axis + 1)]);

@@ -57,5 +57,6 @@ function requireStandard(node: Node, source: string): Node {
   throw new GlobalPercError(
     `${source}: ${describeNode(node)}: this operator is not known; export the model with standard operators alone, ` +
       "without ONNX Runtime's optimisations or fusions",
+    { code: 'unsupported-operator' },
   );
 }

@@ -27,6 +27,7 @@ export function convolutionOf(attributes: AttributeReader, x: Shape, w: Shape): 
   if (channels !== taken) {
     throw new GlobalPercError(
       `the weight [${w}] in ${group} groups takes ${taken} channels, the input has ${channels}`,
+      { code: 'invalid-argument' },
     );
   }
   return { axes: windowAxes(attributes, x, w.slice(2)), group };
@@ -34,7 +35,10 @@ export function convolutionOf(attributes: AttributeReader, x: Shape, w: Shape): 
 
 /** The convolution whose input gradient a ConvTranspose node computes: w is [in, out/group, …kernel]. */
 export function transposedConvolutionOf(attributes: AttributeReader, x: Shape, w: Shape): Convolution {
-  if (x[1] !== w[0]) throw new GlobalPercError(`the weight [${w}] takes ${w[0]} channels, the input has ${x[1]}`);
+  if (x[1] !== w[0])
+    throw new GlobalPercError(`the weight [${w}] takes ${w[0]} channels, the input has ${x[1]}`, {
+      code: 'invalid-argument',
+    });
   const kernel = w.slice(2);
   const rank = kernel.length;
   const automatic = attributes.string('auto_pad', 'NOTSET');

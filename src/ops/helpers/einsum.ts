@@ -15,7 +15,9 @@ export function einsum(equation: string, inputs: readonly Tensor[]): Equation {
   const [left = '', right] = equation.replaceAll(/\s/g, '').split('->');
   const terms = left.split(',');
   if (terms.length !== inputs.length) {
-    throw new GlobalPercError(`equation '${equation}' names ${terms.length} operands, ${inputs.length} are given`);
+    throw new GlobalPercError(`equation '${equation}' names ${terms.length} operands, ${inputs.length} are given`, {
+      code: 'invalid-model',
+    });
   }
   const hidden = terms.map((term, i) => (term.includes('...') ? (inputs[i] as Tensor).rank - term.length + 3 : 0));
   const widest = Math.max(...hidden);

@@ -11,9 +11,18 @@ import type { InferContext, OpDefinition } from '../define.js';
 
 type Infer = OpDefinition['infer'];
 
-/** Elementwise: broadcast shape, dtype of the first input. */
+/** The dtype that all inputs have. @throws GlobalPercError where they differ: ONNX converts none by itself. */
+export function commonDtype(...inputs: readonly Tensor[]): DataType {
+  const [first, ...others] = inputs.map(({ dtype }) => dtype) as [DataType, ...DataType[]];
+  const other = others.find((dtype) => dtype !== first);
+  if (other === undefined) return first;
+  const message = `inputs of one dtype are expected, got ${first} and ${other}: cast one with cast('${first}')`;
+  throw new GlobalPercError(message, { code: 'invalid-argument' });
+}
+
+/** Elementwise: broadcast shape, dtype of the inputs. */
 export const broadcast = (_: InferContext, ...inputs: Tensor[]): TensorType => ({
-  dtype: (inputs[0] as Tensor).dtype,
+  dtype: commonDtype(...inputs),
   shape: broadcastShapes(...inputs.map((input) => input.shape)),
 });
 
@@ -23,11 +32,12 @@ export const sameAsInput: Infer = (_, x) => ({ dtype: x.dtype, shape: x.shape })
 /** Broadcast shape with a fixed dtype, for comparisons. */
 export const broadcastAs =
   (dtype: DataType): Infer =>
-  (_, ...inputs) => ({ dtype, shape: broadcastShapes(...inputs.map((input) => input.shape)) });
+  (context, ...inputs) => ({ dtype, shape: broadcast(context, ...inputs).shape });
 
 /** The dtype with this number in TensorProto.DataType. */
 export function dtypeNumbered(number: number): DataType {
   const found = Object.entries(ONNX_DTYPE).find(([, code]) => code === number);
-  if (found === undefined) throw new GlobalPercError(`the ONNX data type ${number} is not supported`);
+  if (found === undefined)
+    throw new GlobalPercError(`the ONNX data type ${number} is not supported`, { code: 'unsupported-operator' });
   return found[0] as DataType;
 }

@@ -6,7 +6,8 @@ import { exactAfter, extent, type WindowAxis, windowAxes } from './windows.js';
 /** The windows of a pool node over its input. */
 export function poolAxes(attributes: AttributeReader, x: Tensor): WindowAxis[] {
   const kernel = attributes.ints('kernel_shape');
-  if (kernel === undefined) throw new GlobalPercError("a pool needs the attribute 'kernel_shape'");
+  if (kernel === undefined)
+    throw new GlobalPercError("a pool needs the attribute 'kernel_shape'", { code: 'invalid-model' });
   return windowAxes(attributes, x.shape, kernel, Number.NEGATIVE_INFINITY);
 }
 

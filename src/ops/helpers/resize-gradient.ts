@@ -19,7 +19,8 @@ export function resizedAxes(context: InferContext, x: Tensor, scales?: Tensor, s
   const factors = wantedSizes
     ? wantedSizes.map((size, i) => size / x.dim(listed[i] as number))
     : constantInts(context, scales, 'the scales');
-  if (factors?.length !== listed.length) throw new GlobalPercError('Resize needs one scale or size per axis');
+  if (factors?.length !== listed.length)
+    throw new GlobalPercError('Resize needs one scale or size per axis', { code: 'invalid-model' });
   const policy = attributes.string('keep_aspect_ratio_policy', 'stretch');
   const common = wantedSizes && policy !== 'stretch';
   const kept = policy === 'not_larger' ? Math.min(...factors) : Math.max(...factors);
@@ -53,7 +54,9 @@ export function resizeGradient(attributes: AttributeReader, dy: Tensor, axes: re
 function interpolationOf(attributes: AttributeReader): Interpolation {
   const coordinates = attributes.string('coordinate_transformation_mode', 'half_pixel');
   if (coordinates === 'tf_crop_and_resize') {
-    throw new GlobalPercError("Resize: no gradient for coordinate_transformation_mode 'tf_crop_and_resize'");
+    throw new GlobalPercError("Resize: no gradient for coordinate_transformation_mode 'tf_crop_and_resize'", {
+      code: 'unsupported-operator',
+    });
   }
   return {
     coordinates: coordinates as Coordinates,

@@ -30,7 +30,9 @@ export function windowSteps(attributes: AttributeReader, kernel: readonly number
   const read = (name: string): readonly number[] => {
     const values = attributes.ints(name) ?? kernel.map(() => 1);
     if (values.length === kernel.length) return values;
-    throw new GlobalPercError(`'${name}' has ${values.length} entries for ${kernel.length} spatial axes`);
+    throw new GlobalPercError(`'${name}' has ${values.length} entries for ${kernel.length} spatial axes`, {
+      code: 'invalid-model',
+    });
   };
   const [strides, dilations] = [read('strides'), read('dilations')];
   return kernel.map((k, i) => ({ kernel: k, stride: strides[i] as number, dilation: dilations[i] as number }));
@@ -48,7 +50,9 @@ export function windowAxes(
 ): WindowAxis[] {
   const sizes = input.slice(2);
   if (sizes.length !== kernel.length || sizes.length === 0) {
-    throw new GlobalPercError(`a kernel of ${kernel.length} axes does not fit an input of shape [${input}]`);
+    throw new GlobalPercError(`a kernel of ${kernel.length} axes does not fit an input of shape [${input}]`, {
+      code: 'invalid-argument',
+    });
   }
   const ceil = attributes.int('ceil_mode', 0) === 1;
   const axes = windowSteps(attributes, kernel).map((step, i) => {
@@ -61,7 +65,11 @@ export function windowAxes(
 }
 
 /** An input is too small for an operator. */
-export class TooSmallError extends GlobalPercError {}
+export class TooSmallError extends GlobalPercError {
+  constructor(message: string) {
+    super(message, { code: 'invalid-argument' });
+  }
+}
 
 /** Nothing would be left of the input. */
 export const emptyOutput = (sizes: Shape): TooSmallError =>

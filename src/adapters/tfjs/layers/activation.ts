@@ -83,7 +83,9 @@ class PReLU extends nn.Module {
   override forward(x: Tensor): Tensor {
     const [slopes, sample] = [this.weight.shape, x.shape.slice(1)];
     if (slopes.some((size, axis) => size !== 1 && size !== sample[axis])) {
-      throw new GlobalPercError(`PReLU: slopes of shape [${slopes}] do not fit samples of shape [${sample}]`);
+      throw new GlobalPercError(`PReLU: slopes of shape [${slopes}] do not fit samples of shape [${sample}]`, {
+        code: 'invalid-argument',
+      });
     }
     return emit('PRelu', [x, this.read(this.weight, x)]);
   }

@@ -1,0 +1,19 @@
+/** How image files become images. */
+import { type Check, oneOf } from '../options/index.js';
+
+/**
+ * What becomes of transparency: `'white'` is the image as it looks on white paper, `'drop'` its colours as they are stored,
+ * also where none of them shows.
+ */
+export type Alpha = 'white' | 'drop';
+
+/** Checks a way of dealing with transparency. */
+export const isAlpha: Check<Alpha> = oneOf('white', 'drop');
+
+/** How an image is decoded. */
+export interface Decoding {
+  /** [height, width] to scale it to cover; what lies beyond is cut off on both sides. */
+  readonly size?: readonly [number, number] | undefined;
+  /** Default `'white'`. */
+  readonly alpha?: Alpha | undefined;
+}

@@ -1,0 +1,64 @@
+/** What ONNX Runtime is told beneath what a caller asks for. */
+import { availableParallelism } from 'node:os';
+import { expect, it } from 'vitest';
+import { type SessionOptions, sessionOptions } from '../../src/runtime/session-options.js';
+
+const optimization = { disable_specified_optimizers: 'CommonSubexpressionElimination;Pad_Fusion' };
+const defaults = { enableMemPattern: false, intraOpNumThreads: availableParallelism(), logSeverityLevel: 4 };
+const inPlace = (bytes: number) => ({ folder: '/weights', bytes });
+const beside = { model_external_initializers_file_folder_path: '/weights' };
+const unpacked = { disable_prepacking: '1' };
+
+it.each<[what: string, given: SessionOptions, place: ReturnType<typeof inPlace> | undefined, boolean, object]>([
+  ['by default', {}, undefined, false, { extra: { session: {}, optimization } }],
+  [
+    'for one run',
+    {},
+    undefined,
+    true,
+    { graphOptimizationLevel: 'disabled', extra: { session: unpacked, optimization } },
+  ],
+  ['of weights in files', {}, inPlace(2 ** 30), false, { extra: { session: beside, optimization } }],
+  [
+    'of large weights in files',
+    {},
+    inPlace(2 ** 30 + 1),
+    false,
+    { extra: { session: { ...beside, ...unpacked }, optimization } },
+  ],
+  [
+    'with what is given',
+    {
+      enableMemPattern: true,
+      intraOpNumThreads: 0,
+      logSeverityLevel: 2,
+      preferredOutputLocation: 'cpu',
+      executionProviders: ['cpu', { name: 'cuda' }],
+      freeDimensionOverrides: { n: 1 },
+      extra: { session: { a: 'b' }, mine: 'c', optimization: { disable_specified_optimizers: 'none' } },
+    },
+    inPlace(1),
+    false,
+    {
+      enableMemPattern: true,
+      intraOpNumThreads: 0,
+      logSeverityLevel: 2,
+      preferredOutputLocation: 'cpu',
+      executionProviders: ['cpu', { name: 'cuda' }],
+      freeDimensionOverrides: { n: 1 },
+      extra: { session: { ...beside, a: 'b' }, mine: 'c', optimization: { disable_specified_optimizers: 'none' } },
+    },
+  ],
+])('%s', (_what, given, place, once, expected) => {
+  expect(sessionOptions(given, place, once)).toEqual({ ...defaults, ...expected });
+});
+
+it.each([
+  ['a provider that is none', { executionProviders: [null] }, 'session: executionProviders[0] should be one of'],
+  ['no dimensions', { freeDimensionOverrides: null }, 'session: freeDimensionOverrides should be an object, got null'],
+  ['one wrong section of two', { extra: { a: {}, b: 3 } }, 'session: extra should be an object of sections'],
+])('refuses %s', (_what, given, message) => {
+  expect(() => sessionOptions(given as never, undefined, false)).toThrow(
+    expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
+  );
+});
