@@ -15,7 +15,7 @@ import {
   type Progress,
 } from '../index.js';
 import { isBuiltIn, openBuiltIn } from './built-in.js';
-import type { ModelOptions } from './model-options.js';
+import type { Files, ModelOptions } from './model-options.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {
@@ -102,12 +102,6 @@ export const addWeights = (command: Command): Command =>
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
 
-/** What else a command that takes a model reads and writes. */
-export interface Files {
-  readonly reads?: readonly string[];
-  readonly writes?: readonly string[];
-}
-
 /**
  * Loads model and configuration; `hook`, where given, replaces the hooks of the configuration.
  * @throws GlobalPercError when one of the files to write is one of those that are read, and as `loadModel` does.
@@ -144,7 +138,7 @@ export async function openLoss(
 
 /** Loads a loss of the package, or one of a model. Throws as `openLoss` does. */
 export async function openAnyLoss(name: string, options: ModelOptions, step: AllSteps, files: Files): Promise<Loss> {
-  if (isBuiltIn(name)) return openBuiltIn(name, options, files.writes ?? []);
+  if (isBuiltIn(name)) return openBuiltIn(name, options, files);
   if (options.weights === undefined) return openLoss(name, options, step, files);
   throw new GlobalPercError(`--weights is for lpips:vgg, lpips:squeeze and dists; ${name} is a model with weights`, {
     code: 'invalid-option',

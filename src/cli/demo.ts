@@ -13,6 +13,7 @@ import {
   type Objective,
   optim,
   Trainer,
+  transforms,
 } from '../index.js';
 import { formatTable, INTERRUPTED, parseInteger, parseThreads } from './common.js';
 import { heldOut, Restorer, SIDE, trainingPairs } from './demo-task.js';
@@ -29,7 +30,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-const TEACHER = fileURLToPath(new URL('../../assets/teacher.onnx', import.meta.url));
+const TEACHER = fileURLToPath(new URL('../../assets/lpips-alex.onnx', import.meta.url));
 const BATCH = 8;
 
 export function addDemo(program: Command): void {
@@ -98,12 +99,13 @@ async function run(options: Options): Promise<void> {
   report(results, options);
 }
 
-/** The embedded teacher's activations after each ReLU, all weighing the same. */
+/** AlexNet's activations after each ReLU, all weighing the same. */
 async function perceptualLoss(): Promise<GlobalPercLoss> {
   const config = new GlobalPercConfig({
     modulesToHook: [nn.ReLU],
     startWeight: 1,
     endWeight: 1,
+    transformNormalization: new transforms.Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
     lossFunc: new NormalizedTensorLoss('l1', 'mean', 'none'),
     printData: false,
   });

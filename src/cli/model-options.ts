@@ -9,3 +9,9 @@ export interface ModelOptions {
   readonly file?: string;
   readonly weights?: string;
 }
+
+/** What else a command that takes a model reads and writes. */
+export interface Files {
+  readonly reads?: readonly string[];
+  readonly writes?: readonly string[];
+}

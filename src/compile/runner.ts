@@ -42,6 +42,14 @@ export class Runner<Details> {
     }, options);
   }
 
+  /** As `take`, for a computation in steps. @param before awaited first, in the same turn. */
+  inTurn<T>(steps: () => Steps<T>, options: StepOptions = {}, before?: () => Promise<void> | undefined): Promise<T> {
+    return this.take(async () => {
+      await before?.();
+      return runSteps(steps(), options);
+    }, options);
+  }
+
   /** Carries out a computation and blocks until it is done. @throws GlobalPercError while an asynchronous one runs. */
   blocking<T>(steps: () => Steps<T>, options: StepOptions = {}): T {
     this.requireOpen();

@@ -26,6 +26,10 @@ export class DeferredDescription implements LossDescription {
     this.made = await this.making;
   }
 
+  get files(): readonly string[] {
+    return this.made?.files ?? [];
+  }
+
   prediction(scene: Scene): Steps<Features> {
     return this.description.prediction(scene);
   }
@@ -40,6 +44,10 @@ export class DeferredDescription implements LossDescription {
 
   *prepare(shape: Shape, context: RunContext): Steps<void> {
     yield* this.description.prepare?.(shape, context) ?? [];
+  }
+
+  requireTarget(target: HostTensor, output: Shape): void {
+    this.description.requireTarget?.(target, output);
   }
 
   inspect(name: string, image: HostTensor): void {

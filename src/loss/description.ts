@@ -21,10 +21,10 @@ export interface LossDescription<F extends Features = Features> {
   targetType?(output: TensorType): TensorType;
   /** Inputs of its models that no image fills and that have no value yet. Default: none. */
   readonly openInputs?: readonly OpenInput[];
-  /** Files that its models were read from; no compiled loss is written over one of them. Default: none. */
-  readonly files?: readonly string[];
   /** Fetches what it must have before it is asked anything else, such as weights; at once when it has them. */
   load?(): Promise<void>;
+  /** Files that its models were read from; no compiled loss is written over one of them. Default: none. */
+  readonly files?: readonly string[];
   /** Learns what it must know before its first graph. @param shape of the first prediction. */
   prepare?(shape: Shape, context: RunContext): Steps<void>;
   /** @throws GlobalPercError when an output of some shape cannot be compared with the values of a target. */

@@ -126,6 +126,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
    */
   async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
     string(path, 'compileToFile: path');
+    await this.description.load?.();
     await platform.refuseOverwriting(filesAt(path), this.description.files ?? []);
     return writeModelFile(await this.compiled(shape, options), path);
   }
@@ -159,11 +160,11 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /** Carries out a computation after the calls that were made before. @throws GlobalPercError after `dispose`. */
   protected inTurn<T>(steps: (session: SessionOptions) => Steps<T>, options: CallOptions): Promise<T> {
-    const task = async (): Promise<T> => {
-      await this.description.load?.();
-      return runSteps(steps(this.session), options);
-    };
-    return this.runner.take(task, options);
+    return this.runner.inTurn(
+      () => steps(this.session),
+      options,
+      () => this.description.load?.(),
+    );
   }
 
   private get runnable(): Runnable {

@@ -92,7 +92,7 @@ describe('refuses, in one line', () => {
       'weights.onnx',
     ];
     expect(run(...args).stderr).toBe(
-      "globalperc: 'weights.onnx' is read by this command and would be overwritten: name another file\n",
+      "globalperc: 'weights.onnx' was read and would be overwritten: name another file\n",
     );
   });
 });
