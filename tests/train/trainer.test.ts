@@ -163,6 +163,24 @@ describe('weights', () => {
     expect(() => student.freeze(/nothing/)).toThrow(/no parameter matches/);
   });
 
+  it('of a normalisation that is called twice follow both batches', async () => {
+    class Twice extends Module {
+      readonly norm = new BatchNorm2d(1);
+      override forward(x: Tensor): Tensor {
+        return this.norm(this.norm(x));
+      }
+    }
+    const batch = [1, 1, 1, 2];
+    const student = new Twice();
+    await using trainer = await Trainer.create(student, new MSELoss(), new SGD({ lr: 0 }), { batch });
+    await trainer.step({ dims: batch, data: [1, 3] }, image(1, batch));
+    await trainer.synchronize();
+    const { data } = student.stateDict()['norm.running_mean'] as { data: Float32Array };
+    // 0.1 · 2, and then 0.9 of it: the mean of what is normalised is 0.
+    expect(data[0]).toBeCloseTo(0.18, 6);
+    expect(student.stateDict()['norm.num_batches_tracked']?.data).toEqual(BigInt64Array.of(2n));
+  });
+
   it('all frozen are refused', async () => {
     const trainer = Trainer.create(smallNet().freeze(), new L1Loss(), new SGD(), { batch: BATCH });
     await expect(trainer).rejects.toThrow(/no parameter to train/);
