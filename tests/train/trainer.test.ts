@@ -16,6 +16,7 @@ import {
 import { loadModel } from '../../src/model/index.js';
 import {
   BatchNorm2d,
+  Conv1d,
   Conv2d,
   Dropout,
   Linear,
@@ -160,6 +161,9 @@ describe('weights', () => {
     const after = student.stateDict();
     expect(after['0.weight']).toEqual(before['0.weight']);
     expect(after['4.weight']).not.toEqual(before['4.weight']);
+    const { data } = student.parameters()[0] as Parameter;
+    await trainer.synchronize();
+    expect(student.parameters()[0]?.data).toBe(data);
     expect(() => student.freeze(/nothing/)).toThrow(/no parameter matches/);
   });
 
@@ -204,7 +208,9 @@ describe('a loss that breaks', () => {
       for (let i = 0; i < 4; i += 1) await trainer.step(image(1), image(2));
       return undefined;
     };
-    await expect(poisoned()).rejects.toThrow(/step \d: the (loss|gradient).*(hook \d+ \(|norm)/);
+    const error = (await poisoned().catch((reason: unknown) => reason)) as Error;
+    expect(error.message).toMatch(/step \d: the (loss|gradient).*(hook \d+ \(|norm)/);
+    expect(error.message).toContain(`are those of step ${trainer.steps}.`);
     await trainer.synchronize();
     expect(student.parameters().every(({ data }) => data.every(Number.isFinite))).toBe(true);
   });
@@ -309,6 +315,14 @@ describe('an exported student', () => {
       ['output', ['batch', 2, '?', '?']],
       ['output_1', ['batch', 4]],
     ]);
+  });
+
+  it('opens the batch alone where there are no height and width', async () => {
+    const { input: x, graph } = await loadModel(
+      await toOnnx(new Sequential(new Conv1d(3, 2, 3)), { input: [2, 3, 16] }),
+    );
+    expect(x.declaredShape).toEqual(['batch', 3, 16]);
+    expect(graph.outputs[0]?.declaredShape).toEqual(['batch', 2, 14]);
   });
 
   it('keeps a fixed size where the graph depends on it', async () => {
