@@ -25,11 +25,8 @@ export function matchLayers(flow: DataFlow): Match[] {
   return matches;
 }
 
-/** Nodes that reading puts before and behind an operator at most. */
-const MOST_HELPERS = 2;
-
 function matchAt(start: number, flow: DataFlow): Match | undefined {
-  for (let length = LONGEST_PATTERN + MOST_HELPERS; length > 0; length -= 1) {
+  for (let length = LONGEST_PATTERN; length > 0; length -= 1) {
     const nodes = flow.nodes.slice(start, start + length);
     const found = nodes.length === length && isUnit(nodes, flow) ? matchClass(operatorsOf(nodes), flow) : undefined;
     if (found !== undefined) return { path: pathOf(nodes, flow), class: found, nodes };

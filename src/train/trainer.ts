@@ -208,7 +208,6 @@ export class Trainer implements AsyncDisposable {
       });
       await runSteps(release(former));
       this.taken = steps;
-      this.synchronized = steps;
     });
   }
 

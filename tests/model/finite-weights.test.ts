@@ -53,6 +53,11 @@ describe('a model is refused', () => {
     await expect(loadModel(bytes)).rejects.toThrow(
       /'features\.0\.weight' of .*\(Conv2d\) holds NaN \(2 of its 3 values\).*export it again/,
     );
+    const node = [{ opType: 'Conv', name: '/features/features.0/Conv', input: ['x', weight.name], output: ['y'] }];
+    const graph = { input: [input('x', [1, 3, 4, 4])], node, initializer: [weight], output: [{ name: 'y' }] };
+    await expect(loadModel(modelBytes({ nodes: [], more: { graph } }))).rejects.toThrow(
+      "the weight 'features.0.weight' of features.0 (Conv2d) holds NaN",
+    );
   });
 });
 

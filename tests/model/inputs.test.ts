@@ -74,6 +74,13 @@ describe('values of further inputs', () => {
   });
 });
 
+it('the only float32 input of rank 4 is the image', async () => {
+  const inputs = [input('mask', [1, 3, 4, 4], ElementType.INT64), input('image', [1, 3, 4, 4]), input('scale', [3])];
+  const model = await loadModel(modelBytes({ inputs, nodes: [['Relu', ['image'], ['y']]] }));
+  expect(model.input.name).toBe('image');
+  expect(model.openInputs.map(({ name }) => name)).toEqual(['mask', 'scale']);
+});
+
 describe('refused with a clear line', () => {
   const call = async (inputs: Readonly<Record<string, InputValue>>, constants: Record<string, InputValue> = {}) =>
     (await lossOf(constants)).evaluate(IMAGE, TARGET, { inputs });
@@ -89,6 +96,11 @@ describe('refused with a clear line', () => {
       'a shape that does not fit',
       () => call({ offset: IMAGE }),
       /'offset' \(float32 \[1, 2, 1, 1\]\) got a tensor of shape/,
+    ],
+    [
+      'another rank than that of open dimensions',
+      () => call({ offset: OFFSET, factor: { dims: [1, 1], data: [1] } }),
+      /'factor' \(int64 \[batch\]\) got a tensor of shape \[1,1\]/,
     ],
     ['too few values', () => call({ offset: { dims: [1, 2, 1, 1], data: [1] } }), /need 2 values, data holds 1/],
     ['half an index', () => call({ factor: 0.5 }), /got 0.5; integers are expected/],

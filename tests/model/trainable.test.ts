@@ -119,6 +119,30 @@ describe('constants', () => {
   });
 });
 
+it('weights train through what is computed from them', async () => {
+  const student = await build({
+    nodes: [
+      ['Transpose', ['w'], ['turned'], { perm: [1, 0] }],
+      ['MatMul', ['x', 'turned'], ['y']],
+    ],
+    initializers: [
+      floatTensor(
+        'w',
+        [6, 6],
+        Array.from({ length: 36 }, (_, i) => Math.sin(i)),
+      ),
+    ],
+  });
+  const batch = [1, 4, 6, 6];
+  const before = Array.from(student.parameters()[0]?.data ?? []);
+  await using trainer = await Trainer.create(student, new L1Loss(), new SGD({ lr: 0.1 }), { batch });
+  const [input, target] = [image(batch, 1), image(batch, 2)];
+  const first = await trainer.step(input, target);
+  await trainer.synchronize();
+  expect(Array.from(student.parameters()[0]?.data ?? [])).not.toEqual(before);
+  expect((await trainer.evaluate(input, target)).loss).toBeLessThan(first.loss);
+});
+
 describe('the loaded model', () => {
   it('is not changed by one that trains, nor is another that trains', async () => {
     const { model } = await loadModel(new URL('tied-ts.onnx', cases), { trainable: true });

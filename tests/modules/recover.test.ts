@@ -143,6 +143,25 @@ describe('dynamo metadata', () => {
     ).toEqual(['relu#0 ReLU', 'relu#1 ReLU', 'relu#2 ReLU']);
   });
 
+  it('knows the marks that torch.export puts behind the path of a second call', () => {
+    expect(
+      list([
+        ['Relu', 'a', ['x'], [`relu:${RELU}`]],
+        ['Relu', 'b', ['a'], [`relu@1:${RELU}`]],
+      ]),
+    ).toEqual(['relu#0 ReLU', 'relu#1 ReLU']);
+  });
+
+  it('takes a convolution whose weight is computed by children for a leaf', () => {
+    const weight = 'conv.parametrizations.weight';
+    expect(
+      list([
+        ['Mul', 'w', [`${weight}.original0`, `${weight}.original1`], [`conv:${CONV}`, `${weight}.0:my.Scale`]],
+        ['Conv', 'y', ['x', 'w'], [`conv:${CONV}`]],
+      ]),
+    ).toEqual(['conv#0 Conv2d']);
+  });
+
   it('separates calls of a module whose class says nothing, by what is between them or by what they do', () => {
     const own = ['m:my.Own'];
     expect(

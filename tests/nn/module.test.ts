@@ -148,7 +148,10 @@ describe('traced calls', () => {
       ['1', 'ReLU', 1, true],
       ['', 'Sequential', 0, false],
     ]);
-    expect(trace.calls[0]?.nodes.map(({ op, modulePath }) => [op, modulePath])).toEqual([['Conv', '0.conv']]);
+    const nodesOf = (call: number) => trace.calls[call]?.nodes.map(({ op, modulePath }) => [op, modulePath]);
+    expect(nodesOf(0)).toEqual([['Conv', '0.conv']]);
+    expect(nodesOf(2)).toEqual([['Relu', '0.relu']]);
+    expect(nodesOf(3)?.at(-1)).toEqual(['Add', '0']);
     expect([...trace.updates.keys()].map((buffer) => trace.pathOf(buffer)).sort()).toEqual([
       '0.norm.num_batches_tracked',
       '0.norm.running_mean',

@@ -16,6 +16,7 @@ import {
 import { loadModel } from '../../src/model/index.js';
 import {
   BatchNorm2d,
+  Conv1d,
   Conv2d,
   Dropout,
   Linear,
@@ -167,7 +168,28 @@ describe('weights', () => {
     const after = student.stateDict();
     expect(after['0.weight']).toEqual(before['0.weight']);
     expect(after['4.weight']).not.toEqual(before['4.weight']);
+    const { data } = student.parameters()[0] as Parameter;
+    await trainer.synchronize();
+    expect(student.parameters()[0]?.data).toBe(data);
     expect(() => student.freeze(/nothing/)).toThrow(/no parameter matches/);
+  });
+
+  it('of a normalisation that is called twice follow both batches', async () => {
+    class Twice extends Module {
+      readonly norm = new BatchNorm2d(1);
+      override forward(x: Tensor): Tensor {
+        return this.norm(this.norm(x));
+      }
+    }
+    const batch = [1, 1, 1, 2];
+    const student = new Twice();
+    await using trainer = await Trainer.create(student, new MSELoss(), new SGD({ lr: 0 }), { batch });
+    await trainer.step({ dims: batch, data: [1, 3] }, image(1, batch));
+    await trainer.synchronize();
+    const { data } = student.stateDict()['norm.running_mean'] as { data: Float32Array };
+    // 0.1 · 2, and then 0.9 of it: the mean of what is normalised is 0.
+    expect(data[0]).toBeCloseTo(0.18, 6);
+    expect(student.stateDict()['norm.num_batches_tracked']?.data).toEqual(BigInt64Array.of(2n));
   });
 
   it('all frozen are refused', async () => {
@@ -193,7 +215,9 @@ describe('a loss that breaks', () => {
       for (let i = 0; i < 4; i += 1) await trainer.step(image(1), image(2));
       return undefined;
     };
-    await expect(poisoned()).rejects.toThrow(/step \d: the (loss|gradient).*(hook \d+ \(|norm)/);
+    const error = (await poisoned().catch((reason: unknown) => reason)) as Error;
+    expect(error.message).toMatch(/step \d: the (loss|gradient).*(hook \d+ \(|norm)/);
+    expect(error.message).toContain(`are those of step ${trainer.steps}.`);
     await trainer.synchronize();
     expect(student.parameters().every(({ data }) => data.every(Number.isFinite))).toBe(true);
   });
@@ -298,6 +322,14 @@ describe('an exported student', () => {
       ['output', ['batch', 2, '?', '?']],
       ['output_1', ['batch', 4]],
     ]);
+  });
+
+  it('opens the batch alone where there are no height and width', async () => {
+    const { input: x, graph } = await loadModel(
+      await toOnnx(new Sequential(new Conv1d(3, 2, 3)), { input: [2, 3, 16] }),
+    );
+    expect(x.declaredShape).toEqual(['batch', 3, 16]);
+    expect(graph.outputs[0]?.declaredShape).toEqual(['batch', 2, 14]);
   });
 
   it('keeps a fixed size where the graph depends on it', async () => {

@@ -24,6 +24,7 @@ describe('transformsOfPreprocessor', () => {
       [resize([224, 224], 'bicubic'), normalize],
     ],
     ['ViT', { ...norm, size: { height: 224, width: 192 }, resample: 2 }, [resize([224, 192]), normalize]],
+    ['a factor of 1/255 that is rounded', { do_normalize: false, rescale_factor: 0.00392157 }, []],
     ['a side alone', { ...norm, size: 384 }, [resize([384, 384]), normalize]],
     ['both sides', { ...norm, size: [224, 192] }, [resize([224, 192]), normalize]],
     ['the shorter edge', { ...norm, size: { shortest_edge: 518 } }, [resize(518), normalize]],

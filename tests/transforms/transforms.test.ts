@@ -5,6 +5,7 @@ import { constantOf, GlobalPercError, numbersOf, type Tensor } from '../../src/g
 import { createGraph } from '../../src/ops/index.js';
 import {
   CenterCrop,
+  Compose,
   Draws,
   fromJSON,
   Grayscale,
@@ -83,6 +84,19 @@ it('Resize to two sizes with keepAspectRatio gives what Resize to the size it co
 it('Resize with keepAspectRatio takes the scale of the height where both are as near to 1', () => {
   const image = createGraph().input('image', 'float32', [1, 3, 8, 10]);
   expect(new Resize([4, 15], { keepAspectRatio: true }).apply(image).shape).toEqual([1, 3, 4, 5]);
+});
+
+it('Normalize with one mean and deviation takes any number of channels', async () => {
+  const graph = createGraph();
+  const output = new Normalize({ mean: [1], std: [2] }).apply(graph.input('image', 'float32', [1, 3, 1, 1]));
+  const image = constantOf('float32', [1, 3, 1, 1], [1, 5, -3]);
+  expect((await runGraph(graph, { output }, { image })).output).toEqual([0, 2, -2]);
+});
+
+it('Compose expects images in [0, 1] where one of its transforms does', () => {
+  const [normalize, crop] = [new Normalize({ mean: [0], std: [1] }), new CenterCrop(4)];
+  expect(new Compose([crop, normalize]).normalizes).toBe(true);
+  expect(new Compose([crop]).normalizes).toBe(false);
 });
 
 it('PermuteChannels reorders channels', async () => {
