@@ -14,10 +14,6 @@ export class DeferredDescription implements LossDescription {
     this.make = make;
   }
 
-  get files(): readonly string[] {
-    return this.made?.files ?? [];
-  }
-
   async load(): Promise<void> {
     this.making ??= this.make().catch((error: unknown) => {
       this.making = undefined;
