@@ -47,6 +47,7 @@ export {
   type LossOptions,
   LPIPS,
   type LPIPSOptions,
+  type Network,
   type NetworkLoss,
   type NetworkLossOptions,
   type Normalization,

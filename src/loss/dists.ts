@@ -64,7 +64,7 @@ export class DISTS extends NetworkLoss {
    */
   static async load(options: DISTSOptions): Promise<DISTS> {
     const dists = new DISTS(options);
-    await dists.description.load();
+    await dists.description.load?.();
     return dists;
   }
 }

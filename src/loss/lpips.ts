@@ -66,7 +66,7 @@ export class LPIPS extends NetworkLoss {
    */
   static async load(options: LPIPSOptions = {}): Promise<LPIPS> {
     const lpips = new LPIPS(options);
-    await lpips.description.load();
+    await lpips.description.load?.();
     return lpips;
   }
 }

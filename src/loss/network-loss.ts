@@ -29,7 +29,7 @@ export const IMAGENET = new Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229
 
 /** Its files are read with its first call, or by `load`. */
 export abstract class NetworkLoss extends Loss {
-  readonly description: DeferredDescription;
+  readonly description: LossDescription;
   private loaded: LoadedNetwork | undefined;
 
   /**
