@@ -2,10 +2,10 @@
 import { describe, expect, it } from 'vitest';
 import { ENDINGS, type Ending, ended } from '../runtime/ending.js';
 
-const TIMES = 25;
+const TIMES = 5;
 
 /** How far apart the moments are, so that they fall all over the work. */
-const APART_MS = { load: 10, open: 25, run: 6 } as const;
+const APART_MS = { load: 50, open: 125, run: 30 } as const;
 
 describe.each(['load', 'open', 'run'] as const)('while the worker is at %s', (phase) => {
   it.each(Object.keys(ENDINGS) as Ending[])(
