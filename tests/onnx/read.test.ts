@@ -3,7 +3,7 @@ import { AttributeProto_AttributeType as AttributeType } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../src/graph/index.js';
 import { writeOnnx } from '../../src/onnx/index.js';
-import { floatTensor, input, type NodeSpec } from './build.js';
+import { floatTensor, input, intTensor, type NodeSpec } from './build.js';
 import { ascii, parse, read, small } from './parse.js';
 
 describe('a graph', () => {
@@ -101,6 +101,50 @@ describe('a graph', () => {
     expect(graph.nodes[0]?.name).toBe('Relu_0');
     expect(thenBranch?.nodes.map(({ name }) => name)).toEqual(['Relu_0.1']);
     expect(elseBranch?.outputs[0]?.constant?.shape).toEqual([1]);
+  });
+
+  it('gives values of branches names of their own, and brings their nodes to the operator set of all', async () => {
+    const squeezed = (output: string) => ({
+      graph: { nodes: [['Squeeze', ['x'], [output], { axes: [0] }]] as NodeSpec[], outputs: [output] },
+    });
+    const graph = await read({
+      opset: 11,
+      inputs: [input('x', [1])],
+      nodes: [['If', ['x'], ['y'], { then_branch: squeezed('t'), else_branch: squeezed('t') }]],
+    });
+    const bodies = Object.values(graph.nodes[0]?.attributes ?? {}).map(({ value }) => value as Graph);
+    expect(bodies.map(({ outputs }) => outputs[0]?.name)).toEqual(['If_0/then_branch/t', 'If_0/else_branch/t']);
+    for (const { nodes } of bodies) {
+      expect(nodes[0]?.attributes).toEqual({});
+      expect(nodes[0]?.inputs[1]?.constant?.shape).toEqual([1]);
+    }
+  });
+
+  it('has what a loop body reads from around it behind the inputs of the loop, also those left out', async () => {
+    const graph = await read({
+      inputs: [input('x', [1])],
+      initializers: [intTensor('n', [3])],
+      nodes: [
+        [
+          'Loop',
+          ['n', ''],
+          ['y'],
+          {
+            body: {
+              graph: {
+                inputs: [input('i', []), input('go', [])],
+                nodes: [
+                  ['Identity', ['go'], ['on']],
+                  ['Mul', ['x', 'x'], ['part']],
+                ],
+                outputs: ['on', 'part'],
+              },
+            },
+          },
+        ],
+      ],
+    });
+    expect(graph.nodes[0]?.inputs.map((value) => value?.name)).toEqual(['n', undefined, 'x']);
   });
 
   it('survives writing and reading', async () => {
