@@ -45,7 +45,11 @@ const ENDINGS = {
   reject: () => Promise.reject(new Error('unhandled')),
   interrupt: () => process.kill(process.pid, 'SIGINT'),
   terminate: () => process.kill(process.pid, 'SIGTERM'),
-  handled: () => process.kill(process.pid, 'SIGUSR2'),
+  handled: () => {
+    process.kill(process.pid, 'SIGUSR2');
+    // A handler runs in a later turn, which there must be even where the work is done by then.
+    setTimeout(() => {}, 10_000);
+  },
   nothing: () => {},
 };
 process.on('SIGUSR2', () => process.exit(4));
