@@ -1,5 +1,4 @@
 /** Losses of the package by name, where a command takes a model. */
-import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { formatNpy } from '../../src/data/index.js';
+import { runHere } from '../support/command.js';
 import { hostOf, readFixture } from '../support/safetensors.js';
 
 interface Case {
@@ -16,13 +16,12 @@ interface Case {
   readonly losses: number[];
 }
 
-const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const SQUEEZENET = fileURLToPath(new URL('../../fixtures/data/lpips/squeezenet1_1.pth', import.meta.url));
 const fixture = readFixture<Case>('lpips/lpips.safetensors');
 const folder = mkdtempSync(join(tmpdir(), 'globalperc-built-in-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const run = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { cwd: folder, encoding: 'utf8' });
+const run = (...args: string[]) => runHere(args, folder);
 const caseOf = (wanted: string): Case => fixture.cases.find(({ name }) => name === wanted) as Case;
 const [one] = [caseOf('alex: one')];
 for (const name of ['pred', 'target'] as const) {
@@ -30,8 +29,8 @@ for (const name of ['pred', 'target'] as const) {
 }
 const images = ['pred.npy', 'target.npy'];
 
-it('loss lpips prints the loss of each layer', () => {
-  const { status, stdout, stderr } = run('loss', 'lpips', ...images, '--json');
+it('loss lpips prints the loss of each layer', async () => {
+  const { status, stdout, stderr } = await run('loss', 'lpips', ...images, '--json');
   expect([status, stderr]).toEqual([0, '']);
   const { loss, hooks } = JSON.parse(stdout);
   expect(hooks.map(({ path }: { path: string }) => path)).toEqual([1, 4, 7, 9, 11].map((i) => `features.${i}`));
@@ -40,8 +39,8 @@ it('loss lpips prints the loss of each layer', () => {
   }
 });
 
-it('loss lpips:squeeze takes its weights from a file, whose hash it tells', () => {
-  const { status, stdout, stderr } = run('loss', 'lpips:squeeze', ...images, '--json', '--weights', SQUEEZENET);
+it('loss lpips:squeeze takes its weights from a file, whose hash it tells', async () => {
+  const { status, stdout, stderr } = await run('loss', 'lpips:squeeze', ...images, '--json', '--weights', SQUEEZENET);
   const hash = createHash('sha256').update(readFileSync(SQUEEZENET)).digest('hex');
   expect([status, stderr]).toEqual([0, `${SQUEEZENET}: SHA-256 ${hash}\n`]);
   const expected = caseOf('squeeze: one').losses.at(-1) as number;
@@ -67,20 +66,20 @@ describe('refuses, in one line', () => {
       ['lpips', ...images, '--weights', 'x.pth'],
       "LPIPS: net 'alex' has its weights in the package and takes no others, got x.pth",
     ],
-  ])('%s', (_, args, message) => {
-    const { status, stderr } = run('loss', ...args);
+  ])('%s', async (_, args, message) => {
+    const { status, stderr } = await run('loss', ...args);
     expect([status, stderr]).toEqual([2, `globalperc: ${message}\n`]);
   });
 
-  it.each(['lpips:vgg', 'dists'])('%s without weights', (name) => {
-    const { status, stderr } = run('loss', name, ...images);
+  it.each(['lpips:vgg', 'dists'])('%s without weights', async (name) => {
+    const { status, stderr } = await run('loss', name, ...images);
     expect(status).toBe(2);
     expect(stderr).toMatch(
       /^globalperc: .*needs the weights of torchvision's vgg16: .*--weights.*vgg16-397923af\.pth\n$/,
     );
   });
 
-  it('to write over its weights', () => {
+  it('to write over its weights', async () => {
     const args = [
       'compile',
       'lpips:squeeze',
@@ -91,7 +90,7 @@ describe('refuses, in one line', () => {
       '--out',
       'weights.onnx',
     ];
-    expect(run(...args).stderr).toBe(
+    expect((await run(...args)).stderr).toBe(
       "globalperc: 'weights.onnx' was read and would be overwritten: name another file\n",
     );
   });

@@ -12,6 +12,7 @@ import { loadModel } from '../../src/model/index.js';
 import { writeOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { floatTensor, input, modelBytes } from '../onnx/build.js';
+import { runHere } from '../support/command.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const models = fileURLToPath(new URL('../../fixtures/data/models/', import.meta.url));
@@ -162,18 +163,19 @@ describe('results', () => {
     );
     const array = file('signed.npy', formatNpy({ dims: [1, 3, 32, 32], data }));
     const signed = ['--input-range', '-1,1', '--json'];
-    const same = run('loss', vgg, array, picture, ...signed);
+    const same = await runHere(['loss', vgg, array, picture, ...signed]);
     expect([same.status, same.stderr]).toEqual([0, '']);
     expect(JSON.parse(same.stdout).loss).toBeCloseTo(0, 4);
-    expect(JSON.parse(run('loss', vgg, array, picture, '--json').stdout).loss).toBeGreaterThan(0.01);
+    expect(JSON.parse((await runHere(['loss', vgg, array, picture, '--json'])).stdout).loss).toBeGreaterThan(0.01);
     const config = file('signed.json', JSON.stringify({ inputRange: [-1, 1] }));
-    expect(run('loss', vgg, array, picture, '--config', config, '--json').stdout).toBe(same.stdout);
-    expect(run('loss', vgg, array, picture, '--input-range', '0,2')).toMatchObject({
+    expect((await runHere(['loss', vgg, array, picture, '--config', config, '--json'])).stdout).toBe(same.stdout);
+    expect(await runHere(['loss', vgg, array, picture, '--input-range', '0,2'])).toMatchObject({
       status: 2,
       stderr: "globalperc: --input-range should be one of 0,1 | -1,1 | 0,255, got '0,2'\n",
     });
     const out = join(folder, 'ranged.onnx');
-    expect(run('compile', vgg, '--input', '1,3,32,32', '--out', out, '--input-range', '-1,1').status).toBe(0);
+    const compiled = await runHere(['compile', vgg, '--input', '1,3,32,32', '--out', out, '--input-range', '-1,1']);
+    expect(compiled.status).toBe(0);
   });
 
   it('compile and curve write their files', () => {
@@ -296,15 +298,15 @@ describe('mistakes', () => {
     ['an unknown command', ['los'], /unknown command 'los'/],
     ['an unknown option', ['loss', vgg, pred, target, '--graf', 'x'], /unknown option '--graf'/],
     ['a picture of no known kind', ['curve', '--out', join(folder, 'curve.gif')], /should end in \.png or \.svg/],
-  ])('%s: one line, exit code 2', (_label, args, message) => {
-    const { status, stdout, stderr } = run(...args);
+  ])('%s: one line, exit code 2', async (_label, args, message) => {
+    const { status, stdout, stderr } = await runHere(args);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/\n\s+at /);
     expect(status).toBe(2);
     expect(stdout).toBe('');
   });
 
-  it('leaves no file behind', () => {
+  it('leave no file behind', () => {
     const out = join(folder, 'never.onnx');
     expect(run('compile', vit, '--input', '1,3,32,32', '--out', out).status).toBe(2);
     expect(existsSync(out)).toBe(false);
@@ -355,9 +357,9 @@ describe('nothing that is read is written over', () => {
       ['loss', model, pred, target, '--grad', join(folder, 'folder.npy/../target.npy')],
     ],
     ['an array', set, ['loss', severalInputs, pred, target, ...several, '--grad', set]],
-  ])('%s', (_label, path, args) => {
+  ])('%s', async (_label, path, args) => {
     const before = readFileSync(path);
-    const { status, stdout, stderr } = run(...args);
+    const { status, stdout, stderr } = await runHere(args);
     expect(stderr).toMatch(/^globalperc: '.*',? was read and would be overwritten: name another file\n$/);
     expect([status, stdout]).toEqual([2, '']);
     expect(readFileSync(path).equals(before)).toBe(true);

@@ -8,6 +8,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/model/index.js';
 import { Generator } from '../../src/random/index.js';
+import { runHere } from '../support/command.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const teacher = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
@@ -240,13 +241,13 @@ describe('mistakes end with one line and exit code 2', () => {
   it.each(cases)('%s', async (name, changes, message, args = ['--out', `out-${name.replaceAll(' ', '-')}`]) => {
     await writeFile(at('text.json'), 'steps: 3');
     const path = typeof changes === 'string' ? changes : await config('wrong.json', changes);
-    const { code, stderr } = await start(['train', path, ...args]);
+    const { status, stderr } = await runHere(['train', path, ...args], folder);
     const lines = stderr
       .trim()
       .split('\n')
       .filter((line) => !line.includes('broken.png'));
     expect(lines, stderr).toHaveLength(1);
     expect(lines[0]).toMatch(message);
-    expect(code).toBe(2);
+    expect(status).toBe(2);
   });
 });
