@@ -10,7 +10,7 @@ export default defineConfig({
   },
   test: {
     include: ['tests/**/*.test.ts'],
-    setupFiles: ['tests/support/check-graphs.ts'],
+    setupFiles: ['tests/support/check-graphs.ts', 'tests/support/one-thread.ts'],
     exclude: ['tests/slow/**', 'tests/browser/**'],
     testTimeout: 60_000,
     maxWorkers: '100%',
