@@ -1,21 +1,13 @@
 /**
- * What a random shift does against the grid of a vision transformer's patches: a student that writes squares of 14 pixels, each
- * from its own code, under a ViT/14 teacher whose squares are the same – or, behind `RandomShift`, others at each step.
+ * What a random shift does against the grid of a vision transformer's patches: a student that adds squares of 14 pixels, each
+ * from a code of its own, under a ViT/14 teacher whose squares are the same – or, behind `RandomShift`, others at each step.
  *
  * The teacher is a small DINOv2 with random weights: no registry of packages has a trained ViT/14.
  *
  * @typedef {import('../dist/data/index.js').ImageTensor} Image
- * @typedef {import('../dist/index.js').Dataset} Dataset
  */
 import { join } from 'node:path';
-import {
-  CenterCrop,
-  DataLoader,
-  encodePng,
-  RandomCrop,
-  RandomHorizontalFlip,
-  writeAtomically,
-} from '../dist/data/index.js';
+import { CenterCrop, DataLoader, encodePng, writeAtomically } from '../dist/data/index.js';
 import {
   GlobalPercConfig,
   GlobalPercLoss,
@@ -30,52 +22,42 @@ import {
 import { JUDGES, Jury } from './judges.mjs';
 import { heldOut, training } from './photographs.mjs';
 import { gridEnergy, mean } from './statistics.mjs';
+import { inputsOf, Pairs, TASKS } from './tasks.mjs';
 import { optimizerFor, outputsOf } from './training.mjs';
 
 const PATCH = 14;
 /** Side of the squares that are trained on, in pixels, and of the pictures that are measured. */
-const [SIDE, VIEW] = [7 * PATCH, 14 * PATCH];
+const [SIDE, VIEW] = [8 * PATCH, 14 * PATCH];
 const CODE = 96;
+const TASK = /** @type {import('./tasks.mjs').Task} */ (TASKS.find(({ name }) => name === '×4'));
 
 /** The teacher sees both images moved by up to so many pixels. @type {Readonly<Record<string, number>>} */
 export const SHIFTS = { 'without RandomShift': 0, 'RandomShift(2)': 2, 'RandomShift(7)': 7 };
 
-/** Squares of 14 pixels as codes, which see their neighbours, and codes as squares again. */
-class PatchAutoencoder extends nn.Module {
+/**
+ * Adds to its input squares of 14 pixels: codes of squares, which see their neighbours, and squares made of codes. It starts by
+ * adding nothing.
+ */
+class PatchRestorer extends nn.Module {
   constructor() {
     super();
-    this.encode = new nn.Conv2d(3, CODE, PATCH, { stride: PATCH });
+    this.encode = new nn.Linear(3 * PATCH ** 2, CODE);
     this.mix = new nn.Conv2d(CODE, CODE, 3, { padding: 1 });
     this.act = new nn.GELU();
-    this.decode = new nn.ConvTranspose2d(CODE, 3, PATCH, { stride: PATCH });
+    this.decode = new nn.Linear(CODE, 3 * PATCH ** 2);
+    for (const parameter of [this.decode.weight, this.decode.bias]) if (parameter) nn.init.zeros(parameter);
   }
 
   /** @param {import('../dist/index.js').Tensor} x */
   forward(x) {
-    const code = this.encode(x);
-    return this.decode(code.add(this.act(this.mix(code)))).add(0.5);
-  }
-}
-
-/** Crops of the training photographs as input and target. @implements {Dataset} */
-class Crops {
-  crop = new RandomCrop(SIDE);
-  flip = new RandomHorizontalFlip();
-
-  /** @param {readonly Image[]} photographs */
-  constructor(photographs) {
-    this.photographs = photographs;
-  }
-
-  get length() {
-    return this.photographs.length;
-  }
-
-  /** @param {number} index @param {import('../dist/index.js').Generator} generator */
-  async get(index, generator) {
-    const cropped = this.crop.apply([/** @type {Image} */ (this.photographs[index])], generator);
-    const [image] = /** @type {[Image]} */ (this.flip.apply(cropped, generator));
-    return { input: image, target: image };
+    const [batch = 0, , height = 0, width = 0] = x.shape;
+    const [rows, columns] = [height / PATCH, width / PATCH];
+    const squares = x.reshape([batch, 3, rows, PATCH, columns, PATCH]).transpose([0, 2, 4, 1, 3, 5]);
+    const codes = this.act(this.encode(squares.reshape([batch, rows * columns, 3 * PATCH ** 2])));
+    const mixed = this.act(this.mix(codes.swapAxes(1, 2).reshape([batch, CODE, rows, columns])));
+    const added = this.decode(mixed.reshape([batch, CODE, rows * columns]).swapAxes(1, 2));
+    const placed = added.reshape([batch, rows, columns, 3, PATCH, PATCH]).transpose([0, 3, 1, 4, 2, 5]);
+    return x.add(placed.reshape([batch, 3, height, width]));
   }
 }
 
@@ -100,31 +82,43 @@ export async function patchStudent(name, seed, { steps, batch }, samples) {
   });
   const loss = new GlobalPercLoss(await teacher(), config);
   nn.manualSeed(seed);
-  const trainer = await Trainer.create(new PatchAutoencoder(), loss, optimizerFor(steps), {
+  const trainer = await Trainer.create(new PatchRestorer(), loss, optimizerFor(steps), {
     batch: [batch, 3, SIDE, SIDE],
     clipGradNorm: 1,
     seed,
   });
   const start = performance.now();
-  const loader = new DataLoader(new Crops(await training()), { batchSize: batch, shuffle: true, seed });
+  const loader = new DataLoader(new Pairs(TASK, await training(), SIDE), { batchSize: batch, shuffle: true, seed });
   for await (const { input, target } of loader.stream()) {
     await trainer.step(input, target);
     if (trainer.steps >= steps) break;
   }
   const secondsPerStep = (performance.now() - start) / 1000 / steps;
   const targets = await heldOut(VIEW);
-  const outputs = await outputsOf(trainer, targets);
+  const outputs = await outputsOf(trainer, await inputsOf(TASK, targets));
   await trainer.dispose();
   await loss.dispose();
+  if (seed === 0) await show(samples, name, outputs);
+  return { judges: await judged(outputs, targets), secondsPerStep };
+}
+
+/** What the students begin with. @param {string} samples */
+export async function patchInput(samples) {
+  const targets = await heldOut(VIEW);
+  const inputs = await inputsOf(TASK, targets);
+  await show(samples, 'input', inputs);
+  await show(samples, 'target', targets);
+  return { judges: await judged(inputs, targets) };
+}
+
+/** @param {readonly Image[]} outputs @param {readonly Image[]} targets @returns {Promise<Record<string, number>>} */
+async function judged(outputs, targets) {
   const energies = outputs.map((output, i) => gridEnergy(difference(output, /** @type {Image} */ (targets[i])), PATCH));
   const jury = new Jury(targets);
-  const judged = await jury.verdict(
-    outputs,
-    JUDGES.filter(({ name }) => ['GMSD', 'PSNR', 'LPIPS alex'].includes(name)),
-  );
+  const judges = JUDGES.filter(({ name }) => ['GMSD', 'PSNR', 'LPIPS alex'].includes(name));
+  const verdict = await jury.verdict(outputs, judges);
   await jury.dispose();
-  if (seed === 0) await show(samples, name, outputs);
-  return { judges: { 'grid energy': mean(energies), ...judged }, secondsPerStep };
+  return { 'grid energy': mean(energies), ...verdict };
 }
 
 /** @param {Image} a @param {Image} b @returns {Image} */
@@ -137,10 +131,4 @@ const [SHOWN, DETAIL] = [2, 112];
 async function show(samples, name, images) {
   const [detail] = /** @type {[Image]} */ (new CenterCrop(DETAIL).apply([/** @type {Image} */ (images[SHOWN])]));
   await writeAtomically(join(samples, `${name}.png`), await encodePng(detail));
-}
-
-/** The target of what is shown. */
-export async function shownTarget() {
-  const targets = await heldOut(VIEW);
-  return /** @type {Image} */ (new CenterCrop(DETAIL).apply([/** @type {Image} */ (targets[SHOWN])])[0]);
 }

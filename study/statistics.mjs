@@ -34,49 +34,28 @@ export function rankCorrelation(x, y) {
   return product / Math.sqrt(squaresA * squaresB);
 }
 
-/** @param {readonly number[]} values @param {number} frequency cycles per value */
-function power(values, frequency) {
-  let [re, im] = [0, 0];
-  for (const [i, value] of values.entries()) {
-    re += value * Math.cos(2 * Math.PI * frequency * i);
-    im += value * Math.sin(2 * Math.PI * frequency * i);
-  }
-  return re ** 2 + im ** 2;
-}
-
 /**
- * How much of a grid of `period` pixels is in an error image `[C, H, W]`, its sides multiples of the period: the mean squared
- * step from each column to the next, and from each row to the next, as functions of the place; their mean power at
- * the grid's frequency and its multiples, over that at all other frequencies. About 1 without a grid.
+ * How much of a grid of `period` pixels is in an error image `[C, H, W]`: the mean squared step from each pixel to the next, across
+ * and down, as a function of the place within the period; its variance over the square of its mean. By Parseval that is the energy at the
+ * grid's frequency and all its multiples. 0 without a grid, period − 1 where the only steps are those from one square to the next.
  *
  * @param {Image} image @param {number} period
  */
-export function gridEnergy({ dims: [channels = 0, height = 0, width = 0], data }, period) {
-  /** @param {number} length @param {number} lines @param {(place: number, line: number) => number} index */
-  const profile = (length, lines, index) =>
-    Array.from({ length }, (_, place) => {
-      let sum = 0;
-      // The last step leads back to the beginning, where there is none.
-      if (place === length - 1) return 0;
-      for (let line = 0; line < lines; line += 1) {
-        sum += ((data[index(place + 1, line)] ?? 0) - (data[index(place, line)] ?? 0)) ** 2;
-      }
-      return sum / lines;
-    });
-  const columns = profile(width, channels * height, (x, line) => line * width + x);
-  const rows = profile(height, channels * width, (y, line) => {
-    const channel = Math.floor(line / width);
-    return (channel * height + y) * width + (line % width);
-  });
-  /** @type {[number[], number[]]} */
-  const [onGrid, off] = [[], []];
-  for (const steps of [columns, rows]) {
-    // What is missing at the end is no step of the grid.
-    steps[steps.length - 1] = mean(steps.slice(0, -1));
-    const cells = steps.length / period;
-    for (let k = 1; k <= Math.floor(steps.length / 2); k += 1) {
-      (k % cells === 0 ? onGrid : off).push(power(steps, k / steps.length));
-    }
+export function gridEnergy({ dims: [, height = 0, width = 0], data }, period) {
+  const sums = new Float64Array(period);
+  const counts = new Float64Array(period);
+  /** @param {number} place @param {number} from @param {number} to */
+  const count = (place, from, to) => {
+    const phase = place % period;
+    sums[phase] = (sums[phase] ?? 0) + ((data[to] ?? 0) - (data[from] ?? 0)) ** 2;
+    counts[phase] = (counts[phase] ?? 0) + 1;
+  };
+  for (let i = 0; i < data.length; i += 1) {
+    const [x, y] = [i % width, Math.floor(i / width) % height];
+    if (x < width - 1) count(x, i, i + 1);
+    if (y < height - 1) count(y, i, i + width);
   }
-  return mean(onGrid) / mean(off);
+  const steps = Array.from(sums, (sum, phase) => sum / (counts[phase] ?? 1));
+  const centre = mean(steps);
+  return mean(steps.map((step) => (step - centre) ** 2)) / centre ** 2;
 }
