@@ -13,7 +13,7 @@ import { TASKS } from './tasks.mjs';
 import { Studio } from './training.mjs';
 
 /** @type {Sizes} */
-export const SIZES = { steps: 200, batch: 8, side: 64 };
+export const SIZES = { steps: 150, batch: 8, side: 64 };
 export const SEEDS = 3;
 
 /** The task that single factors are varied on. */

@@ -141,28 +141,26 @@ function equalBlur(blurs, cost) {
 
 /** What a shift by one pixel costs, as a share of the blur's and as a blur. @param {Results} results */
 export const traps = (results) =>
-  climbed(results).flatMap(({ name, judge, values: { blur = [], shift = [] } }) => {
-    const share = shift.map((row, i) => (row[0] ?? 0) / (blur[i]?.[TRAP - 1] ?? 0));
-    const blurs = shift.map((row, i) => equalBlur(blur[i] ?? [], row[0] ?? 0));
-    return [
-      {
-        name,
-        judge,
-        fallenFor: share.filter((value) => value >= 1).length,
-        of: share.length,
-        share: mean(share),
-        blur: mean(blurs),
-      },
-    ];
+  climbed(results).map(({ name, judge, values: { blur = [], shift = [] } }) => {
+    const costs = shift.map((row, i) => ({ shift: row[0] ?? 0, blur: blur[i]?.[TRAP - 1] ?? 0, blurs: blur[i] ?? [] }));
+    return {
+      name,
+      judge,
+      // Judges that fall with the distortion are kept with their sign changed: there is nothing to divide.
+      share: mean(costs.map((cost) => (cost.shift < 0 ? Number.NaN : cost.shift / cost.blur))),
+      fallenFor: costs.filter((cost) => cost.shift >= cost.blur).length,
+      of: costs.length,
+      equal: mean(costs.map((cost) => equalBlur(cost.blurs, cost.shift))),
+    };
   });
 
 /** @param {Results} results */
 export function trapTable(results) {
-  const rows = traps(results).map(({ name, judge, fallenFor, of, share, blur }) => [
+  const rows = traps(results).map(({ name, judge, fallenFor, of, share, equal }) => [
     judge ? `*${name}*` : name,
     fixed(share, 2),
     `${fallenFor} of ${of}`,
-    fixed(blur, 2),
+    fixed(equal, 2),
   ]);
   return markdown(['loss', 'shift ÷ blur', 'prefers the blur', 'equal blur'], rows);
 }
