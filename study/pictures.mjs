@@ -5,7 +5,7 @@
  */
 import { existsSync } from 'node:fs';
 import sharp from 'sharp';
-import { LOOK, toSvg, writePlot } from '../dist/cli/plot.js';
+import { LOOK, toSvg } from '../dist/cli/plot.js';
 import { contactSheet, readImage, writeAtomically } from '../dist/data/index.js';
 import { DETAILS } from './training.mjs';
 
@@ -15,14 +15,19 @@ async function pictureOf(path) {
   return { dims: dims.slice(1), data };
 }
 
-/** Writes a contact sheet with a palette. @param {string} path @param {readonly string[]} columns @param {Image[][]} rows */
+/** As PNG with a palette. @param {string} path @param {import('sharp').Sharp} picture */
+async function writeSmall(path, picture) {
+  await writeAtomically(path, await picture.png({ palette: true, effort: 10 }).toBuffer());
+}
+
+/** Writes a contact sheet. @param {string} path @param {readonly string[]} columns @param {Image[][]} rows */
 async function writeSheet(path, columns, rows) {
   const sheet = await contactSheet({ columns, rows: rows.map((images) => ({ images })), scale: 2 });
-  await writeAtomically(path, await sharp(sheet).png({ palette: true, effort: 10 }).toBuffer());
+  await writeSmall(path, sharp(sheet));
 }
 
 /**
- * Writes what students made of details, a column for each that is there; false where too few are.
+ * Writes what students made of details, a column for each that is there, where there are three or more.
  *
  * @param {string} path @param {string} folder @param {readonly string[]} names
  */
@@ -55,7 +60,7 @@ export async function writeBars(path, title, axis, values) {
       x: { field: 'value', type: 'quantitative', title: axis },
     },
   });
-  await writePlot(path, svg);
+  await writeSmall(path, sharp(Buffer.from(svg), { density: 108 }));
 }
 
 /**
@@ -88,5 +93,5 @@ export async function writePoints(path, axis, values) {
     },
     resolve: { scale: { x: 'independent' } },
   });
-  await writePlot(path, svg);
+  await writeSmall(path, sharp(Buffer.from(svg), { density: 108 }));
 }

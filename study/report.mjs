@@ -53,7 +53,7 @@ async function writePictures(results, sizes, seeds, out) {
   const values = traps(results).map(({ name, equal }) => ({ name, value: equal }));
   if (values.length > 0)
     await writeBars(
-      `${pictures}/trap.svg`,
+      `${pictures}/trap.png`,
       'What a shift by one pixel costs',
       'blur that costs as much, σ in pixels',
       values,
@@ -64,7 +64,7 @@ async function writePictures(results, sizes, seeds, out) {
       return GMSD.length === 0 ? [] : [{ task, name, mean: centre, low: centre - deviation, high: centre + deviation }];
     }),
   );
-  if (points.length > 0) await writePoints(`${pictures}/students.svg`, 'GMSD (lower is more alike)', points);
+  if (points.length > 0) await writePoints(`${pictures}/students.png`, 'GMSD (lower is more alike)', points);
 }
 
 /** @param {Sizes} sizes */
@@ -111,7 +111,7 @@ shift, as a mean over the photographs (3 is the end of the ladder).
 
 ${trapTable(results)}
 
-![What a shift by one pixel costs](study/pictures/trap.svg)`;
+![What a shift by one pixel costs](study/pictures/trap.png)`;
 }
 
 /** @param {Results} results @param {Sizes} sizes @param {number} seeds */
@@ -123,7 +123,7 @@ function students(results, sizes, seeds) {
     return [`### ${name}\n\n${table}\n\n![What students make of ${name}](study/pictures/${fileOf(name)}.png)`];
   });
   if (parts.length === 0) return undefined;
-  return `## Students\n\n![GMSD of the students](study/pictures/students.svg)\n\n${parts.join('\n\n')}`;
+  return `## Students\n\n![GMSD of the students](study/pictures/students.png)\n\n${parts.join('\n\n')}`;
 }
 
 /** @param {Results} results @param {Sizes} sizes @param {number} seeds */
