@@ -8,7 +8,7 @@
 import { mkdirSync } from 'node:fs';
 import { Climber, LADDER_SIDE, RUNGS } from './ladders.mjs';
 import { MAIN, VARIATIONS } from './losses.mjs';
-import { patchInput, patchStudent, SHIFTS } from './patches.mjs';
+import { patchStudent, SHIFTS } from './patches.mjs';
 import { TASKS } from './tasks.mjs';
 import { Studio } from './training.mjs';
 
@@ -38,9 +38,6 @@ export const trainingKey = (task, { name, terms }, seed, sizes) => ({
 /** @param {string} name @param {number} seed @param {Sizes} sizes @returns {Key} */
 export const patchesKey = (name, seed, { steps, batch }) => ({ kind: 'patches', name, seed, sizes: { steps, batch } });
 
-/** @returns {Key} */
-export const patchInputKey = () => ({ kind: 'patches', name: 'input' });
-
 /** @param {string} task @returns {Key} */
 export const inputKey = (task) => ({ kind: 'training', task, name: 'input' });
 
@@ -59,7 +56,6 @@ export function cellsOf(sizes, seeds, samples) {
   for (const task of TASKS) {
     cells.push({ key: inputKey(task.name), label: `${task.name} input`, run: () => studio.untrained(task) });
   }
-  cells.push({ key: patchInputKey(), label: 'patches input', run: () => patchInput(`${samples}/patches`) });
   for (let seed = 0; seed < seeds; seed += 1) {
     for (const task of TASKS) {
       for (const recipe of recipesOf(task)) {

@@ -1,5 +1,5 @@
 /**
- * What a random shift does against the grid of a vision transformer's patches: a student that adds squares of 14 pixels, each
+ * What a random shift does against the grid of a vision transformer's patches: a student that writes squares of 14 pixels, each
  * from a code of its own, under a ViT/14 teacher whose squares are the same – or, behind `RandomShift`, others at each step.
  *
  * The teacher is a small DINOv2 with random weights: no registry of packages has a trained ViT/14.
@@ -22,29 +22,32 @@ import {
 import { JUDGES, Jury } from './judges.mjs';
 import { heldOut, training } from './photographs.mjs';
 import { gridEnergy, mean } from './statistics.mjs';
-import { inputsOf, Pairs, TASKS } from './tasks.mjs';
+import { Pairs } from './tasks.mjs';
 import { optimizerFor, outputsOf } from './training.mjs';
 
 const PATCH = 14;
 /** Side of the squares that are trained on, in pixels, and of the pictures that are measured. */
 const [SIDE, VIEW] = [8 * PATCH, 14 * PATCH];
 const CODE = 96;
-const TASK = /** @type {import('./tasks.mjs').Task} */ (TASKS.find(({ name }) => name === '×4'));
+/** Input and target are the same. @type {import('./tasks.mjs').Task} */
+const TASK = { name: 'codes', jitter: 0, degrade: (image) => image };
 
 /** The teacher sees both images moved by up to so many pixels. @type {Readonly<Record<string, number>>} */
 export const SHIFTS = { 'without RandomShift': 0, 'RandomShift(2)': 2, 'RandomShift(7)': 7 };
 
 /**
- * Adds to its input squares of 14 pixels: codes of squares, which see their neighbours, and squares made of codes. It starts by
- * adding nothing.
+ * Images through codes: each square's mean, bilinearly enlarged, and the rest from a code of the square, which sees its
+ * neighbours'. It starts with the means alone.
  */
-class PatchRestorer extends nn.Module {
+class PatchAutoencoder extends nn.Module {
   constructor() {
     super();
     this.encode = new nn.Linear(3 * PATCH ** 2, CODE);
     this.mix = new nn.Conv2d(CODE, CODE, 3, { padding: 1 });
     this.act = new nn.GELU();
     this.decode = new nn.Linear(CODE, 3 * PATCH ** 2);
+    this.pool = new nn.AvgPool2d(PATCH);
+    this.enlarge = new nn.Upsample({ scaleFactor: PATCH, mode: 'bilinear' });
     for (const parameter of [this.decode.weight, this.decode.bias]) if (parameter) nn.init.zeros(parameter);
   }
 
@@ -52,12 +55,13 @@ class PatchRestorer extends nn.Module {
   forward(x) {
     const [batch = 0, , height = 0, width = 0] = x.shape;
     const [rows, columns] = [height / PATCH, width / PATCH];
-    const squares = x.reshape([batch, 3, rows, PATCH, columns, PATCH]).transpose([0, 2, 4, 1, 3, 5]);
-    const codes = this.act(this.encode(squares.reshape([batch, rows * columns, 3 * PATCH ** 2])));
-    const mixed = this.act(this.mix(codes.swapAxes(1, 2).reshape([batch, CODE, rows, columns])));
-    const added = this.decode(mixed.reshape([batch, CODE, rows * columns]).swapAxes(1, 2));
-    const placed = added.reshape([batch, rows, columns, 3, PATCH, PATCH]).transpose([0, 3, 1, 4, 2, 5]);
-    return x.add(placed.reshape([batch, 3, height, width]));
+    const coarse = this.enlarge(this.pool(x));
+    const squares = x.sub(coarse).reshape([batch, 3, rows, PATCH, columns, PATCH]).transpose([0, 2, 4, 1, 3, 5]);
+    const codes = this.encode(squares.reshape([batch, rows * columns, 3 * PATCH ** 2])).swapAxes(1, 2);
+    const grid = codes.reshape([batch, CODE, rows, columns]);
+    const mixed = grid.add(this.act(this.mix(grid))).reshape([batch, CODE, rows * columns]);
+    const written = this.decode(mixed.swapAxes(1, 2)).reshape([batch, rows, columns, 3, PATCH, PATCH]);
+    return coarse.add(written.transpose([0, 3, 1, 4, 2, 5]).reshape([batch, 3, height, width]));
   }
 }
 
@@ -82,7 +86,7 @@ export async function patchStudent(name, seed, { steps, batch }, samples) {
   });
   const loss = new GlobalPercLoss(await teacher(), config);
   nn.manualSeed(seed);
-  const trainer = await Trainer.create(new PatchRestorer(), loss, optimizerFor(steps), {
+  const trainer = await Trainer.create(new PatchAutoencoder(), loss, optimizerFor(steps), {
     batch: [batch, 3, SIDE, SIDE],
     clipGradNorm: 1,
     seed,
@@ -95,20 +99,14 @@ export async function patchStudent(name, seed, { steps, batch }, samples) {
   }
   const secondsPerStep = (performance.now() - start) / 1000 / steps;
   const targets = await heldOut(VIEW);
-  const outputs = await outputsOf(trainer, await inputsOf(TASK, targets));
+  const outputs = await outputsOf(trainer, targets);
   await trainer.dispose();
   await loss.dispose();
-  if (seed === 0) await show(samples, name, outputs);
+  if (seed === 0) {
+    await show(samples, name, outputs);
+    await show(samples, 'target', targets);
+  }
   return { judges: await judged(outputs, targets), secondsPerStep };
-}
-
-/** What the students begin with. @param {string} samples */
-export async function patchInput(samples) {
-  const targets = await heldOut(VIEW);
-  const inputs = await inputsOf(TASK, targets);
-  await show(samples, 'input', inputs);
-  await show(samples, 'target', targets);
-  return { judges: await judged(inputs, targets) };
 }
 
 /** @param {readonly Image[]} outputs @param {readonly Image[]} targets @returns {Promise<Record<string, number>>} */
@@ -118,7 +116,11 @@ async function judged(outputs, targets) {
   const judges = JUDGES.filter(({ name }) => ['GMSD', 'PSNR', 'LPIPS alex'].includes(name));
   const verdict = await jury.verdict(outputs, judges);
   await jury.dispose();
-  return { 'grid energy': mean(energies), ...verdict };
+  return {
+    'grid energy': mean(energies.map(({ energy }) => 1e6 * energy)),
+    'its share': mean(energies.map(({ share }) => share)),
+    ...verdict,
+  };
 }
 
 /** @param {Image} a @param {Image} b @returns {Image} */

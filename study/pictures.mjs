@@ -70,7 +70,7 @@ export async function writeBars(path, title, axis, values) {
  * @param {readonly { task: string, name: string, mean: number, low: number, high: number }[]} values
  */
 export async function writePoints(path, axis, values) {
-  const y = { field: 'name', type: 'nominal', sort: null, title: null };
+  const y = { field: 'name', type: 'nominal', sort: null, title: null, axis: { labelLimit: 240 } };
   const svg = await toSvg({
     background: LOOK.background,
     padding: LOOK.padding,

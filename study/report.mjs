@@ -1,5 +1,5 @@
 /** Writes STUDY.md and its pictures from whatever results are there. */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { writeAtomically } from '../dist/data/index.js';
 import { FIRST_TASK } from './cells.mjs';
 import { JUDGES } from './judges.mjs';
@@ -35,7 +35,7 @@ export async function writeReport(results, sizes, seeds, out, report) {
   await mkdir(`${out}/pictures`, { recursive: true });
   await writePictures(results, sizes, seeds, out);
   const sections = [
-    introduction(sizes),
+    introduction(sizes, await readFile(new URL('findings.md', import.meta.url), 'utf8')),
     ladders(results),
     trap(results),
     students(results, sizes, seeds),
@@ -49,7 +49,7 @@ export async function writeReport(results, sizes, seeds, out, report) {
 async function writePictures(results, sizes, seeds, out) {
   const [pictures, samples] = [`${out}/pictures`, `${out}/data/samples`];
   for (const { name } of TASKS) await writeDetails(`${pictures}/${fileOf(name)}.png`, `${samples}/${name}`, SHOWN);
-  await writeRow(`${pictures}/patches.png`, `${samples}/patches`, ['input', ...Object.keys(SHIFTS), 'target']);
+  await writeRow(`${pictures}/patches.png`, `${samples}/patches`, [...Object.keys(SHIFTS), 'target']);
   const values = traps(results).map(({ name, equal }) => ({ name, value: equal }));
   if (values.length > 0)
     await writeBars(
@@ -67,10 +67,14 @@ async function writePictures(results, sizes, seeds, out) {
   if (points.length > 0) await writePoints(`${pictures}/students.png`, 'GMSD (lower is more alike)', points);
 }
 
-/** @param {Sizes} sizes */
-const introduction = ({ steps, batch, side }) => `# Study: which loss, and how
+/** @param {Sizes} sizes @param {string} findings */
+const introduction = ({ steps, batch, side }, findings) => `# Study: which loss, and how
 
 Written by \`study/report.mjs\` from \`study/results.jsonl\`; [study](study/README.md) tells how to do it again.
+
+${findings.trim()}
+
+## How it was done
 
 One small network (U-Net, 16 channels, depth 2, added to its input) learns ${TASKS.length} tasks with each loss: ${steps} steps on batches of ${batch} squares of
 ${side} pixels, AdamW, the same initial weights and the same data in the same order for all losses of a seed. Each term of a loss is
@@ -148,10 +152,10 @@ function patches(results, sizes, seeds) {
     table &&
     `## The grid of patches
 
-On ×4, a student that adds squares of 14 pixels, each made of a code of 96 numbers, learns under a ViT/14 whose patches are the same squares. The teacher is a small DINOv2 (4 blocks of 192
-features) with random weights: no package registry has a trained ViT/14, so this shows what the geometry does, not what training adds. Grid energy: how much the error's mean squared
-step from pixel to pixel depends on the place within a patch (its variance over its squared mean, the energy at the grid's frequency and its multiples): 0 without a grid, 13 where all steps are those from patch to
-patch.
+A student brings photographs through codes: it writes squares of 14 pixels, each from 96 numbers beside its mean, under a ViT/14 whose patches are the same squares. The teacher is a small DINOv2 (4 blocks of 192
+features) with random weights: no package registry has a trained ViT/14, so this shows what the geometry does, not what training adds. Grid energy: variance over the places within a
+patch of the error's mean squared step from pixel to pixel, times 10⁶ (the energy at the grid's frequency and its multiples); its share is that over the squared mean step: 0 without a grid, 13 where all
+steps are those from patch to patch. 588 numbers of a patch become 192 features: what falls out of them the teacher does not see, as long as its patches are always the same squares.
 
 ${table}
 

@@ -36,8 +36,9 @@ export function rankCorrelation(x, y) {
 
 /**
  * How much of a grid of `period` pixels is in an error image `[C, H, W]`: the mean squared step from each pixel to the next, across
- * and down, as a function of the place within the period; its variance over the square of its mean. By Parseval that is the energy at the
- * grid's frequency and all its multiples. 0 without a grid, period − 1 where the only steps are those from one square to the next.
+ * and down, as a function of the place within the period. Its variance is, by Parseval, the energy at the grid's frequency and all its
+ * multiples; `share` is that over the square of the mean: 0 without a grid, period − 1 where the only steps are those from one
+ * square to the next.
  *
  * @param {Image} image @param {number} period
  */
@@ -57,5 +58,6 @@ export function gridEnergy({ dims: [, height = 0, width = 0], data }, period) {
   }
   const steps = Array.from(sums, (sum, phase) => sum / (counts[phase] ?? 1));
   const centre = mean(steps);
-  return mean(steps.map((step) => (step - centre) ** 2)) / centre ** 2;
+  const energy = mean(steps.map((step) => (step - centre) ** 2));
+  return { energy, share: energy / centre ** 2 };
 }

@@ -1,5 +1,5 @@
 /** Tables of the report, as Markdown. */
-import { FIRST_TASK, inputKey, ladderKey, patchesKey, patchInputKey, trainingKey } from './cells.mjs';
+import { FIRST_TASK, inputKey, ladderKey, patchesKey, trainingKey } from './cells.mjs';
 import { blurAt, LADDERS, STRENGTHS } from './distortions.mjs';
 import { JUDGES } from './judges.mjs';
 import { RUNGS } from './ladders.mjs';
@@ -84,10 +84,13 @@ export function patchesTable(results, sizes, seeds) {
   const rows = Object.keys(SHIFTS)
     .map((name) => rowOf(results, name, (seed) => patchesKey(name, seed, sizes), seeds))
     .filter((row) => row.seeds > 0);
-  const columns = [{ name: 'grid energy', higherIsBetter: false, digits: 3 }, ...JUDGES];
+  const columns = [
+    { name: 'grid energy', higherIsBetter: false, digits: 3 },
+    { name: 'its share', higherIsBetter: false, digits: 3 },
+    ...JUDGES,
+  ];
   const shown = columns.filter(({ name }) => rows.some(({ values }) => values[name] !== undefined));
-  const input = rowOf(results, 'input, untouched', patchInputKey, 1);
-  return rows.length === 0 ? undefined : meansTable('teacher', shown, rows, [input]);
+  return rows.length === 0 ? undefined : meansTable('teacher', shown, rows);
 }
 
 export const photographsTable = () =>

@@ -30,22 +30,21 @@ describe('the energy of a grid', () => {
   const scattered = (i: number): number => (Math.sin(i * 12.9898) * 43758.5453) % 1;
 
   it('is 0 where all steps are alike, and next to it for an error without a grid', () => {
-    expect(
-      gridEnergy(
-        error((y, x) => 3 * x - 2 * y),
-        14,
-      ),
-    ).toBeCloseTo(0, 12);
+    const ramp = error((y, x) => 3 * x - 2 * y);
+    expect(gridEnergy(ramp, 14).share).toBeLessThan(1e-12);
     expect(
       gridEnergy(
         error((y, x) => scattered(y * side + x)),
         14,
-      ),
+      ).share,
     ).toBeLessThan(0.01);
   });
 
-  it('is the period less 1 where each square has a value of its own', () => {
-    const squares = error((y, x) => scattered(Math.floor(y / 14) * 6 + Math.floor(x / 14)));
-    expect(gridEnergy(squares, 14)).toBeCloseTo(13, 10);
+  it('is all there is where each square has a value of its own', () => {
+    const squares = (size: number) => error((y, x) => size * scattered(Math.floor(y / 14) * 6 + Math.floor(x / 14)));
+    const [once, twice] = [gridEnergy(squares(1), 14), gridEnergy(squares(2), 14)];
+    expect(once.share).toBeCloseTo(13, 10);
+    expect(twice.share).toBeCloseTo(13, 10);
+    expect(twice.energy / once.energy).toBeCloseTo(16, 6);
   });
 });
