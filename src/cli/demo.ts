@@ -100,7 +100,7 @@ async function run(options: Options): Promise<void> {
 }
 
 /** AlexNet's activations after each ReLU, all weighing the same. */
-async function perceptualLoss(): Promise<GlobalPercLoss> {
+export async function perceptualLoss(): Promise<GlobalPercLoss> {
   const config = new GlobalPercConfig({
     modulesToHook: [nn.ReLU],
     startWeight: 1,
