@@ -1,7 +1,9 @@
 /** Heat maps: their colours, what lies beyond the scale, and what is seen below them. */
+
+import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { blended, colourBar, heatMap } from '../../src/cli/heat-map.js';
-import type { ImageTensor } from '../../src/data/index.js';
+import { blended, colourBar, heatMap, withScale } from '../../src/cli/heat-map.js';
+import { encodePng, type ImageTensor } from '../../src/data/index.js';
 
 /** Levels from 0 to 255 of one place. */
 const levels = ({ dims: [, height = 0, width = 0], data }: ImageTensor, place: number): number[] =>
@@ -64,5 +66,24 @@ describe('blended', () => {
     expect(levels(blended(map, image), 1)).toEqual(
       [252, 255, 164].map((level) => Math.round(0.35 * 255 + 0.65 * level)),
     );
+  });
+});
+
+describe('withScale', () => {
+  it('writes the bar below a picture, which stays as it is', async () => {
+    const [height, width] = [40, 500];
+    const grey = await encodePng({ dims: [1, height, width], data: new Float32Array(height * width).fill(0.5) });
+    const { data, info } = await sharp(await withScale(grey, 'error', 0.37))
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect([info.height, info.width, info.channels]).toEqual([height + 28, width, 3]);
+    const at = (y: number, x: number): number[] =>
+      Array.from(data.subarray(3 * (y * width + x), 3 * (y * width + x) + 3));
+    expect(at(height - 1, width - 1)).toEqual([128, 128, 128]);
+    const row = Array.from({ length: width }, (_, x) => at(height + 8, x));
+    const first = row.findIndex((colour) => colour.join() === '0,0,4');
+    const last = row.findIndex((colour) => colour.join() === '252,255,164');
+    expect(last - first).toBe(255);
   });
 });
