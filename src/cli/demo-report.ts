@@ -1,9 +1,10 @@
 /** What the demo says of its students: numbers, and details of the photographs. */
-import { crop, type ImageTensor } from '../data/index.js';
-import { LPIPS } from '../index.js';
+import { join } from 'node:path';
+import { contactSheet, crop, type ImageTensor, writeAtomically } from '../data/index.js';
+import { type Loss, LPIPS } from '../index.js';
 import { formatTable } from './common.js';
+import { heatMap, withScale } from './heat-map.js';
 import { gmsd, psnr } from './measures.js';
-import { writeSamples } from './report.js';
 
 /** A student, as the photographs that it has not seen show it. */
 export interface Shown {
@@ -72,24 +73,62 @@ export function describeResults(rows: readonly Measured[]): string {
   ].join('\n');
 }
 
-/** Places in the photographs that are shown enlarged: index, top, left. */
+/** Where outputs still differ from targets, as a loss sees it: `[1, H, W]` for each. */
+export async function errorsOf(
+  loss: Loss,
+  outputs: readonly ImageTensor[],
+  targets: readonly ImageTensor[],
+): Promise<ImageTensor[]> {
+  const errors: ImageTensor[] = [];
+  for (const [i, output] of outputs.entries()) {
+    const { map } = await loss.map(batchOf(output), batchOf(targets[i] as ImageTensor));
+    errors.push({ dims: map.dims.slice(1), data: map.data });
+  }
+  return errors;
+}
+
+/** Places in the photographs that are shown enlarged. */
 const DETAILS = [
-  [0, 190, 150],
-  [0, 110, 330],
-  [1, 110, 60],
-  [1, 180, 260],
+  { photo: 0, top: 190, left: 150 },
+  { photo: 0, top: 110, left: 330 },
+  { photo: 1, top: 110, left: 60 },
+  { photo: 1, top: 180, left: 260 },
 ] as const;
 const SIDE = 96;
 
-/** Writes `samples.png`: details of the photographs, a column per student and one of what they should be. */
-export function writeDetails(
+const details = (images: readonly ImageTensor[]): ImageTensor[] =>
+  DETAILS.map(({ photo, ...place }) => crop(images[photo] as ImageTensor, { ...place, height: SIDE, width: SIDE }));
+
+/** A picture of details and what it has to explain. */
+interface Column {
+  readonly heading: string;
+  readonly images: readonly ImageTensor[];
+}
+
+/**
+ * Writes `samples.png`, a detail per row: each student's, what it should be, and heat maps of what is still wrong, which share one scale.
+ * @param errors of each student, `[1, H, W]` for every photograph.
+ */
+export async function writeDetails(
   folder: string,
   students: readonly Shown[],
   targets: readonly ImageTensor[],
+  errors: ReadonlyMap<string, readonly ImageTensor[]>,
 ): Promise<void> {
-  const columns = [...students.map(({ outputs }) => outputs), targets];
-  const rows = DETAILS.map(([photo, top, left]) =>
-    columns.map((images) => crop(images[photo] as ImageTensor, { top, left, height: SIDE, width: SIDE })),
-  );
-  return writeSamples(folder, [...students.map(({ name }) => name), 'target'], rows);
+  const pictures = [...students, { name: 'target', outputs: targets }];
+  const maps = [...errors].map(([name, images]) => ({ heading: `error of ${name}`, images: details(images) }));
+  const most = Math.max(...maps.flatMap(({ images }) => images.flatMap(({ data }) => Array.from(data))));
+  const columns: Column[] = [
+    ...pictures.map(({ name, outputs }) => ({ heading: name, images: details(outputs) })),
+    ...maps.map(({ heading, images }) => ({
+      heading,
+      images: images.map(({ data }) => heatMap(data, SIDE, SIDE, most)),
+    })),
+  ];
+  const sheet = await contactSheet({
+    columns: columns.map(({ heading }) => heading),
+    rows: DETAILS.map((_, i) => ({ images: columns.map(({ images }) => images[i] as ImageTensor) })),
+  });
+  const picture = await withScale(sheet, "error: distance of AlexNet's activations, as GlobalPercLoss weighs it", most);
+  await writeAtomically(join(folder, 'samples.png'), picture);
 }

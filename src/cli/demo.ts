@@ -16,7 +16,7 @@ import {
   transforms,
 } from '../index.js';
 import { INTERRUPTED, parseInteger, parseThreads } from './common.js';
-import { describeResults, type Measured, meanOf, measured, type Shown, writeDetails } from './demo-report.js';
+import { describeResults, errorsOf, type Measured, meanOf, measured, type Shown, writeDetails } from './demo-report.js';
 import { heldOut, Restorer, SIDE, trainingPairs } from './demo-task.js';
 import { gmsd } from './measures.js';
 import { type Curve, writeCurves } from './report.js';
@@ -70,6 +70,7 @@ async function run(options: Options): Promise<void> {
   ];
   const inputs = photos.map(({ input }) => input as ImageTensor);
   const shown: Shown[] = [{ name: 'input', outputs: inputs, sawAlexNet: false }];
+  const errors = new Map<string, ImageTensor[]>();
   const curves: Curve[] = [];
   for (const { name, loss, sawAlexNet } of losses) {
     const trained = await train(name, loss, photos, settings);
@@ -79,10 +80,11 @@ async function run(options: Options): Promise<void> {
       return;
     }
     shown.push({ name, outputs: trained.outputs, sawAlexNet });
+    errors.set(name, await errorsOf(perceptual, trained.outputs, targets));
     curves.push(trained.curve);
   }
   await writeCurves(options.out, 'Photographs kept out of training', 'GMSD (lower is more alike)', curves);
-  await writeDetails(options.out, shown, targets);
+  await writeDetails(options.out, shown, targets, errors);
   const results = await measured(shown, targets);
   process.stdout.write(
     options.json ? `${JSON.stringify({ out: options.out, results })}\n` : told(results, options.out),
