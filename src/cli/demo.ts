@@ -62,37 +62,38 @@ async function run(options: Options): Promise<void> {
   };
   await requireFolderOf(settings.out, ['L1', 'GlobalPercLoss', 'curves.svg', 'curves.png', 'samples.png']);
   const photos = await heldOut(new Generator(settings.seed));
+  const inputs = photos.map(({ input }) => input as ImageTensor);
   const targets = photos.map(({ target }) => target as ImageTensor);
   await using perceptual = await perceptualLoss();
-  const losses: { name: string; loss: Objective; sawAlexNet: boolean }[] = [
-    { name: 'L1', loss: new nn.L1Loss(), sawAlexNet: false },
-    { name: 'GlobalPercLoss', loss: perceptual, sawAlexNet: true },
-  ];
-  const inputs = photos.map(({ input }) => input as ImageTensor);
   const shown: Shown[] = [{ name: 'input', outputs: inputs, sawAlexNet: false }];
-  const errors = new Map<string, ImageTensor[]>();
   const curves: Curve[] = [];
-  for (const { name, loss, sawAlexNet } of losses) {
+  for (const [name, loss] of [
+    ['L1', new nn.L1Loss()],
+    ['GlobalPercLoss', perceptual],
+  ] as const) {
     const trained = await train(name, loss, photos, settings);
     if (trained === undefined) {
       process.stderr.write('stopped; the demo starts from the beginning next time\n');
       process.exitCode = INTERRUPTED;
       return;
     }
-    shown.push({ name, outputs: trained.outputs, sawAlexNet });
-    errors.set(name, await errorsOf(perceptual, trained.outputs, targets));
-    curves.push(trained.curve);
+    const { outputs, curve } = trained;
+    const errors = await errorsOf(perceptual, outputs, targets);
+    shown.push({ name, outputs, errors, sawAlexNet: loss === perceptual });
+    curves.push(curve);
   }
   await writeCurves(options.out, 'Photographs kept out of training', 'GMSD (lower is more alike)', curves);
-  await writeDetails(options.out, shown, targets, errors);
-  const results = await measured(shown, targets);
-  process.stdout.write(
-    options.json ? `${JSON.stringify({ out: options.out, results })}\n` : told(results, options.out),
-  );
+  await writeDetails(options.out, shown, targets);
+  report(await measured(shown, targets), options);
 }
 
-const told = (results: readonly Measured[], out: string): string =>
-  `${describeResults(results)}\nSee ${join(out, 'samples.png')} and ${join(out, 'curves.png')}\n`;
+function report(results: readonly Measured[], { out, json }: Options): void {
+  process.stdout.write(
+    json
+      ? `${JSON.stringify({ out, results })}\n`
+      : `${describeResults(results)}\nSee ${join(out, 'samples.png')} and ${join(out, 'curves.png')}\n`,
+  );
+}
 
 /** AlexNet's activations after each ReLU, all weighing the same. */
 export async function perceptualLoss(): Promise<GlobalPercLoss> {
