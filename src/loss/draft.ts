@@ -76,10 +76,13 @@ function* comparisonIn(
   { target, mask: maskShape }: Given,
   context: RunContext,
 ): Steps<Comparison> {
+  const image = target.features === undefined && { target: graph.input('target', 'float32', target.shape) };
   const mask = maskShape && { mask: graph.input('mask', 'float32', maskShape) };
   if (target.features === undefined) {
-    const images = { output, target: graph.input('target', 'float32', target.shape), ...mask };
-    return yield* lossIn(description, sceneOf(graph, description, images, target.shape, context));
+    return yield* lossIn(
+      description,
+      sceneOf(graph, description, { output, ...image, ...mask }, target.shape, context),
+    );
   }
   const scene = sceneOf(graph, description, { output, ...mask }, target.shape, context);
   const prediction = yield* description.prediction(scene);

@@ -14,9 +14,11 @@ export {
   lossIn,
   type Objective,
   type OpenInput,
+  type Part,
   type RunContext,
   type Scene,
   type StudentScene,
+  type Summand,
 } from './description.js';
 export {
   CosineLoss,
