@@ -10,6 +10,8 @@ import { gmsd, psnr } from './measures.js';
 export interface Shown {
   readonly name: string;
   readonly outputs: readonly ImageTensor[];
+  /** Where they are still wrong, `[1, H, W]` each; none of what was not trained. */
+  readonly errors?: readonly ImageTensor[];
   /** Whether AlexNet's activations were what it was trained on. */
   readonly sawAlexNet: boolean;
 }
@@ -99,36 +101,23 @@ const SIDE = 96;
 const details = (images: readonly ImageTensor[]): ImageTensor[] =>
   DETAILS.map(({ photo, ...place }) => crop(images[photo] as ImageTensor, { ...place, height: SIDE, width: SIDE }));
 
-/** A picture of details and what it has to explain. */
-interface Column {
-  readonly heading: string;
-  readonly images: readonly ImageTensor[];
-}
-
-/**
- * Writes `samples.png`, a detail per row: each student's, what it should be, and heat maps of what is still wrong, which share one scale.
- * @param errors of each student, `[1, H, W]` for every photograph.
- */
+/** Writes `samples.png`, a detail per row: of every student, of the target, and heat maps of the errors, which share one scale. */
 export async function writeDetails(
   folder: string,
   students: readonly Shown[],
   targets: readonly ImageTensor[],
-  errors: ReadonlyMap<string, readonly ImageTensor[]>,
 ): Promise<void> {
   const pictures = [...students, { name: 'target', outputs: targets }];
-  const maps = [...errors].map(([name, images]) => ({ heading: `error of ${name}`, images: details(images) }));
-  const most = Math.max(...maps.flatMap(({ images }) => images.flatMap(({ data }) => Array.from(data))));
-  const columns: Column[] = [
-    ...pictures.map(({ name, outputs }) => ({ heading: name, images: details(outputs) })),
-    ...maps.map(({ heading, images }) => ({
-      heading,
-      images: images.map(({ data }) => heatMap(data, SIDE, SIDE, most)),
-    })),
+  const errors = students.flatMap(({ name, errors: maps }) => (maps ? [{ name, maps: details(maps) }] : []));
+  const most = errors.flatMap(({ maps }) => maps).reduce((sofar, { data }) => Math.max(sofar, ...data), 0);
+  const columns = [
+    ...pictures.map(({ outputs }) => details(outputs)),
+    ...errors.map(({ maps }) => maps.map(({ data }) => heatMap(data, SIDE, SIDE, most))),
   ];
   const sheet = await contactSheet({
-    columns: columns.map(({ heading }) => heading),
-    rows: DETAILS.map((_, i) => ({ images: columns.map(({ images }) => images[i] as ImageTensor) })),
+    columns: [...pictures.map(({ name }) => name), ...errors.map(({ name }) => `error of ${name}`)],
+    rows: DETAILS.map((_, i) => ({ images: columns.map((images) => images[i] as ImageTensor) })),
   });
-  const picture = await withScale(sheet, "error: distance of AlexNet's activations, as GlobalPercLoss weighs it", most);
+  const picture = await withScale(sheet, "error: how far AlexNet's activations are from the target's", most);
   await writeAtomically(join(folder, 'samples.png'), picture);
 }

@@ -1,4 +1,4 @@
-/** `globalperc demo`: the same student trained twice, with L1 and with a perceptual loss. */
+/** `globalperc demo`: the same student trained twice, with L1 alone and with a perceptual loss added. */
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
@@ -37,7 +37,9 @@ const BATCH = 8;
 export function addDemo(program: Command): void {
   program
     .command('demo')
-    .description('train one small student twice on photographs, with L1 and with GlobalPercLoss, and show both')
+    .description(
+      'train one small student twice on photographs, with L1 alone and with GlobalPercLoss added, and show both',
+    )
     .option('--out <FOLDER>', 'logs, checkpoints, curves.svg, curves.png, samples.png', 'demo')
     .option('--steps <COUNT>', 'steps of each training', '200')
     .option('--seed <NUMBER>', 'initial weights and order of the data', '0')
@@ -62,37 +64,58 @@ async function run(options: Options): Promise<void> {
   };
   await requireFolderOf(settings.out, ['L1', 'GlobalPercLoss', 'curves.svg', 'curves.png', 'samples.png']);
   const photos = await heldOut(new Generator(settings.seed));
+  const inputs = photos.map(({ input }) => input as ImageTensor);
   const targets = photos.map(({ target }) => target as ImageTensor);
   await using perceptual = await perceptualLoss();
-  const losses: { name: string; loss: Objective; sawAlexNet: boolean }[] = [
-    { name: 'L1', loss: new nn.L1Loss(), sawAlexNet: false },
-    { name: 'GlobalPercLoss', loss: perceptual, sawAlexNet: true },
-  ];
-  const inputs = photos.map(({ input }) => input as ImageTensor);
   const shown: Shown[] = [{ name: 'input', outputs: inputs, sawAlexNet: false }];
-  const errors = new Map<string, ImageTensor[]>();
   const curves: Curve[] = [];
-  for (const { name, loss, sawAlexNet } of losses) {
-    const trained = await train(name, loss, photos, settings);
+  for (const student of studentsWith(perceptual)) {
+    const trained = await train(student, photos, settings);
     if (trained === undefined) {
       process.stderr.write('stopped; the demo starts from the beginning next time\n');
       process.exitCode = INTERRUPTED;
       return;
     }
-    shown.push({ name, outputs: trained.outputs, sawAlexNet });
-    errors.set(name, await errorsOf(perceptual, trained.outputs, targets));
-    curves.push(trained.curve);
+    const { outputs, curve } = trained;
+    const errors = await errorsOf(perceptual, outputs, targets);
+    shown.push({ name: student.name, outputs, errors, sawAlexNet: student.sawAlexNet });
+    curves.push(curve);
   }
   await writeCurves(options.out, 'Photographs kept out of training', 'GMSD (lower is more alike)', curves);
-  await writeDetails(options.out, shown, targets, errors);
-  const results = await measured(shown, targets);
+  await writeDetails(options.out, shown, targets);
+  report(await measured(shown, targets), options);
+}
+
+function report(results: readonly Measured[], { out, json }: Options): void {
   process.stdout.write(
-    options.json ? `${JSON.stringify({ out: options.out, results })}\n` : told(results, options.out),
+    json
+      ? `${JSON.stringify({ out, results })}\n`
+      : `${describeResults(results)}\nSee ${join(out, 'samples.png')} and ${join(out, 'curves.png')}\n`,
   );
 }
 
-const told = (results: readonly Measured[], out: string): string =>
-  `${describeResults(results)}\nSee ${join(out, 'samples.png')} and ${join(out, 'curves.png')}\n`;
+interface Student extends Pick<Shown, 'name' | 'sawAlexNet'> {
+  /** Of its logs and checkpoints. */
+  readonly folder: string;
+  readonly loss: Objective;
+}
+
+/**
+ * The same student without and with the perceptual loss. L1 stays beside it, as about a third of the sum: without it, fine bright and
+ * dark lines run along edges (GMSD 0.0148, PSNR 29.95 dB).
+ */
+const studentsWith = (perceptual: GlobalPercLoss): Student[] => [
+  { name: 'L1', folder: 'L1', loss: new nn.L1Loss(), sawAlexNet: false },
+  {
+    name: 'L1 + GlobalPercLoss',
+    folder: 'GlobalPercLoss',
+    loss: new nn.WeightedLoss([
+      [new nn.L1Loss(), 20],
+      [perceptual, 1],
+    ]),
+    sawAlexNet: true,
+  },
+];
 
 /** AlexNet's activations after each ReLU, all weighing the same. */
 export async function perceptualLoss(): Promise<GlobalPercLoss> {
@@ -110,12 +133,11 @@ export async function perceptualLoss(): Promise<GlobalPercLoss> {
 /** How often a student is measured during its training. */
 const MEASUREMENTS = 10;
 /** The bars of both trainings stand under each other. */
-const LABEL_WIDTH = 'GlobalPercLoss'.length;
+const LABEL_WIDTH = 'L1 + GlobalPercLoss'.length;
 
 /** Trains one student; undefined when it was interrupted. */
 async function train(
-  name: string,
-  loss: Objective,
+  { name, folder, loss }: Student,
   photos: readonly Sample[],
   { out, steps, seed, threads }: Settings,
 ): Promise<{ outputs: ImageTensor[]; curve: Curve } | undefined> {
@@ -140,7 +162,7 @@ async function train(
     trainer,
     batches: loader.stream(),
     steps,
-    out: join(out, name),
+    out: join(out, folder),
     checkpointEvery: steps,
     label: name.padEnd(LABEL_WIDTH),
     afterStep: async (step) => {
