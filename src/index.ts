@@ -64,6 +64,7 @@ export {
   type TeacherStudentOptions,
   UnitLengthLoss,
   type ValueAndGrad,
+  type WeightsLoadOptions,
   weightCurve,
 } from './loss/index.js';
 export {

@@ -3,7 +3,7 @@
 /** Bytes of a download so far. */
 export interface HubProgress {
   readonly step: 'download';
-  /** Path, in the repository, of the file on its way. */
+  /** Path, in the repository, of the file on its way; the name of a file of weights. */
   readonly file: string;
   /** Bytes of all files that are there already. */
   readonly loaded: number;

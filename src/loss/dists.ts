@@ -3,7 +3,7 @@ import type { Tensor } from '../graph/index.js';
 import { checkOptions } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import type { Distance } from './distances.js';
-import { constantsOf, type Network, publishedAt } from './network.js';
+import { constantsOf, type Network, publishedAt, type WeightsLoadOptions } from './network.js';
 import { IMAGENET, NETWORK, NetworkLoss, type NetworkLossOptions } from './network-loss.js';
 import { PerceptualDescription } from './perceptual-description.js';
 import { PixelLoss } from './pixel-loss.js';
@@ -60,12 +60,11 @@ export class DISTS extends NetworkLoss {
 
   /**
    * DISTS with its files read and checked, which otherwise the first call does.
-   * @throws GlobalPercError as the constructor does, and when a file cannot be read, is damaged or of another network.
+   * @param step Stops the download of `weights`, and is told of it; not in a browser.
+   * @throws GlobalPercError as the constructor and `dists.load` do.
    */
-  static async load(options: DISTSOptions): Promise<DISTS> {
-    const dists = new DISTS(options);
-    await dists.description.load?.();
-    return dists;
+  static async load(options: DISTSOptions, step: WeightsLoadOptions = {}): Promise<DISTS> {
+    return new DISTS(options).load(step);
   }
 }
 
