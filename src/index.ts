@@ -21,7 +21,7 @@ export {
   type TypedArray,
   type Value,
 } from './graph/index.js';
-export type { HubProgress } from './hub/index.js';
+export type { DownloadOptions, HubProgress } from './hub/index.js';
 export {
   type CallOptions,
   type Comparison,
@@ -64,7 +64,6 @@ export {
   type TeacherStudentOptions,
   UnitLengthLoss,
   type ValueAndGrad,
-  type WeightsLoadOptions,
   weightCurve,
 } from './loss/index.js';
 export {

@@ -6,7 +6,7 @@ import { makeFolder, sizeOf } from './cache.js';
 import { type Connection, withHome } from './connection.js';
 import { downloadFile } from './download.js';
 import { fileRefusal } from './errors.js';
-import type { HubOptions } from './types.js';
+import type { DownloadOptions } from './types.js';
 
 /** torch's convention: behind a hyphen, a name tells the beginning of the file's SHA-256. */
 const WITH_HASH = /^[\w.%-]*-([0-9a-f]{8,64})\.pth?$/;
@@ -24,10 +24,7 @@ const PATIENCE = 10;
  * @throws GlobalPercError when the server cannot be reached or refuses, when bytes arrive damaged again and again, or when
  * the cache cannot be written.
  */
-export async function fetchWeights(
-  source: string,
-  { signal, onProgress }: Pick<HubOptions, 'signal' | 'onProgress'> = {},
-): Promise<string> {
+export async function fetchWeights(source: string, { signal, onProgress }: DownloadOptions = {}): Promise<string> {
   signal?.throwIfAborted();
   const url = /^https?:/i.test(source) && URL.canParse(source) ? new URL(source) : undefined;
   const name = url?.pathname.split('/').at(-1) ?? '';

@@ -1,8 +1,8 @@
 /** Losses that must fetch something before anything else: the weights of their network. */
 import type { Shape } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
 import type { Comparison, Features, LossDescription, RunContext, Scene } from './description.js';
-import type { WeightsLoadOptions } from './network.js';
 
 /** A description, and the files that were read for it beside those of its models. */
 export interface Made {
@@ -12,16 +12,16 @@ export interface Made {
 
 /** A description that is made when it is first needed; one that could not be made is tried again. */
 export class DeferredDescription implements LossDescription {
-  private readonly make: (options: WeightsLoadOptions) => Promise<Made>;
+  private readonly make: (options: DownloadOptions) => Promise<Made>;
   private making: Promise<Made> | undefined;
   private made: Made | undefined;
 
   /** @param make rejects with a GlobalPercError where what is needed cannot be had. */
-  constructor(make: (options: WeightsLoadOptions) => Promise<Made>) {
+  constructor(make: (options: DownloadOptions) => Promise<Made>) {
     this.make = make;
   }
 
-  async load(options: WeightsLoadOptions = {}): Promise<void> {
+  async load(options: DownloadOptions = {}): Promise<void> {
     this.making ??= this.make(options).catch((error: unknown) => {
       this.making = undefined;
       throw error;

@@ -1,9 +1,10 @@
 /** DISTS: deep image structure and texture similarity. */
 import type { Tensor } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import { checkOptions } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import type { Distance } from './distances.js';
-import { constantsOf, type Network, publishedAt, type WeightsLoadOptions } from './network.js';
+import { constantsOf, type Network, publishedAt } from './network.js';
 import { IMAGENET, NETWORK, NetworkLoss, type NetworkLossOptions } from './network-loss.js';
 import { PerceptualDescription } from './perceptual-description.js';
 import { PixelLoss } from './pixel-loss.js';
@@ -63,7 +64,7 @@ export class DISTS extends NetworkLoss {
    * @param step Stops the download of `weights`, and is told of it; not in a browser.
    * @throws GlobalPercError as the constructor and `dists.load` do.
    */
-  static async load(options: DISTSOptions, step: WeightsLoadOptions = {}): Promise<DISTS> {
+  static async load(options: DISTSOptions, step: DownloadOptions = {}): Promise<DISTS> {
     return new DISTS(options).load(step);
   }
 }

@@ -34,7 +34,7 @@ export { GramLoss, type ReductionOptions } from './gram.js';
 export type { InputRange } from './input-range.js';
 export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
 export { LPIPS, type LPIPSOptions } from './lpips.js';
-export type { Network, WeightsLoadOptions } from './network.js';
+export type { Network } from './network.js';
 export type { NetworkLoss, NetworkLossOptions } from './network-loss.js';
 export { openFeeds, snapshotOptions } from './open-inputs.js';
 export { GlobalPercLoss } from './perceptual.js';

@@ -1,9 +1,10 @@
 /** LPIPS: learned perceptual similarity of image patches. */
 import type { Tensor } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import { type Checks, checkOptions, oneOf } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import { type Distance, norm } from './distances.js';
-import { constantsOf, type Network, publishedAt, type WeightsLoadOptions } from './network.js';
+import { constantsOf, type Network, publishedAt } from './network.js';
 import { IMAGENET, NETWORK, NetworkLoss, type NetworkLossOptions } from './network-loss.js';
 import { PerceptualDescription } from './perceptual-description.js';
 
@@ -65,7 +66,7 @@ export class LPIPS extends NetworkLoss {
    * @param step Stops the download of `weights`, and is told of it; not in a browser.
    * @throws GlobalPercError as the constructor and `lpips.load` do.
    */
-  static async load(options: LPIPSOptions = {}, step: WeightsLoadOptions = {}): Promise<LPIPS> {
+  static async load(options: LPIPSOptions = {}, step: DownloadOptions = {}): Promise<LPIPS> {
     return new LPIPS(options).load(step);
   }
 }

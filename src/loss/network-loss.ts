@@ -1,12 +1,13 @@
 /** Ready-made losses with a network of the package. */
 import { GlobalPercError } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import type { Model } from '../model/index.js';
 import { type Check, type Checks, callback, checkOptions, instanceOf, refused } from '../options/index.js';
 import { Normalize } from '../transforms/index.js';
 import { DeferredDescription } from './deferred.js';
 import type { LossDescription } from './description.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
-import { type LoadedNetwork, loadNetwork, type Network, type WeightsLoadOptions } from './network.js';
+import { type LoadedNetwork, loadNetwork, type Network } from './network.js';
 
 /** Options of losses with a network of the package. */
 export interface NetworkLossOptions extends LossOptions {
@@ -25,7 +26,7 @@ const place: Check<string> = (value, where) => {
   throw refused(where, 'path or URL of a file of weights', value);
 };
 
-const LOAD: Checks<WeightsLoadOptions> = {
+const LOAD: Checks<DownloadOptions> = {
   signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
   onProgress: callback,
 };
@@ -65,7 +66,7 @@ export abstract class NetworkLoss extends Loss {
    * Reads and checks its files, which otherwise the first call does.
    * @throws GlobalPercError when a file cannot be downloaded or read, is damaged or of another network.
    */
-  async load(options: WeightsLoadOptions = {}): Promise<this> {
+  async load(options: DownloadOptions = {}): Promise<this> {
     await this.deferred.load(checkOptions(options, LOAD, `${this.constructor.name}.load`));
     return this;
   }

@@ -1,6 +1,6 @@
 /** The networks of ready-made losses: their graphs come with the package, their weights do too or are the caller's. */
 import { differences, GlobalPercError, type Shape, typedArray } from '../graph/index.js';
-import { fetchWeights, type HubOptions } from '../hub/index.js';
+import { type DownloadOptions, fetchWeights } from '../hub/index.js';
 import { loadModel, type Model, type TensorLike } from '../model/index.js';
 import { platform } from '../runtime/index.js';
 
@@ -17,9 +17,6 @@ export const publishedAt = (file: string): NonNullable<Network['torchvision']> =
   name: file.slice(0, file.indexOf('-')),
   url: `https://download.pytorch.org/models/${file}`,
 });
-
-/** How weights are loaded: what stops their download, and what is told of it. */
-export type WeightsLoadOptions = Pick<HubOptions, 'signal' | 'onProgress'>;
 
 /** A network with its weights. */
 export interface LoadedNetwork {
@@ -41,7 +38,7 @@ const IMAGE = { input: 'image' };
 export async function loadNetwork(
   { file, torchvision }: Network,
   weights: string | undefined,
-  options: WeightsLoadOptions,
+  options: DownloadOptions,
 ): Promise<LoadedNetwork> {
   const network = await loadModel(file, IMAGE);
   if (torchvision === undefined || weights === undefined) return { model: network, files: [] };
@@ -77,17 +74,13 @@ interface Weights {
 /** How PyTorch's files end; behind it, an address may have more. The hash is the beginning of the file's. */
 const TORCH_FILE = /(?:-([0-9a-f]{8,64}))?\.pth?(?:[?#].*)?$/;
 
-const readWeights = (
-  source: string,
-  wanted: (name: string) => boolean,
-  options: WeightsLoadOptions,
-): Promise<Weights> =>
+const readWeights = (source: string, wanted: (name: string) => boolean, options: DownloadOptions): Promise<Weights> =>
   TORCH_FILE.test(source) ? readTorchWeights(source, wanted, options) : readOnnxWeights(source, wanted);
 
 async function readTorchWeights(
   source: string,
   wanted: (name: string) => boolean,
-  options: WeightsLoadOptions,
+  options: DownloadOptions,
 ): Promise<Weights> {
   const file = await fetchWeights(source, options);
   const bytes = await platform.readBytes(file);
