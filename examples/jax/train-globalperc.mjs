@@ -1,15 +1,17 @@
 /** Trains a small network of jax-js to sharpen photographs: `node examples/jax/train-globalperc.mjs [steps]`. */
 import { lax, nn, numpy as np, random, tree } from '@jax-js/jax';
-import { GlobalPercLoss, loadModel } from 'globalperc';
+import { GlobalPercConfig, GlobalPercLoss, loadModel, transforms } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
 import { batches } from './photos.mjs';
 
 const STEPS = Number(process.argv[2] ?? 100);
 const LEARNING_RATE = 3e-3;
 
-/** Weights of a 3×3 convolution, [out, in, 3, 3] and [out], initialised as He et al. 2015 do. */
+/** Weights of a 3×3 convolution, [out, in, 3, 3] and [out], initialised as Glorot and Bengio 2010 do. */
 const layer = (seed, inChannels, outChannels) => ({
-  weight: random.normal(random.key(seed), [outChannels, inChannels, 3, 3]).mul(Math.sqrt(2 / (9 * inChannels))),
+  weight: random
+    .normal(random.key(seed), [outChannels, inChannels, 3, 3])
+    .mul(Math.sqrt(2 / (9 * (inChannels + outChannels)))),
   bias: np.zeros([outChannels]),
 });
 
@@ -18,7 +20,12 @@ const conv = (x, { weight, bias }) => lax.conv(x, weight, [1, 1], 'SAME').add(bi
 /** A residual network of two convolutions; x is [B, 3, H, W]. */
 const student = ([first, second], x) => conv(nn.relu(conv(x.ref, first)), second).add(x);
 
-const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(await loadModel('assets/teacher.onnx'))));
+const config = new GlobalPercConfig({
+  modulesToHook: ['ReLU'],
+  transformNormalization: new transforms.Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
+});
+const loss = jaxLoss(new GlobalPercLoss(await loadModel('assets/lpips-alex.onnx'), config));
+const lossAndGrads = valueAndGradWith(student, loss);
 
 /** One step of Adam (Kingma & Ba 2015). */
 function adam(params, grads, { mean, square, step }) {

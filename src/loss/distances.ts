@@ -9,6 +9,14 @@ import type { HookSite } from './description.js';
 export interface Distance {
   /** A scalar, or a tensor where the reduction is 'none'. */
   forward(input: Tensor, target: Tensor): Tensor;
+  /**
+   * The distances whose mean or sum `forward` is, a sample's at its index in dim 0. In the input's rank, with 1 for every
+   * dimension that a distance spans, they have a place in the image; without them a loss tells no samples apart, and has
+   * neither map nor mask.
+   */
+  elements?(input: Tensor, target: Tensor): Tensor;
+  /** How `forward` reduces its elements. Default `'mean'`. */
+  readonly reduction?: Reduction;
 }
 
 /** What `GlobalPercConfig` takes: one distance for all hooks, or one for each. */
@@ -37,25 +45,6 @@ export const NORMALIZED: Checks<NormalizedTensorLossOptions> = {
 export function reduce(distance: Tensor, reduction: Reduction): Tensor {
   if (REDUCTION(reduction, 'reduction') === 'none') return distance;
   return reduction === 'mean' ? distance.mean() : distance.sum();
-}
-
-/** |x − y| */
-export const l1Loss = (input: Tensor, target: Tensor, reduction: Reduction): Tensor =>
-  reduce(input.sub(target).abs(), reduction);
-
-/** (x − y)² */
-export const mseLoss = (input: Tensor, target: Tensor, reduction: Reduction): Tensor =>
-  reduce(input.sub(target).square(), reduction);
-
-/** d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y; β = 0 is the L1 loss. */
-export function smoothL1Loss(input: Tensor, target: Tensor, reduction: Reduction, beta: number): Tensor {
-  if (!(beta >= 0))
-    throw new GlobalPercError(`SmoothL1Loss: beta should not be negative, got ${beta}`, { code: 'invalid-option' });
-  if (beta === 0) return l1Loss(input, target, reduction);
-  const difference = input.sub(target);
-  const size = difference.abs();
-  const inside = difference.square().mul(0.5 / beta);
-  return reduce(size.less(beta).where(inside, size.sub(0.5 * beta)), reduction);
 }
 
 /** Dimensions from the third on become one, for tensors of rank above 3. */
@@ -140,8 +129,17 @@ export class NormalizedTensorLoss implements Distance {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
+    return reduce(this.distances(input, target), this.reduction);
+  }
+
+  elements(input: Tensor, target: Tensor): Tensor {
+    const distances = this.distances(input, target);
+    return this.norm === 'cosine' ? distances.unsqueeze([1]) : distances.reshape(input.shape);
+  }
+
+  private distances(input: Tensor, target: Tensor): Tensor {
     const difference = this.difference(input, target);
-    return reduce(this.type === 'l1' ? difference.abs() : difference.square(), this.reduction);
+    return this.type === 'l1' ? difference.abs() : difference.square();
   }
 
   private difference(input: Tensor, target: Tensor): Tensor {
@@ -192,7 +190,19 @@ export class CosineLoss implements Distance {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
+    return reduce(this.distances(input, target), this.reduction);
+  }
+
+  elements(input: Tensor, target: Tensor): Tensor {
+    const distances = this.distances(input, target);
+    const flat = distances.unsqueeze([this.dim < 0 ? this.dim + distances.rank + 1 : this.dim]);
+    if (flat.rank === input.rank) return flat;
+    const space = flat.dim(2) === 1 ? input.shape.slice(2).map(() => 1) : input.shape.slice(2);
+    return flat.reshape([...flat.shape.slice(0, 2), ...space]);
+  }
+
+  private distances(input: Tensor, target: Tensor): Tensor {
     const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
-    return reduce(cosine.neg().add(1).square(), this.reduction);
+    return cosine.neg().add(1).square();
   }
 }

@@ -31,6 +31,14 @@ export class GramLoss implements Distance {
   forward(input: Tensor, target: Tensor): Tensor {
     return reduce(gram(input).sub(gram(target)).square(), this.reduction);
   }
+
+  /** `[B, C·C]`: style has no place. */
+  elements(input: Tensor, target: Tensor): Tensor {
+    return gram(input)
+      .sub(gram(target))
+      .square()
+      .reshape([input.dim(0), -1]);
+  }
 }
 
 /** F·Fᵀ/(C·N) `[B, C, C]`. */

@@ -84,8 +84,14 @@ export class UnitDistance implements Distance {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
+    return this.elements(input, target).mean();
+  }
+
+  /** The weighted sum is a convolution of one channel, 1 × 1. */
+  elements(input: Tensor, target: Tensor): Tensor {
     const difference = unit(input).sub(unit(target));
-    return difference.square().mean([0, 2, 3]).mul(input.constant(this.factors)).sum();
+    const factors = input.constant(this.factors, [1, this.factors.length, 1, 1]);
+    return input.graph.emit('Conv', [difference.square(), factors])[0] as Tensor;
   }
 }
 

@@ -21,7 +21,11 @@ export class UnitLengthLoss implements Distance {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
-    return reduce(unitLength(input).sub(unitLength(target)).square(), this.reduction);
+    return reduce(this.elements(input, target), this.reduction);
+  }
+
+  elements(input: Tensor, target: Tensor): Tensor {
+    return unitLength(input).sub(unitLength(target)).square();
   }
 }
 

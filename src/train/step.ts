@@ -13,11 +13,13 @@ import {
   type TensorType,
 } from '../graph/index.js';
 import {
+  addSamples,
   type Comparison,
   descriptionOf,
   type Hook,
   type LossDescription,
   lossIn,
+  maskShape,
   type Objective,
   openInputsOn,
   type Scene,
@@ -48,6 +50,7 @@ export interface Recipe {
   readonly batch: Shape;
   readonly dtype: DataType;
   readonly target: TensorType | undefined;
+  readonly mask: boolean;
   readonly clipGradNorm: number | undefined;
   readonly clipGradValue: number | undefined;
   readonly accumulate: number;
@@ -102,10 +105,11 @@ export function draftPrediction(student: AnyModule, input: TensorType): Draft<St
   return drafted(staged, { hooks: [] }, typeOf(staged.output));
 }
 
-/** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`. */
+/** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`, and those of `addSamples`. */
 export function* draftEvaluation(recipe: Recipe, options: StepOptions): Steps<Draft<StepDetails>> {
   const staged = stage(recipe.student, inputOf(recipe), false);
   const { target, comparison } = yield* addLoss(staged, recipe, options);
+  addSamples(staged.graph, comparison);
   return drafted(staged, comparison, target);
 }
 
@@ -157,7 +161,7 @@ interface Judged {
 /** @throws GlobalPercError when the loss cannot compare the student's output with a target. */
 function* addLoss(
   { graph, trace, input, output }: Stage,
-  { student, loss, target: wanted, session }: Recipe,
+  { student, loss, target: wanted, mask: masked, session }: Recipe,
   options: StepOptions,
 ): Steps<Judged> {
   const description = descriptionOf(loss);
@@ -172,6 +176,7 @@ function* addLoss(
     targetShape: type.shape,
     student: { module: student, input, calls: trace.calls },
     draws: new Draws(),
+    ...(masked && { mask: graph.input('mask', 'float32', maskShape(output.shape)) }),
   };
   const comparison = yield* judged(description, scene, input);
   const scalar = comparison.loss.reshape([]);

@@ -3,6 +3,7 @@ export {
   Grayscale,
   type GrayscaleOptions,
   Lambda,
+  type LambdaOptions,
   Normalize,
   type NormalizeOptions,
   PermuteChannels,
@@ -20,4 +21,4 @@ export { fromJSON } from './json.js';
 export type { TransformJSON } from './preprocessor.js';
 export { Resize, type ResizeOptions, type ResizeSize } from './resize.js';
 export type { Size } from './size.js';
-export { Draws, type Transform } from './transform.js';
+export { Draws, geometryOf, type Transform } from './transform.js';

@@ -2,16 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import { numbersOf } from '../../src/graph/index.js';
-import {
-  CosineLoss,
-  type Distance,
-  l1Loss,
-  mseLoss,
-  NormalizedTensorLoss,
-  type Reduction,
-  smoothL1Loss,
-} from '../../src/loss/distances.js';
+import { CosineLoss, type Distance, NormalizedTensorLoss, type Reduction } from '../../src/loss/distances.js';
 import { GramLoss } from '../../src/loss/gram.js';
+import { L1Loss, MSELoss, SmoothL1Loss } from '../../src/loss/pixel.js';
 import { UnitLengthLoss } from '../../src/loss/unit-length.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runGraph } from '../support/run.js';
@@ -40,11 +33,11 @@ function distanceOf(loss: Spec, reduction: Reduction): Distance {
   const { type, norm, dim, beta = 1 } = typeof loss === 'string' ? ({ type: loss } as Exclude<Spec, string>) : loss;
   if (norm) return new NormalizedTensorLoss(type as 'l1', reduction, norm as 'cosine');
   if (type === 'cosine') return new CosineLoss({ reduction, ...(dim === undefined ? {} : { dim }) });
-  if (type === 'l1') return { forward: (a, b) => l1Loss(a, b, reduction) };
+  if (type === 'l1') return new L1Loss({ reduction });
   if (type === 'gram') return new GramLoss({ reduction });
   if (type === 'unitLength') return new UnitLengthLoss({ reduction });
-  if (type === 'mse') return { forward: (a, b) => mseLoss(a, b, reduction) };
-  return { forward: (a, b) => smoothL1Loss(a, b, reduction, beta) };
+  if (type === 'mse') return new MSELoss({ reduction });
+  return new SmoothL1Loss({ reduction, ...(beta === undefined ? {} : { beta }) });
 }
 
 /**

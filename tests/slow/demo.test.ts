@@ -18,9 +18,13 @@ it('the demo trains twice and shows both', async () => {
   expect(status).toBe(0);
   const { out, results } = JSON.parse(stdout);
   expect(results.map(({ name }: { name: string }) => name)).toEqual(['input', 'L1', 'GlobalPercLoss']);
-  for (const { gmsd, psnr } of results) {
+  for (const { name, gmsd, psnr, lpips } of results) {
     expect(gmsd).toBeGreaterThan(0);
     expect(psnr).toBeGreaterThan(10);
+    // LPIPS is no independent judge of what was trained on AlexNet's activations.
+    expect(lpips).toEqual(
+      name === 'GlobalPercLoss' ? null : expect.toSatisfy((value: number) => value > 0 && value < 1),
+    );
   }
   expect(readdirSync(join(folder, out)).sort()).toEqual([
     'GlobalPercLoss',
