@@ -393,10 +393,10 @@ describe('inputs that a loss leaves open', () => {
     const description: LossDescription<Tensor> = {
       prediction: (scene) => l1.description.prediction(scene),
       target: (scene) => l1.description.target(scene),
-      compare: (prediction, target, scene) => ({
-        loss: l1.description.compare(prediction, target, scene).loss.mul(scene.openInput('factor').sum()),
-        hooks: [],
-      }),
+      compare: (prediction, target, scene) => {
+        const comparison = l1.description.compare(prediction, target, scene);
+        return { ...comparison, loss: comparison.loss.mul(scene.openInput('factor').sum()) };
+      },
       openInputs: [factor],
     };
     await using trainer = await Trainer.create(smallNet(), { description }, new SGD({ lr: 0 }), { batch: BATCH });
