@@ -59,6 +59,7 @@ export {
   type Objective,
   type OpenInput,
   type Part,
+  type ReducedDistance,
   type Reduction,
   type ReductionOptions,
   type RunContext,
