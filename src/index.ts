@@ -21,7 +21,7 @@ export {
   type TypedArray,
   type Value,
 } from './graph/index.js';
-export type { HubProgress } from './hub/index.js';
+export type { DownloadOptions, HubProgress } from './hub/index.js';
 export {
   type CallOptions,
   type Comparison,
@@ -59,6 +59,7 @@ export {
   type Objective,
   type OpenInput,
   type Part,
+  type ReducedDistance,
   type Reduction,
   type ReductionOptions,
   type RunContext,

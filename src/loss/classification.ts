@@ -11,7 +11,7 @@ import {
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import { type Check, type Checks, checkOptions, integer, listOf, number } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { reduce } from './distances.js';
+import { reduce, requireTensors } from './distances.js';
 import { ElementwiseLoss, PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** Options of BCEWithLogitsLoss. */
@@ -125,6 +125,7 @@ export class CrossEntropyLoss extends PixelLoss {
   }
 
   override forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
     const logarithms = input.graph.emit('LogSoftmax', [input], { axis: int(1) })[0] as Tensor;
     return target.rank === input.rank
       ? this.ofProbabilities(logarithms, target)

@@ -1,7 +1,7 @@
 /**
  * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
  */
-import { GlobalPercError, int, type Tensor } from '../graph/index.js';
+import { GlobalPercError, int, kindOf, Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, integer, oneOf } from '../options/index.js';
 import type { HookSite } from './description.js';
 
@@ -45,6 +45,31 @@ export const NORMALIZED: Checks<NormalizedTensorLossOptions> = {
 export function reduce(distance: Tensor, reduction: Reduction): Tensor {
   if (REDUCTION(reduction, 'reduction') === 'none') return distance;
   return reduction === 'mean' ? distance.mean() : distance.sum();
+}
+
+/** @throws GlobalPercError for data in place of symbolic tensors: `forward` of a loss or distance writes a graph and computes nothing. */
+export function requireTensors(owner: object, ...given: readonly unknown[]): void {
+  const wrong = given.findIndex((value) => !(value instanceof Tensor));
+  if (wrong === -1) return;
+  throw new GlobalPercError(
+    `${owner.constructor.name}.forward writes a graph and takes two symbolic tensors, got ${kindOf(given[wrong])}; for data, use ` +
+      'loss.evaluate(pred, target) or valueAndGrad; a distance between activations is the lossFunc of a GlobalPercConfig',
+    { code: 'invalid-argument' },
+  );
+}
+
+/** A distance that reduces elements or parts of them. */
+export abstract class ReducedDistance implements Distance {
+  abstract readonly reduction: Reduction;
+
+  /** @throws GlobalPercError where the tensors cannot be compared, and for data in place of symbolic tensors. */
+  forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
+    return reduce(this.distances(input, target), this.reduction);
+  }
+
+  /** What is reduced, in the shape that it has where the reduction is 'none'. */
+  protected abstract distances(input: Tensor, target: Tensor): Tensor;
 }
 
 /** Dimensions from the third on become one, for tensors of rank above 3. */
@@ -115,21 +140,18 @@ function instanceDifference(a: Tensor, b: Tensor): Tensor {
  * - `instancenorm`: both by mean and unbiased standard deviation of A, B constant;
  * - `none`: d = A − B.
  */
-export class NormalizedTensorLoss implements Distance {
+export class NormalizedTensorLoss extends ReducedDistance {
   readonly type: 'l1' | 'l2';
   readonly reduction: Reduction;
   readonly norm: Normalization;
 
   /** @throws GlobalPercError on an unknown type, reduction or norm. */
   constructor(type: 'l1' | 'l2' = 'l1', reduction: Reduction = 'mean', norm: Normalization = 'cosine') {
+    super();
     checkOptions({ type, reduction, norm }, NORMALIZED, 'NormalizedTensorLoss');
     this.type = type;
     this.reduction = reduction;
     this.norm = norm;
-  }
-
-  forward(input: Tensor, target: Tensor): Tensor {
-    return reduce(this.distances(input, target), this.reduction);
   }
 
   elements(input: Tensor, target: Tensor): Tensor {
@@ -137,7 +159,7 @@ export class NormalizedTensorLoss implements Distance {
     return this.norm === 'cosine' ? distances.unsqueeze([1]) : distances.reshape(input.shape);
   }
 
-  private distances(input: Tensor, target: Tensor): Tensor {
+  protected override distances(input: Tensor, target: Tensor): Tensor {
     const difference = this.difference(input, target);
     return this.type === 'l1' ? difference.abs() : difference.square();
   }
@@ -178,19 +200,16 @@ const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION
  * the angle: near the optimum its gradient vanishes in float32, and it does not see scale. Prefer
  * `NormalizedTensorLoss('l1')`, or add a pixel loss, where small differences matter.
  */
-export class CosineLoss implements Distance {
+export class CosineLoss extends ReducedDistance {
   readonly dim: number;
   readonly reduction: Reduction;
 
   /** @throws GlobalPercError on an unknown option or a value of the wrong type. */
   constructor(options: CosineLossOptions = {}) {
+    super();
     const { dim = -1, reduction = 'mean' } = checkOptions(options, COSINE, 'CosineLoss');
     this.dim = dim;
     this.reduction = reduction;
-  }
-
-  forward(input: Tensor, target: Tensor): Tensor {
-    return reduce(this.distances(input, target), this.reduction);
   }
 
   elements(input: Tensor, target: Tensor): Tensor {
@@ -201,7 +220,7 @@ export class CosineLoss implements Distance {
     return flat.reshape([...flat.shape.slice(0, 2), ...space]);
   }
 
-  private distances(input: Tensor, target: Tensor): Tensor {
+  protected override distances(input: Tensor, target: Tensor): Tensor {
     const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
     return cosine.neg().add(1).square();
   }

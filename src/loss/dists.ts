@@ -1,5 +1,6 @@
 /** DISTS: deep image structure and texture similarity. */
 import type { Tensor } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import { checkOptions } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import type { Distance } from './distances.js';
@@ -60,12 +61,11 @@ export class DISTS extends NetworkLoss {
 
   /**
    * DISTS with its files read and checked, which otherwise the first call does.
-   * @throws GlobalPercError as the constructor does, and when a file cannot be read, is damaged or of another network.
+   * @param step Stops the download of `weights`, and is told of it; not in a browser.
+   * @throws GlobalPercError as the constructor and `dists.load` do.
    */
-  static async load(options: DISTSOptions): Promise<DISTS> {
-    const dists = new DISTS(options);
-    await dists.description.load?.();
-    return dists;
+  static async load(options: DISTSOptions, step: DownloadOptions = {}): Promise<DISTS> {
+    return new DISTS(options).load(step);
   }
 }
 

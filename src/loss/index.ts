@@ -27,6 +27,7 @@ export {
   type LossFunc,
   type Normalization,
   NormalizedTensorLoss,
+  type ReducedDistance,
   type Reduction,
 } from './distances.js';
 export { DISTS, type DISTSOptions } from './dists.js';

@@ -3,7 +3,7 @@ import { type Shape, sameShape, type Tensor, type TensorType } from '../graph/in
 import { type Checks, checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { differentShapes, type LossDescription } from './description.js';
-import { REDUCTION, type Reduction, reduce } from './distances.js';
+import { REDUCTION, type Reduction, reduce, requireTensors } from './distances.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
 import { Measured } from './measured.js';
 import { requireMasked } from './parts.js';
@@ -74,6 +74,7 @@ export abstract class ElementwiseLoss extends PixelLoss {
   abstract override elements(input: Tensor, target: Tensor): Tensor;
 
   override forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
     return reduce(this.elements(input, target), this.reduction);
   }
 }

@@ -1,7 +1,7 @@
 /** Structural similarity of images, as losses of pixels. */
 import { concat, GlobalPercError, ints, string, type Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, positive } from '../options/index.js';
-import { reduce } from './distances.js';
+import { reduce, requireTensors } from './distances.js';
 import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** Options of SSIMLoss and MSSSIMLoss. */
@@ -45,6 +45,7 @@ export class SSIMLoss extends PixelLoss {
 
   /** @throws GlobalPercError when the images are not `[B, C, H, W]` of at least 11 × 11 pixels. */
   override forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
     return reduce(this.ofImages(input, target), this.reduction);
   }
 

@@ -120,11 +120,23 @@ export interface StepDraft extends Draft<StepDetails> {
 
 /** The whole step. Outputs: `loss`, `hook_losses`, `grad_norm`, `lr`, and what the carried tensors become. */
 export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraft> {
+  requireShapes(descriptionOf(recipe.loss));
   const staged = stage(recipe.student, inputOf(recipe), true);
   const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
   begin('differentiate', options);
   addUpdate(staged, loss, recipe);
   return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
+}
+
+/** @throws GlobalPercError for an input of the loss whose shape a call would tell: the step is compiled before any. */
+function requireShapes({ openInputs = [] }: LossDescription): void {
+  const unknown = openInputs.find(({ needed, type }) => needed && type === undefined);
+  if (unknown === undefined) return;
+  throw new GlobalPercError(
+    `Trainer: the input '${unknown.name}' of the loss's model is open, and its file leaves its shape open too, which a compiled step ` +
+      `has to know: give it a value, loadModel(source, { inputs: { ${unknown.name}: … } }), or export the model with fixed sizes for it`,
+    { code: 'invalid-option' },
+  );
 }
 
 function drafted(

@@ -124,7 +124,9 @@ export class Trainer implements AsyncDisposable {
   async evaluate(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<Evaluation> {
     const given = [snapshot(input), snapshot(target), snapshotOptions(options)] as const;
     return this.next(async () => {
-      const { session, details } = await this.opened('evaluate', () => draftEvaluation(this.recipe, given[2]), options);
+      const open = openFeeds(descriptionOf(this.recipe.loss).openInputs, given[2]);
+      const key = `evaluate ${JSON.stringify(Object.values(open).map(({ dims }) => dims))}`;
+      const { session, details } = await this.opened(key, () => draftEvaluation(this.recipe, given[2]), options);
       const feeds = { ...this.feeds(details, ...given), ...drawAll(details.draws, this.seed, 0) };
       const { value: loss, hooks, samples } = computed(details, await runSteps(session.run(feeds)));
       return { loss, hooks, ...(samples && { samples }) };

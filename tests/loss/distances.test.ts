@@ -1,7 +1,8 @@
 /** Distances and their gradients against stored PyTorch results. */
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
-import { numbersOf } from '../../src/graph/index.js';
+import { numbersOf, type Tensor } from '../../src/graph/index.js';
+import * as criteria from '../../src/loss/criteria.js';
 import { CosineLoss, type Distance, NormalizedTensorLoss, type Reduction } from '../../src/loss/distances.js';
 import { GramLoss } from '../../src/loss/gram.js';
 import { L1Loss, MSELoss, SmoothL1Loss } from '../../src/loss/pixel.js';
@@ -63,5 +64,29 @@ describe('distances', () => {
     const expected = fixture.tensor(test.gradDetached ?? test.grad);
     expectWithin(results.output ?? [], numbersOf(fixture.tensor(test.output)), test.outputError, 'output');
     expectWithin(results.grad ?? [], numbersOf(expected), test.gradError, 'gradient');
+  });
+});
+
+describe('data in place of symbolic tensors is refused in one line', () => {
+  const pixelLosses = Object.entries(criteria).filter(([name]) => name !== 'PixelLoss' && name !== 'WeightedLoss');
+  const classes: [string, new () => Distance][] = [
+    ...(pixelLosses as unknown as [string, new () => Distance][]),
+    ...Object.entries({ NormalizedTensorLoss, CosineLoss, GramLoss, UnitLengthLoss }),
+  ];
+  const data = { dims: [1, 3, 16, 16], data: new Float32Array(3 * 16 * 16) };
+
+  it.each(classes)('%s', (name, Class) => {
+    const tensor = createGraph().input('x', 'float32', [1, 3, 200, 200]);
+    const calls: [unknown, unknown, string][] = [
+      [data, data, 'an object of class Object'],
+      [tensor, data, 'an object of class Object'],
+      [data.data, tensor, 'an object of class Float32Array'],
+      [undefined, undefined, 'undefined'],
+    ];
+    for (const [input, target, kind] of calls) {
+      expect(() => new Class().forward(input as Tensor, target as Tensor)).toThrow(
+        `${name}.forward writes a graph and takes two symbolic tensors, got ${kind}; for data, use loss.evaluate(pred, target)`,
+      );
+    }
   });
 });

@@ -1,9 +1,10 @@
 /** LPIPS and DISTS against their authors' packages, as stored by `fixtures/make_lpips.py`. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/graph/index.js';
 import { modelBytes } from '../../src/loss/compiled-file.js';
@@ -137,6 +138,27 @@ it('is an objective as every other: in a sum, synchronous, with a target read be
   const { valueAndGrad } = await lpips.synchronous();
   expect(valueAndGrad(pred, target).value).toBeCloseTo(expected, 6);
   expect(await lpips.evaluate(pred, await lpips.encode(target))).toBeCloseTo(expected, 6);
+});
+
+it('is compiled with each of its weights in it once, and computes the same', async () => {
+  const [test] = fixture.cases as [Case];
+  const feeds = Object.fromEntries(
+    (['pred', 'target'] as const).map((name) => {
+      const { dims, data } = hostOf(fixture.tensor(test[name]));
+      return [name, new OrtTensor('float32', data, dims)];
+    }),
+  );
+  const compiled = await losses.alex.compile(feeds.pred?.dims as number[]);
+  const asset = statSync(new URL('../../assets/lpips-alex.onnx', import.meta.url)).size;
+  expect(compiled.length).toBeLessThan(1.02 * asset);
+  const session = await InferenceSession.create(compiled);
+  const found = await session.run(feeds);
+  const expected = test.losses.at(-1) as number;
+  expect(Math.abs((found.loss?.data[0] as number) - expected)).toBeLessThan(1e-5 * expected);
+  const grad = hostOf(fixture.tensor(test.grad)).data;
+  const difference = Math.hypot(...grad.map((element, i) => element - (found.grad?.data[i] as number)));
+  expect(difference).toBeLessThan(1e-4 * Math.hypot(...grad));
+  await session.release();
 });
 
 it('trains a student', async () => {
