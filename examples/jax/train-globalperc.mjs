@@ -1,7 +1,8 @@
 /** Trains a small network of jax-js to sharpen photographs: `node examples/jax/train-globalperc.mjs [steps]`. */
 import { lax, nn, numpy as np, random, tree } from '@jax-js/jax';
-import { GlobalPercConfig, GlobalPercLoss, loadModel, transforms } from 'globalperc';
+import { GlobalPercLoss, loadModel } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
+import { config } from '../alexnet.mjs';
 import { batches } from './photos.mjs';
 
 const STEPS = Number(process.argv[2] ?? 100);
@@ -20,12 +21,10 @@ const conv = (x, { weight, bias }) => lax.conv(x, weight, [1, 1], 'SAME').add(bi
 /** A residual network of two convolutions; x is [B, 3, H, W]. */
 const student = ([first, second], x) => conv(nn.relu(conv(x.ref, first)), second).add(x);
 
-const config = new GlobalPercConfig({
-  modulesToHook: ['ReLU'],
-  transformNormalization: new transforms.Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
-});
-const loss = jaxLoss(new GlobalPercLoss(await loadModel('assets/lpips-alex.onnx'), config));
-const lossAndGrads = valueAndGradWith(student, loss);
+const lossAndGrads = valueAndGradWith(
+  student,
+  jaxLoss(new GlobalPercLoss(await loadModel('assets/lpips-alex.onnx'), config)),
+);
 
 /** One step of Adam (Kingma & Ba 2015). */
 function adam(params, grads, { mean, square, step }) {

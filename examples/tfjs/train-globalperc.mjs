@@ -1,7 +1,8 @@
 /** Trains a small network of TensorFlow.js to sharpen photographs: `node examples/tfjs/train-globalperc.mjs [epochs]`. */
 import * as tf from '@tensorflow/tfjs';
-import { GlobalPercConfig, GlobalPercLoss, loadModel, nn, transforms } from 'globalperc';
+import { GlobalPercLoss, loadModel } from 'globalperc';
 import { tfLoss } from 'globalperc/tfjs';
+import { config } from '../alexnet.mjs';
 import { photos } from './photos.mjs';
 
 const EPOCHS = Number(process.argv[2] ?? 20);
@@ -18,10 +19,6 @@ const [x, y] = await photos({ batchSize: 16, side: 32 });
 const model = student();
 const optimizer = tf.train.adam(3e-3);
 
-const config = new GlobalPercConfig({
-  modulesToHook: [nn.ReLU],
-  transformNormalization: new transforms.Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
-});
 model.compile({ optimizer, loss: await tfLoss(new GlobalPercLoss(await loadModel('assets/lpips-alex.onnx'), config)) });
 
 await model.fit(x, y, {

@@ -1,7 +1,8 @@
 /** How what is compared lies on the images that were given. */
 import { gradient } from '../autodiff/index.js';
 import type { Tensor } from '../graph/index.js';
-import { geometryOf, Resize, type Transform } from '../transforms/index.js';
+import { Resize, type Transform } from '../transforms/index.js';
+import { geometryOf } from '../transforms/transform.js';
 import type { Scene } from './description.js';
 import { type Grid, gridsIn, type Places, placesOf } from './places.js';
 

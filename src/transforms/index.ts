@@ -21,4 +21,4 @@ export { fromJSON } from './json.js';
 export type { TransformJSON } from './preprocessor.js';
 export { Resize, type ResizeOptions, type ResizeSize } from './resize.js';
 export type { Size } from './size.js';
-export { Draws, geometryOf, type Transform } from './transform.js';
+export { Draws, type Transform } from './transform.js';

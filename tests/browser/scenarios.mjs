@@ -53,6 +53,19 @@ async function lpips() {
   return { value, grad: [...grad.data] };
 }
 
+/** Samples, map and loss under a mask of LPIPS. */
+async function where() {
+  const loss = new LPIPS();
+  const mask = { dims: [1, 1, SIDE, SIDE], data: Float32Array.from({ length: SIDE * SIDE }, (_, i) => (i % 3) / 2) };
+  const { samples } = await loss.valueAndGrad(noise(1), noise(2));
+  const { map } = await loss.map(noise(1), noise(2));
+  return {
+    masked: await loss.evaluate(noise(1), noise(2), { mask }),
+    samples: [...(samples ?? [])],
+    map: [...map.data],
+  };
+}
+
 /** model.fit, for ten epochs of one batch. */
 async function tfjsFit() {
   await tf.setBackend('cpu');
@@ -102,4 +115,4 @@ async function tfLossRefused() {
   );
 }
 
-export const SCENARIOS = { valueAndGrad, lpips, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };
+export const SCENARIOS = { valueAndGrad, lpips, where, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };
