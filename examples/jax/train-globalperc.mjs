@@ -1,8 +1,8 @@
 /** Trains a small network of jax-js to sharpen photographs: `node examples/jax/train-globalperc.mjs [steps]`. */
 import { lax, nn, numpy as np, random, tree } from '@jax-js/jax';
-import { GlobalPercLoss, loadModel } from 'globalperc';
+import { GlobalPercLoss } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
-import { config } from '../alexnet.mjs';
+import { alexnet, config } from '../alexnet.mjs';
 import { batches } from './photos.mjs';
 
 const STEPS = Number(process.argv[2] ?? 100);
@@ -21,10 +21,7 @@ const conv = (x, { weight, bias }) => lax.conv(x, weight, [1, 1], 'SAME').add(bi
 /** A residual network of two convolutions; x is [B, 3, H, W]. */
 const student = ([first, second], x) => conv(nn.relu(conv(x.ref, first)), second).add(x);
 
-const lossAndGrads = valueAndGradWith(
-  student,
-  jaxLoss(new GlobalPercLoss(await loadModel('assets/lpips-alex.onnx'), config)),
-);
+const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(alexnet, config)));
 
 /** One step of Adam (Kingma & Ba 2015). */
 function adam(params, grads, { mean, square, step }) {
