@@ -1,5 +1,5 @@
 /** A distance between two activations, in every form that may be asked of it. */
-import { GlobalPercError, type Tensor } from '../graph/index.js';
+import { GlobalPercError, kindOf, Tensor } from '../graph/index.js';
 import type { Part } from './description.js';
 import { type Distance, type Reduction, reduce } from './distances.js';
 import { type Grid, keepsPlaces, type Places, planeOf, weightsAt } from './places.js';
@@ -22,7 +22,7 @@ export class Measured implements Part {
     this.activation = input;
     this.view = view;
     this.reduction = reduction;
-    this.elements = reduction !== 'none' && tellsElements(distance) ? distance.elements?.(input, target) : undefined;
+    this.elements = reduction === 'none' ? undefined : elementsOf(distance, input, target);
     this.weights = this.maskWeights(distance);
     this.loss = this.weights
       ? this.weighted(this.weights)
@@ -96,6 +96,16 @@ function bySample(elements: Tensor, activation: Tensor, batch: number): Tensor |
   // Parts of a sample, such as windows, follow each other; tokens in front of samples do not.
   const isMixed = rows % batch !== 0 || (rows !== batch && activation.rank > 1 && activation.dim(1) === batch);
   return isMixed || elements.dim(0) !== rows ? undefined : elements.reshape([batch, -1]);
+}
+
+/** What `forward` reduces, where the distance tells. @throws GlobalPercError when it gives something else than a tensor. */
+function elementsOf(distance: Distance, input: Tensor, target: Tensor): Tensor | undefined {
+  if (!tellsElements(distance)) return undefined;
+  const elements: unknown = distance.elements?.(input, target);
+  if (elements === undefined || elements instanceof Tensor) return elements;
+  throw new GlobalPercError(`elements of ${distance.constructor.name} gives no tensor, got ${kindOf(elements)}`, {
+    code: 'invalid-option',
+  });
 }
 
 /** Whether `elements` are what `forward` reduces: a `forward` that a subclass puts over it reduces something else. */

@@ -20,8 +20,6 @@ export function weightedHooks(
   return { loss: hookLosses.mul(factors).sum(), hookLosses, hooks: withWeights(sites, weights), summands };
 }
 
-/** @param factor of the loss that it is a part of. */
-
 /** @throws GlobalPercError when a mask weighs nothing of what is compared. */
 export function requireMasked({ mask }: Scene, measured: readonly Pick<Part, 'grid'>[]): void {
   if (mask === undefined || measured.some(({ grid }) => grid !== undefined)) return;

@@ -1,7 +1,7 @@
 /** Losses of single samples, and under masks, against PyTorch as stored by `fixtures/make_masks.py`; then what masks refuse. */
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { numbersOf } from '../../src/graph/index.js';
+import { numbersOf, type Tensor } from '../../src/graph/index.js';
 import { GlobalPercConfig, GlobalPercLoss, L1Loss, type Loss, SSIMLoss } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
 import { Generator } from '../../src/random/index.js';
@@ -174,4 +174,12 @@ it('a forward of a subclass is what counts, also where its parent has elements',
   const { value, samples } = await doubled.valueAndHooks(pred, target);
   expect(value).toBeCloseTo(2 * (await plain.evaluate(pred, target)), 6);
   expect(samples).toBeUndefined();
+});
+
+it('elements that are no tensor are refused, with the hook', async () => {
+  const lossFunc = { forward: (a: Tensor) => a.mean(), elements: () => 3 as unknown as Tensor };
+  await using loss = new GlobalPercLoss(await modelOf('vgg'), new GlobalPercConfig({ lossFunc, printData: false }));
+  await expect(loss.evaluate(pred, target)).rejects.toThrow(
+    /^hook 0 \(.*\): elements of Object gives no tensor, got a number$/,
+  );
 });
