@@ -180,6 +180,6 @@ it('elements that are no tensor are refused, with the hook', async () => {
   const lossFunc = { forward: (a: Tensor) => a.mean(), elements: () => 3 as unknown as Tensor };
   await using loss = new GlobalPercLoss(await modelOf('vgg'), new GlobalPercConfig({ lossFunc, printData: false }));
   await expect(loss.evaluate(pred, target)).rejects.toThrow(
-    /^hook 0 \(.*\): elements of Object gives no tensor, got a number$/,
+    /^hook 0 \(.*\): elements of Object gives no tensor, got number$/,
   );
 });
