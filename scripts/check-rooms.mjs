@@ -35,6 +35,7 @@ const ROOMS = {
     'modules',
     'transforms',
     'model',
+    'hub',
     'random',
     'data/byte-cursor.ts',
     'data/torch-file.ts',
@@ -64,7 +65,7 @@ const ROOMS = {
   cli: ['index.ts', 'data/index.ts', 'options', 'files'],
 };
 const NODE_ONLY =
-  /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote)|runtime\/(platform-node|node-worker))/;
+  /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;
 const RUNTIME_PACKAGE = /^onnxruntime-(node|web)$/;
 
 const files = readdirSync('src', { recursive: true, withFileTypes: true })

@@ -21,10 +21,11 @@ export {
   type TypedArray,
   type Value,
 } from './graph/index.js';
-export type { HubProgress } from './hub/index.js';
+export type { DownloadOptions, HubProgress } from './hub/index.js';
 export {
   type CallOptions,
   type Comparison,
+  type CompileOptions,
   CosineLoss,
   type CosineLossOptions,
   type CurveOptions,
@@ -39,14 +40,17 @@ export {
   GramLoss,
   type Hook,
   type HookLoss,
+  type HookMap,
   type HookSite,
   type InputRange,
   Loss,
   type LossDescription,
   type LossFunc,
+  type LossMap,
   type LossOptions,
   LPIPS,
   type LPIPSOptions,
+  type MapOptions,
   type Network,
   type NetworkLoss,
   type NetworkLossOptions,
@@ -54,11 +58,14 @@ export {
   NormalizedTensorLoss,
   type Objective,
   type OpenInput,
+  type Part,
+  type ReducedDistance,
   type Reduction,
   type ReductionOptions,
   type RunContext,
   type Scene,
   type StudentScene,
+  type Summand,
   type SynchronousLoss,
   TeacherStudentLoss,
   type TeacherStudentOptions,
@@ -91,6 +98,7 @@ export { Generator } from './random/index.js';
 export type { HostTensor, SessionOptions, Steps } from './runtime/index.js';
 export {
   type Checkpoint,
+  type Evaluation,
   type ExportOptions,
   exportOnnx,
   type Prediction,

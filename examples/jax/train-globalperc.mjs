@@ -1,15 +1,18 @@
 /** Trains a small network of jax-js to sharpen photographs: `node examples/jax/train-globalperc.mjs [steps]`. */
 import { lax, nn, numpy as np, random, tree } from '@jax-js/jax';
-import { GlobalPercLoss, loadModel } from 'globalperc';
+import { GlobalPercLoss } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
+import { alexnet, config } from '../alexnet.mjs';
 import { batches } from './photos.mjs';
 
 const STEPS = Number(process.argv[2] ?? 100);
 const LEARNING_RATE = 3e-3;
 
-/** Weights of a 3×3 convolution, [out, in, 3, 3] and [out], initialised as He et al. 2015 do. */
+/** Weights of a 3×3 convolution, [out, in, 3, 3] and [out], initialised as Glorot and Bengio 2010 do. */
 const layer = (seed, inChannels, outChannels) => ({
-  weight: random.normal(random.key(seed), [outChannels, inChannels, 3, 3]).mul(Math.sqrt(2 / (9 * inChannels))),
+  weight: random
+    .normal(random.key(seed), [outChannels, inChannels, 3, 3])
+    .mul(Math.sqrt(2 / (9 * (inChannels + outChannels)))),
   bias: np.zeros([outChannels]),
 });
 
@@ -18,7 +21,7 @@ const conv = (x, { weight, bias }) => lax.conv(x, weight, [1, 1], 'SAME').add(bi
 /** A residual network of two convolutions; x is [B, 3, H, W]. */
 const student = ([first, second], x) => conv(nn.relu(conv(x.ref, first)), second).add(x);
 
-const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(await loadModel('assets/teacher.onnx'))));
+const lossAndGrads = valueAndGradWith(student, jaxLoss(new GlobalPercLoss(alexnet, config)));
 
 /** One step of Adam (Kingma & Ba 2015). */
 function adam(params, grads, { mean, square, step }) {

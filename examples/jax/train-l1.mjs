@@ -5,9 +5,11 @@ import { batches } from './photos.mjs';
 const STEPS = Number(process.argv[2] ?? 100);
 const LEARNING_RATE = 3e-3;
 
-/** Weights of a 3×3 convolution, [out, in, 3, 3] and [out], initialised as He et al. 2015 do. */
+/** Weights of a 3×3 convolution, [out, in, 3, 3] and [out], initialised as Glorot and Bengio 2010 do. */
 const layer = (seed, inChannels, outChannels) => ({
-  weight: random.normal(random.key(seed), [outChannels, inChannels, 3, 3]).mul(Math.sqrt(2 / (9 * inChannels))),
+  weight: random
+    .normal(random.key(seed), [outChannels, inChannels, 3, 3])
+    .mul(Math.sqrt(2 / (9 * (inChannels + outChannels)))),
   bias: np.zeros([outChannels]),
 });
 

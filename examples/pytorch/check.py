@@ -17,6 +17,7 @@ import onnx
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+import torchvision
 from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
@@ -31,7 +32,8 @@ from models.transformers import Vit  # noqa: E402
 from photos import Photos  # noqa: E402
 from student import Student  # noqa: E402
 
-TEACHER = ROOT / "assets" / "teacher.onnx"
+ALEXNET = ROOT / "assets" / "lpips-alex.onnx"
+ALEXNET_CONFIG = json.loads((HERE / "loss.json").read_text())
 SIZE = (3, 64, 64)
 VIT_SIZE = (3, 42, 56)
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -43,37 +45,32 @@ VIT_CONFIG = {
 }  # fmt: skip
 
 
-class Affine(nn.Module):
-    """(x - shift) · scale"""
+class Normalize(nn.Module):
+    """(x - MEAN) / STD, channel by channel."""
 
-    def __init__(self, shift, scale):
+    def __init__(self):
         super().__init__()
-        self.register_buffer("shift", torch.as_tensor(shift))
-        self.register_buffer("scale", torch.as_tensor(scale))
+        self.register_buffer("mean", torch.tensor(MEAN).reshape(-1, 1, 1))
+        self.register_buffer("std", torch.tensor(STD).reshape(-1, 1, 1))
 
     def forward(self, x):
-        return (x - self.shift) * self.scale
+        return (x - self.mean) / self.std
 
 
-def teacher_in_torch() -> tuple[nn.Module, nn.Module]:
-    """The network in assets/teacher.onnx, and what it does to images first."""
-    graph = onnx.load(TEACHER).graph
-    weights = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in graph.initializer}
-    shift, scale, *body = graph.node
-    layers: list[nn.Module] = []
-    for node in body:
-        if node.op_type == "Conv":
-            weight, bias = (weights[name] for name in node.input[1:])
-            layers.append(nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1))
-            layers[-1].load_state_dict({"weight": weight, "bias": bias})
-        elif node.op_type in ("Relu", "AveragePool"):
-            layers.append(nn.ReLU() if node.op_type == "Relu" else nn.AvgPool2d(2))
-    return nn.Sequential(*layers), Affine(weights[shift.input[1]], weights[scale.input[1]])
+def alexnet_in_torch() -> nn.Module:
+    """The network in assets/lpips-alex.onnx, by torchvision."""
+    layers = torchvision.models.alexnet(weights=None).features[:12]
+    for layer in layers:
+        if isinstance(layer, nn.ReLU):
+            layer.inplace = False  # A hook on the convolution before it would see the ReLU's output.
+    stored = {tensor.name: torch.tensor(numpy_helper.to_array(tensor)) for tensor in onnx.load(ALEXNET).graph.initializer}
+    layers.load_state_dict({name: stored[f"features.{name}"] for name in layers.state_dict()})
+    return layers
 
 
-def original(model: nn.Module, transform: nn.Module, kind: str = "l1", **options) -> reference.GlobalPercLoss:
+def original(model: nn.Module, kind: str, **options) -> reference.GlobalPercLoss:
     cosine = reference.NormalizedTensorLoss(kind, "mean", "cosine")
-    return reference.GlobalPercLoss(model, reference.GlobalPercConfig(cosine, transform=transform, **options))
+    return reference.GlobalPercLoss(model, reference.GlobalPercConfig(cosine, transform=Normalize(), **options))
 
 
 def vit_and_its_loss(folder: Path) -> tuple[GlobalPercLoss, reference.GlobalPercLoss]:
@@ -86,17 +83,14 @@ def vit_and_its_loss(folder: Path) -> tuple[GlobalPercLoss, reference.GlobalPerc
         torch.onnx.export(vit, example, folder / "vit.onnx", dynamo=True, external_data=False, verbose=False)
     compile_loss(folder / "vit.onnx", (2, *VIT_SIZE), folder / "vit-2.onnx", VIT_CONFIG)
     classes = tuple(getattr(nn, name) for name in VIT_CONFIG["modulesToHook"])
-    normalize = Affine(torch.tensor(MEAN).reshape(-1, 1, 1), 1 / torch.tensor(STD).reshape(-1, 1, 1))
-    theirs = original(vit, normalize, "l2", modules_to_hook=classes, curve_force=3)
+    theirs = original(vit, "l2", modules_to_hook=classes, curve_force=3)
     return GlobalPercLoss(folder / "vit-2.onnx"), theirs
 
 
-def compile_loss(model: Path, shape: tuple, out: Path, config: dict | None = None) -> None:
+def compile_loss(model: Path, shape: tuple, out: Path, config: dict) -> None:
     command = ["node", ROOT / "dist" / "cli" / "main.js", "compile", model, "--out", out]
-    command += ["--input", ",".join(map(str, shape))]
-    if config is not None:
-        out.with_suffix(".json").write_text(json.dumps(config))
-        command += ["--config", out.with_suffix(".json")]
+    command += ["--input", ",".join(map(str, shape)), "--config", out.with_suffix(".json")]
+    out.with_suffix(".json").write_text(json.dumps(config))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
@@ -149,13 +143,13 @@ def check_module(loss_fn: GlobalPercLoss) -> None:
     with torch.no_grad():
         value = loss_fn(x, y)
     assert not value.requires_grad and abs(value - loss_fn(x.requires_grad_(), y)) <= 1e-5 * value
-    assert loss_fn.hook_losses.shape == (17,) and not loss_fn.hook_losses.requires_grad
+    assert loss_fn.hook_losses.shape == (5,) and not loss_fn.hook_losses.requires_grad
     refused = {
         "no loss was compiled for shape [3, 3, 64, 64]": lambda: loss_fn(torch.rand(3, *SIZE), torch.rand(3, *SIZE)),
         "they must be the same": lambda: loss_fn(x, torch.rand(2, 3, 64, 65)),
         "pred should hold floats in the range the model expects, got torch.uint8": lambda: loss_fn(x.byte(), y),
         "no file missing.onnx": lambda: GlobalPercLoss("missing.onnx"),
-        "was not written by globalperc compile": lambda: GlobalPercLoss(TEACHER),
+        "was not written by globalperc compile": lambda: GlobalPercLoss(ALEXNET),
         "needs at least one file": lambda: GlobalPercLoss(),
     }
     for message, call in refused.items():
@@ -201,10 +195,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for size in (1, 2, 4):
-            compile_loss(TEACHER, (size, *SIZE), folder / f"loss-{size}.onnx")
+            compile_loss(ALEXNET, (size, *SIZE), folder / f"loss-{size}.onnx", ALEXNET_CONFIG)
         loss_fn = GlobalPercLoss(*(folder / f"loss-{size}.onnx" for size in (1, 2, 4)))
         for size in (1, 2, 4):
-            check_gradients(f"teacher, batch {size}", loss_fn, original(*teacher_in_torch()), *batch(0, size))
+            theirs = original(alexnet_in_torch(), "l1", modules_to_hook=(nn.ReLU,))
+            check_gradients(f"AlexNet, batch {size}", loss_fn, theirs, *batch(0, size))
         check_module(loss_fn)
 
         images = (image[..., : VIT_SIZE[1], : VIT_SIZE[2]] for image in batch(0, 2))

@@ -1,7 +1,8 @@
 /** Trains a small network of TensorFlow.js to sharpen photographs: `node examples/tfjs/train-globalperc.mjs [epochs]`. */
 import * as tf from '@tensorflow/tfjs';
-import { GlobalPercLoss, loadModel } from 'globalperc';
+import { GlobalPercLoss } from 'globalperc';
 import { tfLoss } from 'globalperc/tfjs';
+import { alexnet, config } from '../alexnet.mjs';
 import { photos } from './photos.mjs';
 
 const EPOCHS = Number(process.argv[2] ?? 20);
@@ -14,11 +15,11 @@ function student() {
   return tf.model({ inputs: x, outputs: tf.layers.add().apply([x, detail]) });
 }
 
-const [x, y] = await photos({ batchSize: 16, side: 24 });
+const [x, y] = await photos({ batchSize: 16, side: 32 });
 const model = student();
 const optimizer = tf.train.adam(3e-3);
 
-model.compile({ optimizer, loss: await tfLoss(new GlobalPercLoss(await loadModel('assets/teacher.onnx'))) });
+model.compile({ optimizer, loss: await tfLoss(new GlobalPercLoss(alexnet, config)) });
 
 await model.fit(x, y, {
   epochs: EPOCHS,

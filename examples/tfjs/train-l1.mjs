@@ -12,7 +12,7 @@ function student() {
   return tf.model({ inputs: x, outputs: tf.layers.add().apply([x, detail]) });
 }
 
-const [x, y] = await photos({ batchSize: 16, side: 24 });
+const [x, y] = await photos({ batchSize: 16, side: 32 });
 const model = student();
 const optimizer = tf.train.adam(3e-3);
 

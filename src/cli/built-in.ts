@@ -1,18 +1,20 @@
 /** Losses of the package by name, where a command takes a model. */
 import { refuseOverwriting } from '../files/index.js';
-import { DISTS, GlobalPercError, type Loss, LPIPS } from '../index.js';
+import { DISTS, type DISTSOptions, GlobalPercError, type Loss, LPIPS, type NetworkLoss } from '../index.js';
 import type { Files, ModelOptions } from './model-options.js';
+import { type AllSteps, note } from './progress.js';
 
-type Make = (weights: string | undefined) => Promise<Loss & { readonly sha256: string | undefined }>;
+/** What remains to be said of them. */
+interface Given {
+  readonly weights?: string;
+}
 
-const given = (weights: string | undefined): { weights?: string } => (weights === undefined ? {} : { weights });
-
-const LOSSES: Readonly<Record<string, Make>> = {
-  lpips: (weights) => LPIPS.load(given(weights)),
-  'lpips:alex': (weights) => LPIPS.load(given(weights)),
-  'lpips:vgg': (weights) => LPIPS.load({ net: 'vgg', ...given(weights) }),
-  'lpips:squeeze': (weights) => LPIPS.load({ net: 'squeeze', ...given(weights) }),
-  dists: (weights) => DISTS.load({ ...given(weights) } as { weights: string }),
+const LOSSES: Readonly<Record<string, (given: Given) => NetworkLoss>> = {
+  lpips: (given) => new LPIPS(given),
+  'lpips:alex': (given) => new LPIPS(given),
+  'lpips:vgg': (given) => new LPIPS({ net: 'vgg', ...given }),
+  'lpips:squeeze': (given) => new LPIPS({ net: 'squeeze', ...given }),
+  dists: (given) => new DISTS(given as DISTSOptions),
 };
 
 /** What is settled for a loss by name. */
@@ -28,13 +30,21 @@ const OF_MODELS = {
 /** Whether a loss of the package has this name. */
 export const isBuiltIn = (name: string): boolean => Object.hasOwn(LOSSES, name);
 
+/** Reads the files of a loss of the package, and tells which weights it has read. Throws as its `load` does. */
+export async function loaded(loss: NetworkLoss, weights: string | undefined, step: AllSteps): Promise<NetworkLoss> {
+  await loss.load(step);
+  if (loss.sha256 !== undefined) note(`${weights}: SHA-256 ${loss.sha256}`);
+  return loss;
+}
+
 /**
- * Loads a loss of the package, and says on stderr which weights it has read.
+ * Loads a loss of the package by its name.
  * @throws GlobalPercError on options of models, without the weights it needs, and when a file to write is one that is read.
  */
 export async function openBuiltIn(
   name: string,
   options: ModelOptions,
+  step: AllSteps,
   { reads = [], writes = [] }: Files,
 ): Promise<Loss> {
   const option = Object.entries(OF_MODELS).find(([key]) => options[key as keyof typeof OF_MODELS] !== undefined)?.[1];
@@ -44,8 +54,8 @@ export async function openBuiltIn(
     });
   }
   const { weights } = options;
-  await refuseOverwriting(writes, weights === undefined ? reads : [weights, ...reads]);
-  const loss = await (LOSSES[name] as Make)(weights);
-  if (loss.sha256 !== undefined) process.stderr.write(`${weights}: SHA-256 ${loss.sha256}\n`);
+  const make = LOSSES[name] as (given: Given) => NetworkLoss;
+  const loss = await loaded(make(weights === undefined ? {} : { weights }), weights, step);
+  await refuseOverwriting(writes, [...(loss.description.files ?? []), ...reads]);
   return loss;
 }

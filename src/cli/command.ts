@@ -5,6 +5,7 @@ import { GlobalPercError } from '../index.js';
 import { addCompile } from './compile.js';
 import { addCurve } from './curve.js';
 import { addDemo } from './demo.js';
+import { addExplain } from './explain.js';
 import { addInspect } from './inspect.js';
 import { addLoss } from './loss.js';
 import { addTrain } from './train.js';
@@ -21,7 +22,7 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows the options)');
-  for (const add of [addDemo, addTrain, addInspect, addLoss, addCompile, addCurve]) add(program);
+  for (const add of [addDemo, addTrain, addInspect, addLoss, addExplain, addCompile, addCurve]) add(program);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -1,5 +1,4 @@
 /** What the commands share: reading options, building the loss, showing progress. */
-import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { readImage } from '../data/index.js';
 import { readBytes, refuseOverwriting } from '../files/index.js';
@@ -9,13 +8,14 @@ import {
   GlobalPercLoss,
   type InputRange,
   type InputValue,
-  type LoadProgress,
   type Loss,
   loadModel,
-  type Progress,
 } from '../index.js';
 import { isBuiltIn, openBuiltIn } from './built-in.js';
 import type { Files, ModelOptions } from './model-options.js';
+import { type AllSteps, note } from './progress.js';
+
+export { type AllSteps, withProgress } from './progress.js';
 
 /** `1,3,224,224` as a shape. @throws GlobalPercError when it is anything else. */
 export function parseShape(text: string): number[] {
@@ -79,11 +79,6 @@ export async function readJson(path: string): Promise<unknown> {
 /** Exit code of a run that was interrupted. */
 export const INTERRUPTED = 130;
 
-/** Reports the steps of everything that a command does. */
-export interface AllSteps {
-  readonly onProgress?: (progress: Progress | LoadProgress) => void;
-}
-
 /** Declares what the commands that take a model have in common. */
 export const addModelOptions = (command: Command): Command =>
   command
@@ -97,7 +92,10 @@ export const addModelOptions = (command: Command): Command =>
 
 /** Declares it for the commands that take a loss of the package in place of a model. */
 export const addWeights = (command: Command): Command =>
-  command.option('--weights <FILE>', "torchvision's .pth or an ONNX export: for lpips:vgg, lpips:squeeze and dists");
+  command.option(
+    '--weights <FILE>',
+    "torchvision's .pth, by path or URL, or an ONNX export: for lpips:vgg, lpips:squeeze and dists",
+  );
 
 /** Collects the values of an option that may be repeated. */
 export const collect = (value: string, previous: readonly string[] = []): string[] => [...previous, value];
@@ -122,7 +120,7 @@ export async function openLoss(
   const config = GlobalPercConfig.fromJSON(json, {
     // printData goes to stderr and only where asked for: stdout belongs to the result.
     printData: (json as { printData?: boolean } | null)?.printData ?? false,
-    logger: (message) => process.stderr.write(`${message}\n`),
+    logger: note,
     ...(options.hook && { modulesToHook: options.hook }),
     ...(options.inputRange !== undefined && { inputRange: parseRange(options.inputRange) }),
   });
@@ -138,7 +136,7 @@ export async function openLoss(
 
 /** Loads a loss of the package, or one of a model. Throws as `openLoss` does. */
 export async function openAnyLoss(name: string, options: ModelOptions, step: AllSteps, files: Files): Promise<Loss> {
-  if (isBuiltIn(name)) return openBuiltIn(name, options, files);
+  if (isBuiltIn(name)) return openBuiltIn(name, options, step, files);
   if (options.weights === undefined) return openLoss(name, options, step, files);
   throw new GlobalPercError(`--weights is for lpips:vgg, lpips:squeeze and dists; ${name} is a model with weights`, {
     code: 'invalid-option',
@@ -164,31 +162,6 @@ function parseSetting(text: string): Setting {
 
 const read = async (value: number | string): Promise<InputValue> =>
   typeof value === 'string' ? readImage(value) : value;
-
-const STEPS = ['read', 'parse', 'specialize', 'differentiate', 'fold', 'open', 'run'];
-
-/** Runs a task with a progress bar on stderr, where that is a terminal; downloads count in bytes. */
-export async function withProgress<T>(task: (options: AllSteps) => Promise<T>): Promise<T> {
-  if (!process.stderr.isTTY) return task({});
-  const bar = new SingleBar({
-    format: '{bar} {step}',
-    clearOnComplete: true,
-    hideCursor: true,
-    stream: process.stderr,
-  });
-  bar.start(STEPS.length, 0, { step: 'starting' });
-  const onProgress = (progress: Progress | LoadProgress): void => {
-    const bytes = progress.step === 'download' ? progress : undefined;
-    bar.setTotal(bytes?.total ?? STEPS.length);
-    const done = bytes && `${(bytes.loaded / 1e6).toFixed(0)} of ${(bytes.total / 1e6).toFixed(0)} MB ${bytes.file}`;
-    bar.update(bytes?.loaded ?? STEPS.indexOf(progress.step) + 1, { step: `${progress.step} ${done ?? ''}` });
-  };
-  try {
-    return await task({ onProgress });
-  } finally {
-    bar.stop();
-  }
-}
 
 /** Prints rows in aligned columns; numbers to the right. */
 export function formatTable(header: readonly string[], rows: readonly (readonly string[])[]): string {

@@ -1,13 +1,16 @@
 /** `globalperc loss`: the loss between two images. */
 import type { Command } from 'commander';
 import { formatNpy, type ImageTensor, readImage, writeAtomically } from '../data/index.js';
-import { GlobalPercLoss, type InputRange } from '../index.js';
+import type { Loss } from '../index.js';
 import { addModelOptions, addWeights, formatTable, openAnyLoss, withProgress } from './common.js';
+import { gradientPicture } from './gradient-picture.js';
+import { inRange, rangeOf, readMask } from './images.js';
 import type { ModelOptions } from './model-options.js';
 import { requireOutputFile } from './outputs.js';
 
 interface Options extends ModelOptions {
   readonly grad?: string;
+  readonly mask?: string;
   readonly json?: boolean;
 }
 
@@ -17,35 +20,55 @@ export function addLoss(program: Command): void {
     .argument('<MODEL>', 'ONNX file, repository on the Hugging Face hub, or lpips, lpips:vgg, lpips:squeeze, dists')
     .argument('<PRED>')
     .argument('<TARGET>')
-    .option('--grad <OUT.npy>', 'write the gradient with respect to PRED')
+    .option('--grad <FILE>', 'write the gradient with respect to PRED: .npy, or .png for a picture of it')
+    .option('--mask <FILE>', 'where to look: a picture, white where it counts, or .npy of weights in [0, 1]')
     .option('--json', 'print one JSON object')
     .action(run);
 }
 
-/** What was read: pictures, which are in [0, 1], in the range that arrays have. */
-function inRange(path: string, { dims, data }: ImageTensor, [low, high]: InputRange = [0, 1]): ImageTensor {
-  if (path.endsWith('.npy')) return { dims, data };
-  return { dims, data: data.map((value) => low + value * (high - low)) };
-}
-
 async function run(modelPath: string, predPath: string, targetPath: string, options: Options): Promise<void> {
-  const { grad: out } = options;
-  if (out !== undefined) await requireOutputFile(out, '--grad', ['.npy']);
+  const { grad: out, mask: maskPath } = options;
+  if (out !== undefined) await requireOutputFile(out, '--grad', ['.npy', '.png']);
   const images = await Promise.all([readImage(predPath), readImage(targetPath)]);
-  const files = { reads: [predPath, targetPath], writes: out === undefined ? [] : [out] };
-  const { value, hooks, grad } = await withProgress(async (step) => {
+  const mask = maskPath === undefined ? {} : { mask: await readMask(maskPath) };
+  const reads = [predPath, targetPath, ...(maskPath === undefined ? [] : [maskPath])];
+  const files = { reads, writes: out === undefined ? [] : [out] };
+  const { grad, ...values } = await withProgress(async (step) => {
     await using loss = await openAnyLoss(modelPath, options, step, files);
-    const inputRange = loss instanceof GlobalPercLoss ? loss.config.inputRange : undefined;
-    const [pred, target] = [inRange(predPath, images[0], inputRange), inRange(targetPath, images[1], inputRange)];
-    if (out === undefined) return { ...(await loss.valueAndHooks(pred, target, step)), grad: undefined };
-    const result = await loss.valueAndGrad(pred, target, step);
+    const range = rangeOf(loss);
+    const [pred, target] = [inRange(predPath, images[0], range), inRange(targetPath, images[1], range)];
+    const given = { ...step, ...mask };
+    if (out === undefined) return { ...(await loss.valueAndHooks(pred, target, given)), grad: undefined };
+    const result = await loss.valueAndGrad(pred, target, given);
     return { ...result, grad: { dims: result.grad.dims, data: result.grad.data as Float32Array } };
   });
-  if (grad && out) await writeAtomically(out, formatNpy(grad));
-  if (options.json) {
-    process.stdout.write(`${JSON.stringify({ loss: value, hooks })}\n`);
-    return;
+  const drawn = grad && out ? await writeGradient(out, grad) : '';
+  process.stdout.write(options.json ? asJson(values) : `${asText(values)}${drawn}`);
+}
+
+/** Writes it as an array or a picture, and says what the picture's colours are. */
+async function writeGradient(path: string, grad: ImageTensor): Promise<string> {
+  if (path.endsWith('.npy')) {
+    await writeAtomically(path, formatNpy(grad));
+    return '';
   }
+  const { png, most } = await gradientPicture(grad);
+  await writeAtomically(path, png);
+  const end = most.toExponential(2);
+  return `${path}: the gradient summed over channels, from -${end} (blue) over 0 (white) to ${end} (red), which one pixel in a hundred exceeds\n`;
+}
+
+type Values = Awaited<ReturnType<Loss['valueAndHooks']>>;
+
+function asJson({ value, hooks, samples }: Values): string {
+  const described = hooks.map(({ samples: alone, ...hook }) => ({
+    ...hook,
+    ...(alone && { samples: Array.from(alone) }),
+  }));
+  return `${JSON.stringify({ loss: value, ...(samples && { samples: Array.from(samples) }), hooks: described })}\n`;
+}
+
+function asText({ value, hooks, samples = new Float32Array() }: Values): string {
   const rows = hooks.map((hook) => [
     String(hook.index),
     hook.path,
@@ -54,5 +77,7 @@ async function run(modelPath: string, predPath: string, targetPath: string, opti
     hook.weight.toFixed(4),
     hook.loss.toExponential(4),
   ]);
-  process.stdout.write(`${formatTable(['#', 'module', 'class', 'shape', 'weight', 'loss'], rows)}\nloss ${value}\n`);
+  const alone =
+    samples.length > 1 ? `of each sample ${Array.from(samples, (sample) => sample.toPrecision(6)).join(', ')}\n` : '';
+  return `${formatTable(['#', 'module', 'class', 'shape', 'weight', 'loss'], rows)}\nloss ${value}\n${alone}`;
 }

@@ -11,34 +11,47 @@ export interface Curve {
 
 /** The smoothed curve is the mean over this share of all steps. */
 const WINDOW = 1 / 20;
+/** Width of the smoothed lines. */
+const WIDTH = 2;
 
-/** Writes `curves.svg` and `curves.png`: each curve faint as it was measured, and smoothed. */
+/** Writes `curves.svg` and `curves.png`: each curve smoothed, and faint as it was measured where that differs. */
 export async function writeCurves(
   folder: string,
   title: string,
   yTitle: string,
   curves: readonly Curve[],
 ): Promise<void> {
+  const svg = await plot(title, yTitle, curves);
+  for (const name of ['curves.svg', 'curves.png']) await writePlot(join(folder, name), svg);
+}
+
+function plot(title: string, yTitle: string, curves: readonly Curve[]): Promise<string> {
   const values = curves.flatMap(({ label, values: points }) => {
     const means = smoothed(points.map(({ value }) => value));
     return points.map((point, i) => ({ label, ...point, mean: means[i] as number }));
   });
   const positive = values.every(({ value }) => value > 0);
+  const color = {
+    field: 'label',
+    type: 'nominal',
+    scale: { domain: curves.map(({ label }) => label) },
+    // A legend would take its looks from the faint lines.
+    legend: curves.length > 1 ? { title: null, symbolOpacity: 1, symbolStrokeWidth: WIDTH } : null,
+  };
   const encoding = (field: string): object => ({
     x: { field: 'step', type: 'quantitative', title: 'step' },
-    y: { field, type: 'quantitative', title: yTitle, scale: positive ? { type: 'log' } : { zero: false } },
-    ...(curves.length > 1 && { color: { field: 'label', type: 'nominal', title: null } }),
+    y: {
+      field,
+      type: 'quantitative',
+      title: yTitle,
+      scale: { ...(positive ? { type: 'log' } : { zero: false }), nice: false, padding: 10 },
+    },
+    color,
   });
-  const svg = await toSvg({
-    ...LOOK,
-    title,
-    data: { values },
-    layer: [
-      { mark: { type: 'line', opacity: 0.25, strokeWidth: 1 }, encoding: encoding('value') },
-      { mark: { type: 'line', strokeWidth: 2 }, encoding: encoding('mean') },
-    ],
-  });
-  for (const name of ['curves.svg', 'curves.png']) await writePlot(join(folder, name), svg);
+  const faint = { mark: { type: 'line', opacity: 0.25, strokeWidth: 1 }, encoding: encoding('value') };
+  const bold = { mark: { type: 'line', strokeWidth: WIDTH }, encoding: encoding('mean') };
+  const noisy = values.some(({ value, mean }) => value !== mean);
+  return toSvg({ ...LOOK, title, data: { values }, layer: noisy ? [faint, bold] : [bold] });
 }
 
 /** The mean over a window around each value. */

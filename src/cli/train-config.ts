@@ -1,6 +1,6 @@
 /** The configuration of `globalperc train`: JSON by names, or a module that builds the objects itself. */
 import { nn } from '../index.js';
-import { readJson } from './common.js';
+import { readJson, withProgress } from './common.js';
 import { fromJSON } from './train-json.js';
 import { fromModule, type RunOptions, type TrainConfig } from './train-module.js';
 
@@ -8,5 +8,6 @@ import { fromModule, type RunOptions, type TrainConfig } from './train-module.js
 export async function readTrainConfig(path: string, options: RunOptions): Promise<TrainConfig> {
   nn.manualSeed(options.seed);
   if (/\.[cm]?[jt]s$/.test(path)) return fromModule(path, options);
-  return fromJSON(await readJson(path), path, options);
+  const json = await readJson(path);
+  return withProgress((step) => fromJSON(json, path, options, step));
 }

@@ -8,7 +8,19 @@ import {
   ImageFolder,
   type Size,
 } from '../data/index.js';
-import { GlobalPercConfig, GlobalPercLoss, loadModel, models, nn, type Objective, optim } from '../index.js';
+import {
+  DISTS,
+  type DISTSOptions,
+  GlobalPercConfig,
+  GlobalPercLoss,
+  LPIPS,
+  loadModel,
+  models,
+  type NetworkLoss,
+  nn,
+  type Objective,
+  optim,
+} from '../index.js';
 import {
   anything,
   type Check,
@@ -24,6 +36,8 @@ import {
   string,
   within,
 } from '../options/index.js';
+import { loaded } from './built-in.js';
+import type { AllSteps } from './progress.js';
 import type { RunOptions, TrainConfig } from './train-module.js';
 
 /** Makes what a part of the configuration stands for. */
@@ -60,14 +74,21 @@ interface Run extends Limits {
  * `{ "student": { "unet": { "width": 16 } }, "loss": { "perceptual": { "teacher": "dinov2.onnx", … } },
  * "optimizer": { "adamW": { "lr": 1e-3 } }, "data": { "folder": "photos", "augment": [{ "randomCrop": 64 }],
  * "degradation": { "superResolution": { "scale": 4 } }, "batchSize": 8 }, "steps": 1000 }`; paths are relative to the file.
+ * Losses of the package by name: `{ "lpips": {} }`, `{ "lpips": { "net": "vgg", "weights": "vgg16-397923af.pth" } }`,
+ * `{ "dists": { "weights": "…" } }`; `weights` may be a URL.
  * @throws GlobalPercError naming the file and the key, on an unknown key with the nearest one.
  */
-export async function fromJSON(json: unknown, path: string, { seed, threads }: RunOptions): Promise<TrainConfig> {
+export async function fromJSON(
+  json: unknown,
+  path: string,
+  { seed, threads }: RunOptions,
+  step: AllSteps = {},
+): Promise<TrainConfig> {
   const beside: Beside = (file) => resolve(dirname(path), file);
   const checks: Checks<Run> = {
     ...LIMITS,
     student: required(studentFrom(beside)),
-    loss: required(lossFrom(beside)),
+    loss: required(lossFrom(beside, step)),
     optimizer: required(optim.fromJSON),
     data: required(made(DATA, loaderFrom(beside, seed))),
     steps: required(count),
@@ -122,13 +143,22 @@ interface Terms {
   readonly terms: readonly (readonly [Maker<Objective>, number])[];
 }
 
-function lossFrom(beside: Beside): Check<Maker<Objective>> {
+function lossFrom(beside: Beside, step: AllSteps): Check<Maker<Objective>> {
   const perceptual: Check<Maker<Objective>> = (value, where) => {
     const { teacher, ...rest } = recordOf(anything)(value, where);
     const path = beside(string(teacher, `${where}: teacher`));
     const config = GlobalPercConfig.fromJSON(rest, { printData: false }, where);
-    return async () => new GlobalPercLoss(await loadModel(path), config);
+    return async () => new GlobalPercLoss(await loadModel(path, step), config);
   };
+  /** A loss of the package, made and checked now; its weights, by path or URL, are read later. */
+  const ready =
+    (make: (options: object) => NetworkLoss): Check<Maker<Objective>> =>
+    (value = {}, where) => {
+      const { weights, ...rest } = recordOf(anything, 'an object of options')(value, where);
+      const place = weights === undefined ? undefined : placeOf(string(weights, `${where}: weights`), beside);
+      const loss = within(where, () => make({ ...rest, ...(place !== undefined && { weights: place }) }));
+      return () => loaded(loss, place, step);
+    };
   const term: Check<readonly [Maker<Objective>, number]> = (value, where) => {
     const [loss, weight] = listOf(anything, 2)(value, where);
     return [anyLoss(loss, `${where}[0]`), number()(weight, `${where}[1]`)];
@@ -146,11 +176,16 @@ function lossFrom(beside: Beside): Check<Maker<Objective>> {
     charbonnier: plain(nn.CharbonnierLoss),
     ssim: plain(nn.SSIMLoss),
     msssim: plain(nn.MSSSIMLoss),
+    lpips: ready((options) => new LPIPS(options)),
+    dists: ready((options) => new DISTS(options as DISTSOptions)),
     perceptual,
     weighted,
   });
   return anyLoss;
 }
+
+/** A file, by its path or as an address. */
+const placeOf = (source: string, beside: Beside): string => (/^(https?|file):/i.test(source) ? source : beside(source));
 
 interface Data {
   readonly folder: string;

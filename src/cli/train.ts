@@ -74,6 +74,8 @@ async function run(path: string, options: Options): Promise<void> {
 
 /** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on. */
 async function requireOtherFiles(path: string, { student, loss, data }: TrainConfig, out: string): Promise<void> {
+  // What it reads is known once it has.
+  await loss.description.load?.();
   const students = Array.from(student.namedModules(), ([, module]) => module);
   const models = [
     ...students.flatMap((module) => (module instanceof TrainableModel ? module.model.files : [])),

@@ -4,7 +4,7 @@
  */
 import { GlobalPercError, type Graph } from '../graph/index.js';
 import { requiredOpset } from '../ops/index.js';
-import { fold, simplify } from '../passes/index.js';
+import { fold, shareConstants, simplify } from '../passes/index.js';
 import { runSteps, runStepsSync, Session, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
 import { begin, type StepOptions } from './progress.js';
 
@@ -82,6 +82,7 @@ export class Runner<Details> {
     begin('fold', options);
     const graph = simplify(draft);
     yield* fold(graph, this.session);
+    shareConstants(graph);
     options.signal?.throwIfAborted();
     return graph;
   }

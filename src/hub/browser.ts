@@ -36,6 +36,11 @@ export async function fetchHubModel(repo: string, options: HubOptions = {}): Pro
   return { source, preprocessor: parsePreprocessor(await read(place, from, signal), place) };
 }
 
+/** Where a file of weights can be read: where it is. A page keeps no files; the browser's own cache serves it again. */
+export async function fetchWeights(source: string): Promise<string> {
+  return source;
+}
+
 async function read(url: string, from: RepoRevision, signal: AbortSignal | undefined): Promise<string> {
   const failed = (error: unknown): never => {
     signal?.throwIfAborted();

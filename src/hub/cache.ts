@@ -67,7 +67,7 @@ export class RepoCache {
     const pointer = this.pointer(commit, file.path);
     const temporary = `${pointer}.${crypto.randomUUID()}.tmp`;
     const blob = this.blob(file);
-    await makeFolder(dirname(pointer));
+    await makeFolder(dirname(pointer), 'HF_HOME');
     try {
       // Not every system lets every user make links.
       await symlink(relative(dirname(pointer), blob), temporary).catch(() => copyFile(blob, temporary));
@@ -131,7 +131,7 @@ export class RepoCache {
 
   /** A cache that can be read but not written still serves. */
   private async keep(path: string, text: string): Promise<void> {
-    await makeFolder(dirname(path))
+    await makeFolder(dirname(path), 'HF_HOME')
       .then(() => writeAtomically(path, text))
       .catch(() => undefined);
   }
@@ -174,11 +174,11 @@ export async function sizeOf(path: string): Promise<number | undefined> {
   );
 }
 
-/** @throws GlobalPercError when it cannot be made. */
-export async function makeFolder(path: string): Promise<void> {
+/** @param variable names another place for it. @throws GlobalPercError when it cannot be made. */
+export async function makeFolder(path: string, variable: string): Promise<void> {
   await mkdir(path, { recursive: true }).catch((error: unknown) => {
     throw new GlobalPercError(
-      `cannot create the folder '${path}': ${reasonOf(error)}; HF_HOME names another place for the cache`,
+      `cannot create the folder '${path}': ${reasonOf(error)}; ${variable} names another place for the cache`,
       { code: 'io', cause: error },
     );
   });

@@ -14,28 +14,36 @@ const ACCESS =
 /** Tries in a row, of which none made progress. */
 const ATTEMPTS = 5;
 
-/** A repository, and how to speak to the server that has it. */
-export interface Connection extends RepoRevision {
-  readonly token: string | undefined;
-  /** Use the cache alone. */
-  readonly offline: boolean;
-  /** Seconds without a byte after which the server is given up. */
+/** A server, and how to speak to it. */
+export interface Connection {
+  /** Its base URL, without a slash at its end. */
+  readonly endpoint: string;
+  readonly token?: string | undefined;
+  /** Seconds without a byte after which it is given up. */
   readonly patience: number;
   readonly signal: AbortSignal | undefined;
+  /** Why it refuses a request, in words. */
+  refusal(response: Response): GlobalPercError;
+}
+
+/** A repository, and the hub that has it. */
+export interface HubConnection extends Connection, RepoRevision {
+  /** Use the cache alone. */
+  readonly offline: boolean;
 }
 
 /** Reads the environment. @throws GlobalPercError when a name, a variable or the token is not valid. */
-export async function connect(repo: string, { revision = 'main', signal }: HubOptions): Promise<Connection> {
+export async function connect(repo: string, { revision = 'main', signal }: HubOptions): Promise<HubConnection> {
   checkNames(repo, revision);
   const { HF_ENDPOINT, HF_HUB_OFFLINE } = process.env;
+  const from: RepoRevision = { repo, revision, endpoint: endpointOf(HF_ENDPOINT || 'https://huggingface.co') };
   return {
-    repo,
-    revision,
-    endpoint: endpointOf(HF_ENDPOINT || 'https://huggingface.co'),
+    ...from,
     token: await findToken(),
     offline: /^(1|on|yes|true)$/i.test(HF_HUB_OFFLINE ?? ''),
     patience: patienceOf(process.env.HF_HUB_DOWNLOAD_TIMEOUT || '10'),
     signal,
+    refusal: (response) => refusal(response, from, ACCESS),
   };
 }
 
@@ -102,7 +110,7 @@ export async function get<T>(
     });
     if (response.ok || response.status === 416) return await use(response, partsOf(response, connection, guard));
     await response.body?.cancel();
-    throw refusal(response, connection, ACCESS);
+    throw connection.refusal(response);
   } finally {
     guard.end();
   }

@@ -1,10 +1,9 @@
-/** Node: one file of the hub into its blob: continued where it broke off, checked, and there whole or not at all. */
-import { createHash, type Hash } from 'node:crypto';
+/** Node: one file from a server into its place: continued where it broke off, checked, and there whole or not at all. */
+import type { Hash } from 'node:crypto';
 import { constants, type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
 import { reasonOf } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
-import { makeFolder, type RepoFile, sizeOf } from './cache.js';
+import { sizeOf } from './cache.js';
 import { type Connection, get, retry } from './connection.js';
 import { TemporaryError } from './errors.js';
 import { claimPartial, releasePartial, removePartials } from './partial.js';
@@ -12,44 +11,55 @@ import { claimPartial, releasePartial, removePartials } from './partial.js';
 /** Bytes that are progress: fewer, and a broken connection counts as one more failure in a row. */
 const PROGRESS = 2 ** 20;
 
+/** A file that is told from a damaged one by its checksum. */
+export interface RemoteFile {
+  /** What messages call it. */
+  readonly name: string;
+  /** In bytes; absent where the server alone knows. */
+  readonly size?: number;
+  newHash(): Hash;
+  /** @param digest in hexadecimal. */
+  isRight(digest: string): boolean;
+}
+
 /** What to download, and where to. */
 export interface Download {
   readonly connection: Connection;
-  readonly file: RepoFile;
+  readonly file: RemoteFile;
   readonly url: string;
-  readonly blob: string;
-  /** Called with the bytes of the file that are there. */
-  readonly onLoaded: (loaded: number) => void;
+  /** Where it is put; in a folder that is there. */
+  readonly path: string;
+  /** Called with the bytes of the file that are there, and how many it has, once that is known. */
+  readonly onLoaded: (loaded: number, size: number | undefined) => void;
 }
 
 /**
- * Downloads a blob, unless it is there.
+ * Downloads a file, unless it is there in the size it should have.
  * @throws GlobalPercError when the server refuses, the bytes come damaged or not at all after several tries, or the disk
  * is full. What has come in order is kept, and continued by the next call.
  */
-export async function downloadBlob(download: Download): Promise<void> {
-  const { connection, blob, file } = download;
-  if ((await sizeOf(blob)) === file.size) return download.onLoaded(file.size);
-  await makeFolder(dirname(blob));
-  const partial = await claimPartial(blob);
+export async function downloadFile(download: Download): Promise<void> {
+  const { connection, path, file } = download;
+  if (file.size !== undefined && (await sizeOf(path)) === file.size) return download.onLoaded(file.size, file.size);
+  const partial = await claimPartial(path);
   const reached = { most: (await sizeOf(partial)) ?? 0 };
   try {
     await retry(connection, () => attempt(download, partial, reached));
     await moveIntoPlace(partial, download);
   } catch (error) {
-    await releasePartial(partial, blob);
+    await releasePartial(partial, path);
     throw error;
   }
-  await removePartials(blob);
+  await removePartials(path);
 }
 
-async function moveIntoPlace(partial: string, { blob, file }: Download): Promise<void> {
+async function moveIntoPlace(partial: string, { path }: Download): Promise<void> {
   try {
-    await rename(partial, blob);
+    await rename(partial, path);
   } catch (error) {
     // Windows replaces no file that is open: another process was faster.
-    if ((await sizeOf(blob)) !== file.size)
-      throw new GlobalPercError(`cannot write '${blob}': ${reasonOf(error)}`, { code: 'io', cause: error });
+    if ((await sizeOf(path)) !== (await sizeOf(partial)))
+      throw new GlobalPercError(`cannot write '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
     await rm(partial, { force: true });
   }
 }
@@ -69,7 +79,7 @@ async function attempt(download: Download, partial: string, reached: { most: num
   const handle = await open(partial, constants.O_RDWR | constants.O_CREAT).catch(unwritable(partial));
   try {
     const target = await openTarget(handle, partial, file).catch(unwritable(partial));
-    onLoaded(target.position);
+    onLoaded(target.position, file.size);
     await receive(download, target).catch((error: unknown) => {
       const madeProgress = target.position - reached.most >= PROGRESS;
       reached.most = Math.max(reached.most, target.position);
@@ -77,16 +87,16 @@ async function attempt(download: Download, partial: string, reached: { most: num
         ? new TemporaryError(error.message, true, error.cause)
         : error;
     });
-    if (target.hash.digest('hex') !== file.etag) await discard(download, target, 'its checksum is wrong');
+    if (!file.isRight(target.hash.digest('hex'))) await discard(download, target, 'its checksum is wrong');
     await handle.sync().catch(unwritable(partial));
   } finally {
     await handle.close();
   }
 }
 
-async function openTarget(handle: FileHandle, path: string, file: RepoFile): Promise<Target> {
-  const target: Target = { handle, path, hash: newHash(file), position: 0 };
-  if ((await handle.stat()).size > file.size) await handle.truncate(0);
+async function openTarget(handle: FileHandle, path: string, file: RemoteFile): Promise<Target> {
+  const target: Target = { handle, path, hash: file.newHash(), position: 0 };
+  if (file.size !== undefined && (await handle.stat()).size > file.size) await handle.truncate(0);
   for await (const chunk of handle.createReadStream({ autoClose: false, start: 0 })) {
     target.hash.update(chunk);
     target.position += chunk.length;
@@ -94,25 +104,28 @@ async function openTarget(handle: FileHandle, path: string, file: RepoFile): Pro
   return target;
 }
 
-/** Git hashes a header before the content. */
-const newHash = ({ etag, size }: RepoFile): Hash =>
-  etag.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`);
+/** Whether all has come already. */
+const isWhole = ({ file }: Download, { position, hash }: Target): boolean =>
+  file.size === undefined ? file.isRight(hash.copy().digest('hex')) : position === file.size;
 
 async function receive(download: Download, target: Target): Promise<void> {
   const { connection, file, url } = download;
   const start = target.position;
-  if (start === file.size) return;
+  if (isWhole(download, target)) return;
+  let { size } = file;
   await get(connection, url, start > 0 ? { range: `bytes=${start}-` } : {}, async (response, body) => {
     if (response.status === 416) await discard(download, target, 'the server has less of it than it lists');
     if (!continuesAt(response, start)) await restart(target, file);
+    size ??= sizeIn(response);
     for await (const part of body) {
-      if (target.position + part.length > file.size) await discard(download, target, 'it is longer than listed');
+      if (size !== undefined && target.position + part.length > size)
+        await discard(download, target, 'it is longer than listed');
       await append(target, part);
-      download.onLoaded(target.position);
+      download.onLoaded(target.position, size);
     }
   });
-  if (target.position < file.size) {
-    throw new TemporaryError(`${named(download)} ended at byte ${target.position} of ${file.size}; try again later`);
+  if (size !== undefined && target.position < size) {
+    throw new TemporaryError(`${file.name} ended at byte ${target.position} of ${size}; try again later`);
   }
 }
 
@@ -121,19 +134,24 @@ const continuesAt = ({ status, headers }: Response, position: number): boolean =
   position === 0 ||
   (status === 206 && Number(/^bytes (\d+)-/.exec(headers.get('content-range') ?? '')?.[1]) === position);
 
-async function restart(target: Target, file: RepoFile): Promise<void> {
+/** The bytes of the whole file, as the server tells. */
+function sizeIn({ headers }: Response): number | undefined {
+  const size = headers.get('content-range')?.split('/')[1] ?? headers.get('content-length');
+  const isPlain = /^(identity)?$/.test(headers.get('content-encoding') ?? '');
+  return isPlain && /^\d+$/.test(size ?? '') ? Number(size) : undefined;
+}
+
+async function restart(target: Target, file: RemoteFile): Promise<void> {
   await target.handle.truncate(0).catch(unwritable(target.path));
   target.position = 0;
-  target.hash = newHash(file);
+  target.hash = file.newHash();
 }
 
 /** Drops what has come: the next attempt starts from nothing. */
 async function discard(download: Download, target: Target, why: string): Promise<never> {
   await restart(target, download.file);
-  throw new TemporaryError(`${named(download)} arrived damaged: ${why}; it was removed, try again later`);
+  throw new TemporaryError(`${download.file.name} arrived damaged: ${why}; it was removed, try again later`);
 }
-
-const named = ({ file, connection }: Download): string => `'${file.path}' of '${connection.repo}'`;
 
 async function append(target: Target, bytes: Uint8Array): Promise<void> {
   target.hash.update(bytes);

@@ -24,9 +24,7 @@ export function refusal(response: Response, from: RepoRevision, access: string):
   const { status, headers } = response;
   const page = `${from.endpoint}/${from.repo}`;
   const code = headers.get('X-Error-Code');
-  if (TEMPORARY.has(status)) {
-    return new TemporaryError(`${from.endpoint} answered HTTP ${status} for '${from.repo}'; try again later`);
-  }
+  if (TEMPORARY.has(status)) return busy(response, from.endpoint, from.repo);
   if (code === 'GatedRepo' || status === 403) {
     return new GlobalPercError(
       `'${from.repo}' is gated: ask for access or accept its terms at ${page}, and ${access}`,
@@ -56,6 +54,17 @@ export function refusal(response: Response, from: RepoRevision, access: string):
   );
 }
 
+/** Why a server refuses a file that is public. @param url its address. */
+export function fileRefusal(response: Response, { origin, href }: URL): GlobalPercError {
+  const { status } = response;
+  if (TEMPORARY.has(status)) return busy(response, origin, href);
+  const message = `cannot fetch '${href}': HTTP ${status}; check the address, or give the path of the file`;
+  return new GlobalPercError(message, { code: 'io' });
+}
+
+const busy = ({ status }: Response, endpoint: string, what: string): TemporaryError =>
+  new TemporaryError(`${endpoint} answered HTTP ${status} for '${what}'; try again later`);
+
 /**
  * Why no answer came, or it broke off.
  * @param error What `fetch` or the body of its answer failed of.
@@ -65,7 +74,7 @@ export function refusal(response: Response, from: RepoRevision, access: string):
 export function connectionError(
   error: unknown,
   what: string,
-  { endpoint }: RepoRevision,
+  { endpoint }: Pick<RepoRevision, 'endpoint'>,
   advice = 'check the connection and try again',
 ): GlobalPercError {
   if (error instanceof GlobalPercError) return error;

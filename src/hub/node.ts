@@ -1,11 +1,12 @@
 /** Node: models of the Hugging Face hub, downloaded once into the cache that Python's huggingface_hub uses too. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { posix } from 'node:path';
+import { dirname, posix } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
-import { type Listing, RepoCache, type RepoFile } from './cache.js';
+import { type Listing, makeFolder, RepoCache, type RepoFile } from './cache.js';
 import { chooseFiles } from './choose.js';
-import { type Connection, connect } from './connection.js';
-import { downloadBlob } from './download.js';
+import { connect, type HubConnection } from './connection.js';
+import { downloadFile, type RemoteFile } from './download.js';
 import { TemporaryError } from './errors.js';
 import { urlOfFile } from './id.js';
 import { parsePreprocessor } from './preprocessor.js';
@@ -13,6 +14,7 @@ import { listRemote } from './remote.js';
 import type { HubModel, HubOptions } from './types.js';
 
 export { parseHubId } from './id.js';
+export { fetchWeights } from './torch-cache.js';
 
 /**
  * Finds a model on the Hugging Face hub, and downloads what the cache lacks of it: the ONNX file, its external data and
@@ -59,7 +61,7 @@ export async function fetchHubModel(repo: string, options: HubOptions = {}): Pro
 }
 
 /** What is in the repository: as the hub says, or the cache when it must do. */
-async function locate(connection: Connection, cache: RepoCache): Promise<Listing> {
+async function locate(connection: HubConnection, cache: RepoCache): Promise<Listing> {
   const { revision, repo, offline } = connection;
   const cached = await cache.listing(revision);
   if (offline) {
@@ -78,7 +80,7 @@ async function locate(connection: Connection, cache: RepoCache): Promise<Listing
 }
 
 interface Means {
-  readonly connection: Connection;
+  readonly connection: HubConnection;
   readonly cache: RepoCache;
   readonly onProgress: HubOptions['onProgress'];
 }
@@ -95,11 +97,21 @@ async function provide(files: readonly RepoFile[], commit: string, means: Means)
     const url = urlOfFile(connection, commit, file.path);
     const onLoaded = (loaded: number): void =>
       onProgress?.({ step: 'download', file: file.path, loaded: before + loaded, total });
-    await downloadBlob({ connection, file, url, blob: cache.blob(file), onLoaded });
+    const path = cache.blob(file);
+    await makeFolder(dirname(path), 'HF_HOME');
+    await downloadFile({ connection, file: remote(file, connection), url, path, onLoaded });
     await cache.link(commit, file);
     before += file.size;
   }
 }
+
+/** Git hashes a header before the content. */
+const remote = ({ path, size, etag }: RepoFile, { repo }: HubConnection): RemoteFile => ({
+  name: `'${path}' of '${repo}'`,
+  size,
+  newHash: () => (etag.length === 64 ? createHash('sha256') : createHash('sha1').update(`blob ${size}\0`)),
+  isRight: (digest) => digest === etag,
+});
 
 function refuseOffline(missing: readonly RepoFile[], { connection, cache }: Means): never {
   const names = missing.map(({ path }) => `'${path}'`).join(', ');

@@ -1,7 +1,7 @@
 /** Node: what the hub knows of a repository. */
 import { GlobalPercError } from '../graph/index.js';
 import { type Listing, type RepoCache, repoFile, type TreeEntry } from './cache.js';
-import { type Connection, get, retry } from './connection.js';
+import { get, type HubConnection, retry } from './connection.js';
 import { TemporaryError } from './errors.js';
 import { isCommit } from './id.js';
 
@@ -11,7 +11,7 @@ import { isCommit } from './id.js';
  * @throws GlobalPercError when there is no such repository or revision, and TemporaryError when the hub cannot be
  * reached.
  */
-export async function listRemote(connection: Connection, cache: RepoCache, attempts?: number): Promise<Listing> {
+export async function listRemote(connection: HubConnection, cache: RepoCache, attempts?: number): Promise<Listing> {
   const { revision } = connection;
   const commit = isCommit(revision) ? revision : await retry(connection, () => findCommit(connection), attempts);
   const known = await cache.tree(commit);
@@ -22,7 +22,7 @@ export async function listRemote(connection: Connection, cache: RepoCache, attem
   return listing;
 }
 
-async function findCommit(connection: Connection): Promise<string> {
+async function findCommit(connection: HubConnection): Promise<string> {
   const { modelInfo } = await import('@huggingface/hub');
   const { repo: name, revision, endpoint: hubUrl } = connection;
   const request = { name, revision, hubUrl, additionalFields: ['sha' as const], fetch: fetchFor(connection) };
@@ -30,7 +30,7 @@ async function findCommit(connection: Connection): Promise<string> {
   return isCommit(sha) ? sha : notAHub(connection)(new Error(`it names the commit '${sha}'`));
 }
 
-async function listTree(connection: Connection, revision: string): Promise<Record<string, TreeEntry>> {
+async function listTree(connection: HubConnection, revision: string): Promise<Record<string, TreeEntry>> {
   const { listFiles } = await import('@huggingface/hub');
   const { repo: name, endpoint: hubUrl } = connection;
   const request = { repo: { type: 'model' as const, name }, revision, hubUrl, recursive: true };
@@ -53,7 +53,7 @@ async function listTree(connection: Connection, revision: string): Promise<Recor
 }
 
 /** `fetch` with the token, the caller's signal and an end to patience. */
-function fetchFor(connection: Connection): typeof fetch {
+function fetchFor(connection: HubConnection): typeof fetch {
   return (url) =>
     get(connection, String(url), {}, async ({ headers, status }, body) => {
       const parts: Uint8Array[] = [];
@@ -64,7 +64,7 @@ function fetchFor(connection: Connection): typeof fetch {
 
 /** A network's login page answers everything, but not as the hub does. */
 const notAHub =
-  ({ endpoint }: Connection) =>
+  ({ endpoint }: HubConnection) =>
   (error: unknown): never => {
     if (error instanceof GlobalPercError) throw error;
     throw new TemporaryError(`${endpoint} did not answer as a Hugging Face hub does: ${(error as Error).message}`);

@@ -3,7 +3,7 @@
 /** Bytes of a download so far. */
 export interface HubProgress {
   readonly step: 'download';
-  /** Path, in the repository, of the file on its way. */
+  /** Path, in the repository, of the file on its way; the name of a file of weights. */
   readonly file: string;
   /** Bytes of all files that are there already. */
   readonly loaded: number;
@@ -11,16 +11,20 @@ export interface HubProgress {
   readonly total: number;
 }
 
-/** Options of `fetchHubModel`. */
-export interface HubOptions {
-  /** Branch, tag or commit. A commit that is in the cache needs no network. Default `main`. */
-  readonly revision?: string;
-  /** Path of the ONNX file in the repository. Default: the float32 one, see `fetchHubModel`. */
-  readonly file?: string;
+/** What stops a download, and what is told of it. */
+export interface DownloadOptions {
   /** Stops the download; the promise rejects with the signal's reason. What has come is kept and continued later. */
   readonly signal?: AbortSignal;
   /** Called as bytes arrive; not in a browser, nor for what the cache holds. */
   readonly onProgress?: (progress: HubProgress) => void;
+}
+
+/** Options of `fetchHubModel`. */
+export interface HubOptions extends DownloadOptions {
+  /** Branch, tag or commit. A commit that is in the cache needs no network. Default `main`. */
+  readonly revision?: string;
+  /** Path of the ONNX file in the repository. Default: the float32 one, see `fetchHubModel`. */
+  readonly file?: string;
 }
 
 /** A model of the hub, ready to be read. */

@@ -11,8 +11,8 @@ import {
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import { type Check, type Checks, checkOptions, integer, listOf, number } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { reduce } from './distances.js';
-import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
+import { reduce, requireTensors } from './distances.js';
+import { ElementwiseLoss, PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** Options of BCEWithLogitsLoss. */
 export interface BCEWithLogitsLossOptions extends PixelLossOptions {
@@ -35,7 +35,7 @@ const BCE: Checks<BCEWithLogitsLossOptions> = { ...PIXEL, weight: factors, posWe
  * w·((1 − y)·x + (1 + (p − 1)·y)·log(1 + e⁻ˣ)), x logits, y in [0, 1], of one shape
  * (https://pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html)
  */
-export class BCEWithLogitsLoss extends PixelLoss {
+export class BCEWithLogitsLoss extends ElementwiseLoss {
   readonly weight: Factors | undefined;
   readonly posWeight: Factors | undefined;
 
@@ -47,14 +47,14 @@ export class BCEWithLogitsLoss extends PixelLoss {
     this.posWeight = posWeight;
   }
 
-  override forward(input: Tensor, target: Tensor): Tensor {
+  override elements(input: Tensor, target: Tensor): Tensor {
     const softplus = input.neg().unary('Softplus');
     const positive = this.posWeight ? target.mul(vector(target, this.posWeight).sub(1)).add(1) : undefined;
     const loss = target
       .subtractFrom(1)
       .mul(input)
       .add(positive ? softplus.mul(positive) : softplus);
-    return reduce(this.weight ? loss.mul(vector(loss, this.weight)) : loss, this.reduction);
+    return this.weight ? loss.mul(vector(loss, this.weight)) : loss;
   }
 }
 
@@ -125,6 +125,7 @@ export class CrossEntropyLoss extends PixelLoss {
   }
 
   override forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
     const logarithms = input.graph.emit('LogSoftmax', [input], { axis: int(1) })[0] as Tensor;
     return target.rank === input.rank
       ? this.ofProbabilities(logarithms, target)

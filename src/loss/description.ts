@@ -1,7 +1,7 @@
 /** What a loss is, apart from how it runs: what it reads, how it compares, what it must know first. Descriptions compose. */
 import type { StepOptions } from '../compile/index.js';
-import { concat, constantOf, GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
-import type { InputValue } from '../model/index.js';
+import { GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import type { InputValue, TensorLike } from '../model/index.js';
 import type { ModuleCall } from '../modules/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import type { Draws } from '../transforms/index.js';
@@ -62,6 +62,8 @@ export interface Scene extends RunContext {
   /** The module that is trained; absent where a loss runs by itself. */
   readonly student?: StudentScene;
   readonly draws: Draws;
+  /** Weights of the prediction's pixels, `[B, 1, H, W]` or `[1, 1, H, W]`; absent where all count alike. */
+  readonly mask?: Tensor;
   /** The tensor of an open input, which all who ask for it share. */
   openInput(name: string): Tensor;
 }
@@ -79,6 +81,12 @@ export interface StudentScene {
 export interface CallOptions extends StepOptions {
   /** Values of the model's further inputs that `loadModel` left open, by name; a number fills the input. */
   readonly inputs?: Readonly<Record<string, InputValue>>;
+  /**
+   * Where the loss looks: weights in [0, 1] of the prediction's pixels, `[B, 1, H, W]`, or `[1, 1, H, W]` for the whole batch. At
+   * each hook they are averaged to the places of the activation, and a weighted mean replaces the mean. Class and
+   * register tokens weigh the mask's mean; hooks without places, such as a Linear behind pooling, count as without it.
+   */
+  readonly mask?: TensorLike;
 }
 
 /** What a student can be trained with: any loss. */
@@ -115,6 +123,8 @@ export interface HookSite {
 export interface HookLoss extends Hook {
   /** Distance between prediction and target at this hook, before weighting. */
   readonly loss: number;
+  /** The same of each sample by itself, `[B]`; absent where the loss as a whole has none. */
+  readonly samples?: Float32Array;
 }
 
 /** What a loss computes from what it has read. */
@@ -124,6 +134,26 @@ export interface Comparison {
   /** Shape `[hooks]`, unweighted. */
   readonly hookLosses?: Tensor;
   readonly hooks: readonly Hook[];
+  /** What `loss` is the sum of: one summand for each hook; a loss without hooks is one. */
+  readonly summands: readonly Summand[];
+}
+
+/** A part of a loss, and its weight in it. */
+export interface Summand {
+  readonly weight: number;
+  readonly part: Part;
+}
+
+/** A part of a loss, as far as it can be taken apart. */
+export interface Part {
+  /** Of each sample by itself, `[B]`, unweighted; undefined where samples cannot be told apart. */
+  samples(): Tensor | undefined;
+  /** Rows and columns at which it compares; undefined for what has no places in the image. */
+  readonly grid: readonly [rows: number, columns: number] | undefined;
+  /** Tokens that it compares and that have no place, such as that of the class. */
+  readonly withoutPlace: number;
+  /** Where: `[B, 1, H, W]` on the prediction, unweighted; its mean over space is the sample's part. Undefined without places. */
+  map(): Tensor | undefined;
 }
 
 /** Appends a loss to a graph. */
@@ -145,17 +175,6 @@ export function compared(
   throw new GlobalPercError(`a loss must be one number, got shape [${shape}]: use reduction 'mean' or 'sum'`, {
     code: 'invalid-option',
   });
-}
-
-/** Σ weight · loss over hooks. @param losses one element each, in the order of the sites. */
-export function weightedHooks(
-  sites: readonly HookSite[],
-  losses: readonly Tensor[],
-  weights: readonly number[],
-): Comparison {
-  const hookLosses = concat(losses, 0);
-  const factors = hookLosses.graph.constant(constantOf('float32', [weights.length], weights));
-  return { loss: hookLosses.mul(factors).sum([0]), hookLosses, hooks: withWeights(sites, weights) };
 }
 
 export const withWeights = (sites: readonly HookSite[], weights: readonly number[]): Hook[] =>

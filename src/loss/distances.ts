@@ -1,7 +1,7 @@
 /**
  * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
  */
-import { GlobalPercError, int, type Tensor } from '../graph/index.js';
+import { GlobalPercError, int, kindOf, Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, integer, oneOf } from '../options/index.js';
 import type { HookSite } from './description.js';
 
@@ -9,6 +9,14 @@ import type { HookSite } from './description.js';
 export interface Distance {
   /** A scalar, or a tensor where the reduction is 'none'. */
   forward(input: Tensor, target: Tensor): Tensor;
+  /**
+   * The distances whose mean or sum `forward` is, a sample's at its index in dim 0. In the input's rank, with 1 for every
+   * dimension that a distance spans, they have a place in the image; without them a loss tells no samples apart, and has
+   * neither map nor mask.
+   */
+  elements?(input: Tensor, target: Tensor): Tensor;
+  /** How `forward` reduces its elements. Default `'mean'`. */
+  readonly reduction?: Reduction;
 }
 
 /** What `GlobalPercConfig` takes: one distance for all hooks, or one for each. */
@@ -39,23 +47,29 @@ export function reduce(distance: Tensor, reduction: Reduction): Tensor {
   return reduction === 'mean' ? distance.mean() : distance.sum();
 }
 
-/** |x − y| */
-export const l1Loss = (input: Tensor, target: Tensor, reduction: Reduction): Tensor =>
-  reduce(input.sub(target).abs(), reduction);
+/** @throws GlobalPercError for data in place of symbolic tensors: `forward` of a loss or distance writes a graph and computes nothing. */
+export function requireTensors(owner: object, ...given: readonly unknown[]): void {
+  const wrong = given.findIndex((value) => !(value instanceof Tensor));
+  if (wrong === -1) return;
+  throw new GlobalPercError(
+    `${owner.constructor.name}.forward writes a graph and takes two symbolic tensors, got ${kindOf(given[wrong])}; for data, use ` +
+      'loss.evaluate(pred, target) or valueAndGrad; a distance between activations is the lossFunc of a GlobalPercConfig',
+    { code: 'invalid-argument' },
+  );
+}
 
-/** (x − y)² */
-export const mseLoss = (input: Tensor, target: Tensor, reduction: Reduction): Tensor =>
-  reduce(input.sub(target).square(), reduction);
+/** A distance that reduces elements or parts of them. */
+export abstract class ReducedDistance implements Distance {
+  abstract readonly reduction: Reduction;
 
-/** d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y; β = 0 is the L1 loss. */
-export function smoothL1Loss(input: Tensor, target: Tensor, reduction: Reduction, beta: number): Tensor {
-  if (!(beta >= 0))
-    throw new GlobalPercError(`SmoothL1Loss: beta should not be negative, got ${beta}`, { code: 'invalid-option' });
-  if (beta === 0) return l1Loss(input, target, reduction);
-  const difference = input.sub(target);
-  const size = difference.abs();
-  const inside = difference.square().mul(0.5 / beta);
-  return reduce(size.less(beta).where(inside, size.sub(0.5 * beta)), reduction);
+  /** @throws GlobalPercError where the tensors cannot be compared, and for data in place of symbolic tensors. */
+  forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
+    return reduce(this.distances(input, target), this.reduction);
+  }
+
+  /** What is reduced, in the shape that it has where the reduction is 'none'. */
+  protected abstract distances(input: Tensor, target: Tensor): Tensor;
 }
 
 /** Dimensions from the third on become one, for tensors of rank above 3. */
@@ -126,22 +140,28 @@ function instanceDifference(a: Tensor, b: Tensor): Tensor {
  * - `instancenorm`: both by mean and unbiased standard deviation of A, B constant;
  * - `none`: d = A − B.
  */
-export class NormalizedTensorLoss implements Distance {
+export class NormalizedTensorLoss extends ReducedDistance {
   readonly type: 'l1' | 'l2';
   readonly reduction: Reduction;
   readonly norm: Normalization;
 
   /** @throws GlobalPercError on an unknown type, reduction or norm. */
   constructor(type: 'l1' | 'l2' = 'l1', reduction: Reduction = 'mean', norm: Normalization = 'cosine') {
+    super();
     checkOptions({ type, reduction, norm }, NORMALIZED, 'NormalizedTensorLoss');
     this.type = type;
     this.reduction = reduction;
     this.norm = norm;
   }
 
-  forward(input: Tensor, target: Tensor): Tensor {
+  elements(input: Tensor, target: Tensor): Tensor {
+    const distances = this.distances(input, target);
+    return this.norm === 'cosine' ? distances.unsqueeze([1]) : distances.reshape(input.shape);
+  }
+
+  protected override distances(input: Tensor, target: Tensor): Tensor {
     const difference = this.difference(input, target);
-    return reduce(this.type === 'l1' ? difference.abs() : difference.square(), this.reduction);
+    return this.type === 'l1' ? difference.abs() : difference.square();
   }
 
   private difference(input: Tensor, target: Tensor): Tensor {
@@ -180,19 +200,28 @@ const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION
  * the angle: near the optimum its gradient vanishes in float32, and it does not see scale. Prefer
  * `NormalizedTensorLoss('l1')`, or add a pixel loss, where small differences matter.
  */
-export class CosineLoss implements Distance {
+export class CosineLoss extends ReducedDistance {
   readonly dim: number;
   readonly reduction: Reduction;
 
   /** @throws GlobalPercError on an unknown option or a value of the wrong type. */
   constructor(options: CosineLossOptions = {}) {
+    super();
     const { dim = -1, reduction = 'mean' } = checkOptions(options, COSINE, 'CosineLoss');
     this.dim = dim;
     this.reduction = reduction;
   }
 
-  forward(input: Tensor, target: Tensor): Tensor {
+  elements(input: Tensor, target: Tensor): Tensor {
+    const distances = this.distances(input, target);
+    const flat = distances.unsqueeze([this.dim < 0 ? this.dim + distances.rank + 1 : this.dim]);
+    if (flat.rank === input.rank) return flat;
+    const space = flat.dim(2) === 1 ? input.shape.slice(2).map(() => 1) : input.shape.slice(2);
+    return flat.reshape([...flat.shape.slice(0, 2), ...space]);
+  }
+
+  protected override distances(input: Tensor, target: Tensor): Tensor {
     const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
-    return reduce(cosine.neg().add(1).square(), this.reduction);
+    return cosine.neg().add(1).square();
   }
 }

@@ -1,5 +1,6 @@
 /** DISTS: deep image structure and texture similarity. */
 import type { Tensor } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import { checkOptions } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import type { Distance } from './distances.js';
@@ -50,7 +51,7 @@ export class DISTS extends NetworkLoss {
         lossFunc: ({ index }) => distances[index + 1] as Distance,
         printData: false,
       });
-      const image = new Image(distances[0] as Distance);
+      const image = new Image(distances[0] as StatisticsDistance);
       return new WeightedLoss([
         [image, 1],
         [{ description: new PerceptualDescription(model, config) }, 1],
@@ -60,12 +61,11 @@ export class DISTS extends NetworkLoss {
 
   /**
    * DISTS with its files read and checked, which otherwise the first call does.
-   * @throws GlobalPercError as the constructor does, and when a file cannot be read, is damaged or of another network.
+   * @param step Stops the download of `weights`, and is told of it; not in a browser.
+   * @throws GlobalPercError as the constructor and `dists.load` do.
    */
-  static async load(options: DISTSOptions): Promise<DISTS> {
-    const dists = new DISTS(options);
-    await dists.description.load?.();
-    return dists;
+  static async load(options: DISTSOptions, step: DownloadOptions = {}): Promise<DISTS> {
+    return new DISTS(options).load(step);
   }
 }
 
@@ -79,15 +79,19 @@ function perLayer(factors: readonly number[]): number[][] {
 
 /** The image itself, as the first layer. */
 class Image extends PixelLoss {
-  private readonly distance: Distance;
+  private readonly distance: StatisticsDistance;
 
-  constructor(distance: Distance) {
+  constructor(distance: StatisticsDistance) {
     super();
     this.distance = distance;
   }
 
   override forward(input: Tensor, target: Tensor): Tensor {
     return this.distance.forward(input, target);
+  }
+
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return this.distance.elements(input, target);
   }
 }
 
@@ -109,6 +113,11 @@ export class StatisticsDistance implements Distance {
   }
 
   forward(x: Tensor, y: Tensor): Tensor {
+    return this.elements(x, y).mean();
+  }
+
+  /** `[B, 1, 1, 1]`: statistics have no place. */
+  elements(x: Tensor, y: Tensor): Tensor {
     const average = (values: Tensor): Tensor => values.mean([2, 3], true);
     const [meanX, meanY] = [average(x), average(y)];
     const [restX, restY] = [x.sub(meanX), y.sub(meanY)];
@@ -117,6 +126,6 @@ export class StatisticsDistance implements Distance {
     const structure = average(restX.sub(restY).square()).div(variances.add(C));
     const weighted = (values: Tensor, factors: readonly number[]): Tensor =>
       values.mul(x.constant(factors, [1, factors.length, 1, 1]));
-    return weighted(means, this.alpha).add(weighted(structure, this.beta)).sum([1]).mean();
+    return weighted(means, this.alpha).add(weighted(structure, this.beta)).sum([1], true);
   }
 }

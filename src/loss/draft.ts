@@ -12,16 +12,24 @@ import {
   type Hook,
   type LossDescription,
   lossIn,
+  type Part,
   type RunContext,
   type Scene,
+  type Summand,
 } from './description.js';
 import { openInputName } from './names.js';
 import { openTypes } from './open-inputs.js';
+import { mapsOf, samplesOf, weightedSum } from './parts.js';
 
 /** What must be known to run a program of a loss. */
 export interface LossDetails {
   readonly hooks: readonly Hook[];
+  /** The places of the hooks' parts, where maps are made. */
+  readonly placed?: readonly HookPlaces[];
 }
+
+/** Where a hook compares; without `grid`, nowhere in the image. */
+export type HookPlaces = Partial<Pick<Part, 'grid'>> & Pick<Part, 'withoutPlace'>;
 
 /** The target of a program: an image of some shape, or what was read of one before. */
 export interface TargetSource {
@@ -29,42 +37,79 @@ export interface TargetSource {
   readonly features?: readonly TensorType[];
 }
 
-/** The loss, and its gradient where asked for. Outputs: `loss`, `grad`, `hook_losses`. */
+/** What a program of a loss is given. */
+export interface Given {
+  readonly pred: Shape;
+  readonly target: TargetSource;
+  readonly mask?: Shape;
+}
+
+/** What a program of a loss computes beside value and losses of the hooks. */
+export type Wanted = 'grad' | 'samples' | 'map' | 'hook_maps';
+
+/** The loss, and what else is wanted. Outputs: `loss`, `hook_losses`; `grad`, `samples` and `hook_samples`, `map`, `hook_maps`. */
 export function* draftLoss(
   description: LossDescription,
-  shape: Shape,
-  target: TargetSource,
-  withGradient: boolean,
+  given: Given,
+  wanted: readonly Wanted[],
   context: RunContext,
 ): Steps<Draft<LossDetails>> {
   const graph = createGraph();
-  const output = graph.input('pred', 'float32', shape);
-  const comparison = yield* comparisonIn(graph, description, output, target, context);
+  const output = graph.input('pred', 'float32', given.pred);
+  const comparison = yield* comparisonIn(graph, description, output, given, context);
   graph.output('loss', comparison.loss.reshape([]));
-  if (withGradient) {
+  if (wanted.includes('grad')) {
     begin('differentiate', context.options);
     graph.output('grad', gradient(comparison.loss, [output])[0] as Tensor);
   }
   if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
-  return { graph, details: { hooks: comparison.hooks } };
+  if (wanted.includes('samples')) addSamples(graph, comparison);
+  const mapped = wanted.includes('map');
+  if (mapped) addMaps(graph, comparison, wanted.includes('hook_maps'));
+  return { graph, details: { hooks: comparison.hooks, ...(mapped && { placed: placesIn(comparison) }) } };
 }
 
 function* comparisonIn(
   graph: Graph,
   description: LossDescription,
   output: Tensor,
-  target: TargetSource,
+  { target, mask: maskShape }: Given,
   context: RunContext,
 ): Steps<Comparison> {
+  const image = target.features === undefined && { target: graph.input('target', 'float32', target.shape) };
+  const mask = maskShape && { mask: graph.input('mask', 'float32', maskShape) };
   if (target.features === undefined) {
-    const image = graph.input('target', 'float32', target.shape);
-    return yield* lossIn(description, sceneOf(graph, description, { output, target: image }, target.shape, context));
+    return yield* lossIn(
+      description,
+      sceneOf(graph, description, { output, ...image, ...mask }, target.shape, context),
+    );
   }
-  const scene = sceneOf(graph, description, { output }, target.shape, context);
+  const scene = sceneOf(graph, description, { output, ...mask }, target.shape, context);
   const prediction = yield* description.prediction(scene);
   const features = target.features.map(({ dtype, shape }, i) => graph.input(featureName(i), dtype, shape));
   return compared(description, prediction, arranged(prediction, features.values()), scene);
 }
+
+/** Outputs `samples` `[B]` and, with hooks, `hook_samples` `[hooks, B]`, where samples can be told apart. */
+export function addSamples(graph: Graph, { summands, hookLosses }: Comparison): void {
+  const samples = samplesOf(summands);
+  if (samples === undefined) return;
+  graph.output('samples', weightedSum(samples, weightsOf(summands), 0).reshape([-1]));
+  if (hookLosses) graph.output('hook_samples', samples);
+}
+
+/** Outputs `map` `[B, 1, H, W]` and, where asked for, `hook_maps` `[B, hooks with places, H, W]`. */
+function addMaps(graph: Graph, { summands }: Comparison, byHook: boolean): void {
+  const maps = mapsOf(summands);
+  const placed = summands.filter(({ part }) => part.grid !== undefined);
+  graph.output('map', weightedSum(maps, weightsOf(placed), 1));
+  if (byHook) graph.output('hook_maps', maps);
+}
+
+const weightsOf = (summands: readonly Summand[]): number[] => summands.map(({ weight }) => weight);
+
+const placesIn = ({ summands }: Comparison): HookPlaces[] =>
+  summands.map(({ part: { grid, withoutPlace } }) => ({ ...(grid && { grid }), withoutPlace }));
 
 /** What is read of the prediction alone. */
 export function* predictionFeatures(
@@ -103,7 +148,7 @@ const featureName = (index: number): string => `feature_${index}`;
 function sceneOf(
   graph: Graph,
   description: LossDescription,
-  images: { readonly output?: Tensor; readonly target?: Tensor },
+  images: { readonly output?: Tensor; readonly target?: Tensor; readonly mask?: Tensor },
   targetShape: Shape,
   context: RunContext,
 ): Scene {
@@ -128,6 +173,7 @@ function sceneOf(
     },
     targetShape,
     draws: new Draws(),
+    ...(images.mask && { mask: images.mask }),
   };
 }
 

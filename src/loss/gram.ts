@@ -1,7 +1,7 @@
 /** Style: which features occur together, wherever in the image that is. */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
 import { type Checks, checkOptions } from '../options/index.js';
-import { type Distance, REDUCTION, type Reduction, reduce } from './distances.js';
+import { REDUCTION, ReducedDistance, type Reduction } from './distances.js';
 
 /** Options of the distances that have no others. */
 export interface ReductionOptions {
@@ -19,17 +19,23 @@ export const REDUCED: Checks<ReductionOptions> = { reduction: REDUCTION };
  * (Gatys, Ecker and Bethge 2016, https://doi.org/10.1109/CVPR.2016.265; the factor 1/(C·H·W) is that of Johnson,
  * Alahi and Fei-Fei 2016, https://arxiv.org/abs/1603.08155).
  */
-export class GramLoss implements Distance {
+export class GramLoss extends ReducedDistance {
   readonly reduction: Reduction;
 
   /** @throws GlobalPercError on an unknown option or reduction. */
   constructor(options: ReductionOptions = {}) {
+    super();
     this.reduction = checkOptions(options, REDUCED, 'GramLoss').reduction ?? 'mean';
   }
 
+  /** `[B, C·C]`: style has no place. */
+  elements(input: Tensor, target: Tensor): Tensor {
+    return this.distances(input, target).reshape([input.dim(0), -1]);
+  }
+
   /** @throws GlobalPercError when there are no features, as in activations of rank 1. */
-  forward(input: Tensor, target: Tensor): Tensor {
-    return reduce(gram(input).sub(gram(target)).square(), this.reduction);
+  protected override distances(input: Tensor, target: Tensor): Tensor {
+    return gram(input).sub(gram(target)).square();
   }
 }
 

@@ -14,9 +14,11 @@ export {
   lossIn,
   type Objective,
   type OpenInput,
+  type Part,
   type RunContext,
   type Scene,
   type StudentScene,
+  type Summand,
 } from './description.js';
 export {
   CosineLoss,
@@ -25,15 +27,25 @@ export {
   type LossFunc,
   type Normalization,
   NormalizedTensorLoss,
+  type ReducedDistance,
   type Reduction,
 } from './distances.js';
 export { DISTS, type DISTSOptions } from './dists.js';
-export { type LossDetails, openInputsOn } from './draft.js';
+export { addSamples, type LossDetails, openInputsOn } from './draft.js';
 export { EncodedTarget } from './encoded-target.js';
 export { GramLoss, type ReductionOptions } from './gram.js';
 export type { InputRange } from './input-range.js';
-export { Loss, type LossOptions, type SynchronousLoss, type ValueAndGrad } from './loss.js';
+export {
+  type CompileOptions,
+  Loss,
+  type LossOptions,
+  type MapOptions,
+  type SynchronousLoss,
+  type ValueAndGrad,
+} from './loss.js';
+export type { HookMap, LossMap } from './loss-map.js';
 export { LPIPS, type LPIPSOptions } from './lpips.js';
+export { maskFeeds, maskShape } from './mask.js';
 export type { Network } from './network.js';
 export type { NetworkLoss, NetworkLossOptions } from './network-loss.js';
 export { openFeeds, snapshotOptions } from './open-inputs.js';

@@ -1,17 +1,19 @@
 /** The interface every loss has: value, gradient, encoded targets, compiled files. What it computes is its description. */
 import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
-import type { Graph, Shape } from '../graph/index.js';
+import { GlobalPercError, type Graph, type Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
-import { anything, type Checks, checkOptions, recordOf, string } from '../options/index.js';
+import { anything, boolean, type Checks, checkOptions, listOf, oneOf, recordOf, string } from '../options/index.js';
 import { platform, release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { filesAt, modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
-import { draftLoss, type LossDetails } from './draft.js';
+import { draftLoss, type Given, type LossDetails, type Wanted } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
+import type { LossMap } from './loss-map.js';
+import { maskShape } from './mask.js';
 import { snapshotOptions } from './open-inputs.js';
 import { SHAPE } from './options.js';
-import { compute, encode, type Runnable } from './run.js';
+import { compute, computeMap, encode, type Runnable } from './run.js';
 
 /** What `valueAndGrad` returns. */
 export interface ValueAndGrad {
@@ -20,7 +22,32 @@ export interface ValueAndGrad {
   readonly grad: TypedTensor<'float32'>;
   /** One entry per hook; empty for losses without hooks. */
   readonly hooks: readonly HookLoss[];
+  /**
+   * The loss of each sample by itself, `[B]`. Absent for batches of more than one where samples cannot be told apart: where a
+   * distance of the caller's own has no `elements`, and where activations have no batch dimension in front.
+   */
+  readonly samples?: Float32Array;
 }
+
+/** Options of `map`. */
+export interface MapOptions extends Omit<CallOptions, 'mask'> {
+  /** Whether each hook's own map is given too. Default false. */
+  readonly hooks?: boolean;
+}
+
+/** Options of `compile`. */
+export interface CompileOptions extends Omit<CallOptions, 'mask'> {
+  /** Outputs beside loss, gradient and losses of the hooks: `samples` `[B]`, `map` `[B, 1, H, W]`. Default none. */
+  readonly outputs?: readonly ('samples' | 'map')[];
+  /** Whether the file has an input `mask` `[B, 1, H, W]`. Default false. */
+  readonly mask?: boolean;
+}
+
+const MAP: Checks<Pick<MapOptions, 'hooks'>> = { hooks: boolean };
+const COMPILE: Checks<Pick<CompileOptions, 'outputs' | 'mask'>> = {
+  outputs: listOf(oneOf('samples', 'map')),
+  mask: boolean,
+};
 
 /** A loss for callers that cannot wait for a promise, such as the loss function of another framework's training loop. */
 export interface SynchronousLoss {
@@ -78,8 +105,23 @@ export abstract class Loss implements Objective, AsyncDisposable {
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
     const given = [snapshot(pred), snapshot(target), false, snapshotOptions(options)] as const;
     const steps = () => compute(this.runnable, ...given);
-    const { value, hooks } = await this.inTurn(steps, options);
-    return { value, hooks };
+    const { value, hooks, samples } = await this.inTurn(steps, options);
+    return { value, hooks, ...(samples && { samples }) };
+  }
+
+  /**
+   * Where in the image the loss arises: each hook's distance before its mean over space, resized bilinearly to the prediction
+   * and taken back through the transform, and their weighted sum. Where every hook has places, its mean over space is the
+   * loss of a sample – up to the bilinear resizing, which keeps a mean exactly where sizes are whole multiples. Tokens of a
+   * vision transformer are laid out as their grid.
+   * @throws GlobalPercError as `evaluate` does, when nothing that is compared has a place in the image, and for a transform that
+   * does not tell its geometry.
+   */
+  async map(pred: TensorLike, target: TensorLike | EncodedTarget, options: MapOptions = {}): Promise<LossMap> {
+    const { hooks = false, ...rest } = options;
+    checkOptions({ hooks }, MAP, 'map');
+    const given = [snapshot(pred), snapshot(target), hooks, snapshotOptions(rest)] as const;
+    return this.inTurn(() => computeMap(this.runnable, ...given), rest);
   }
 
   /**
@@ -112,10 +154,10 @@ export abstract class Loss implements Objective, AsyncDisposable {
   /**
    * The compiled loss for predictions of one shape, as an ONNX model of standard operators.
    * Inputs `pred` and `target`; outputs `loss` (scalar), `grad` (shape of pred) and, with hooks, `hook_losses`
-   * (`[hooks]`). Inputs that the model leaves open are inputs of the same name.
+   * (`[hooks]`); `samples` and `map` where `outputs` names them. Inputs that the model leaves open are inputs of the same name.
    * @throws GlobalPercError when the weights exceed what an ONNX file can hold; `compileToFile` writes them beside it.
    */
-  async compile(shape: Shape, options: CallOptions = {}): Promise<Uint8Array> {
+  async compile(shape: Shape, options: CompileOptions = {}): Promise<Uint8Array> {
     return modelBytes(await this.compiled(shape, options));
   }
 
@@ -124,23 +166,33 @@ export abstract class Loss implements Objective, AsyncDisposable {
    * @returns the number of bytes written.
    * @throws GlobalPercError when a file cannot be written, or is one that a model was read from.
    */
-  async compileToFile(path: string, shape: Shape, options: CallOptions = {}): Promise<number> {
+  async compileToFile(path: string, shape: Shape, options: CompileOptions = {}): Promise<number> {
     string(path, 'compileToFile: path');
     await this.description.load?.();
     await platform.refuseOverwriting(filesAt(path), this.description.files ?? []);
     return writeModelFile(await this.compiled(shape, options), path);
   }
 
-  private async compiled(shape: Shape, given: CallOptions): Promise<Graph> {
-    const options = snapshotOptions(given);
-    return this.inTurn(() => this.drafted(SHAPE(shape, 'compile: shape'), options), options);
+  private async compiled(given: Shape, { outputs = [], mask = false, ...rest }: CompileOptions): Promise<Graph> {
+    checkOptions({ outputs, mask }, COMPILE, 'compile');
+    const options = snapshotOptions(rest);
+    const shape = SHAPE(given, 'compile: shape');
+    const masked = mask && { mask: maskShape(shape) };
+    const inputs: Given = { pred: shape, target: { shape }, ...masked };
+    return this.inTurn(() => this.drafted(inputs, ['grad', ...outputs], options), options);
   }
 
-  private *drafted(shape: Shape, options: CallOptions): Steps<Graph> {
+  private *drafted(given: Given, wanted: readonly Wanted[], options: CallOptions): Steps<Graph> {
     const { description, session } = this;
     const context = { session, options };
-    yield* description.prepare?.(shape, context) ?? [];
-    const { graph } = yield* draftLoss(description, shape, { shape }, true, context);
+    yield* description.prepare?.(given.pred, context) ?? [];
+    const { graph } = yield* draftLoss(description, given, wanted, context);
+    if (wanted.includes('samples') && !graph.outputs.some(({ name }) => name === 'samples')) {
+      throw new GlobalPercError(
+        'compile: samples cannot be told apart: a distance has no elements, or activations have no batch dimension in front',
+        { code: 'invalid-option' },
+      );
+    }
     return yield* this.runner.finished(graph, options);
   }
 
@@ -176,8 +228,8 @@ export abstract class Loss implements Objective, AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: CallOptions,
   ): Steps<ValueAndGrad> {
-    const { value, hooks, grad } = yield* compute(this.runnable, pred, target, true, options);
+    const { value, hooks, samples, grad } = yield* compute(this.runnable, pred, target, true, options);
     if (grad === undefined) throw new Error('a program with gradient has given none');
-    return { value, hooks, grad: new OrtTensor('float32', grad.data, grad.dims) };
+    return { value, hooks, grad: new OrtTensor('float32', grad.data, grad.dims), ...(samples && { samples }) };
   }
 }

@@ -1,5 +1,6 @@
 /** LPIPS: learned perceptual similarity of image patches. */
 import type { Tensor } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import { type Checks, checkOptions, oneOf } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import { type Distance, norm } from './distances.js';
@@ -62,12 +63,11 @@ export class LPIPS extends NetworkLoss {
 
   /**
    * LPIPS with its files read and checked, which otherwise the first call does.
-   * @throws GlobalPercError as the constructor does, and when a file cannot be read, is damaged or of another network.
+   * @param step Stops the download of `weights`, and is told of it; not in a browser.
+   * @throws GlobalPercError as the constructor and `lpips.load` do.
    */
-  static async load(options: LPIPSOptions = {}): Promise<LPIPS> {
-    const lpips = new LPIPS(options);
-    await lpips.description.load?.();
-    return lpips;
+  static async load(options: LPIPSOptions = {}, step: DownloadOptions = {}): Promise<LPIPS> {
+    return new LPIPS(options).load(step);
   }
 }
 
@@ -84,8 +84,14 @@ export class UnitDistance implements Distance {
   }
 
   forward(input: Tensor, target: Tensor): Tensor {
+    return this.elements(input, target).mean();
+  }
+
+  /** The weighted sum is a convolution of one channel, 1 × 1. */
+  elements(input: Tensor, target: Tensor): Tensor {
     const difference = unit(input).sub(unit(target));
-    return difference.square().mean([0, 2, 3]).mul(input.constant(this.factors)).sum();
+    const factors = input.constant(this.factors, [1, this.factors.length, 1, 1]);
+    return input.graph.emit('Conv', [difference.square(), factors])[0] as Tensor;
   }
 }
 

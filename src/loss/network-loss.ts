@@ -1,7 +1,8 @@
 /** Ready-made losses with a network of the package. */
 import { GlobalPercError } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
 import type { Model } from '../model/index.js';
-import { type Check, type Checks, refused } from '../options/index.js';
+import { type Check, type Checks, callback, checkOptions, instanceOf, refused } from '../options/index.js';
 import { Normalize } from '../transforms/index.js';
 import { DeferredDescription } from './deferred.js';
 import type { LossDescription } from './description.js';
@@ -12,7 +13,10 @@ import { type LoadedNetwork, loadNetwork, type Network } from './network.js';
 export interface NetworkLossOptions extends LossOptions {
   /**
    * Weights of a network that the package has none of: path or URL of the `.pth` that torchvision publishes, or an ONNX
-   * export of torchvision's model, as `loadModel` takes it.
+   * export of torchvision's model, as `loadModel` takes it. In Node a `.pth` by URL is downloaded once, into the folder that
+   * PyTorch keeps it in, `~/.cache/torch/hub/checkpoints` (`TORCH_HOME` and `XDG_CACHE_HOME` are honoured), if its name ends in
+   * the beginning of its SHA-256 as PyTorch's do; it is read from its URL each time otherwise, and in a browser, whose own
+   * cache then serves it.
    */
   readonly weights?: string | URL;
 }
@@ -20,6 +24,11 @@ export interface NetworkLossOptions extends LossOptions {
 const place: Check<string> = (value, where) => {
   if (value instanceof URL || (typeof value === 'string' && value !== '')) return String(value);
   throw refused(where, 'path or URL of a file of weights', value);
+};
+
+const LOAD: Checks<DownloadOptions> = {
+  signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
+  onProgress: callback,
 };
 
 export const NETWORK: Checks<NetworkLossOptions> = { ...LOSS, weights: place };
@@ -30,6 +39,7 @@ export const IMAGENET = new Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229
 /** Its files are read with its first call, or by `load`. */
 export abstract class NetworkLoss extends Loss {
   readonly description: LossDescription;
+  private readonly deferred: DeferredDescription;
   private loaded: LoadedNetwork | undefined;
 
   /**
@@ -44,10 +54,21 @@ export abstract class NetworkLoss extends Loss {
   ) {
     super(options);
     requireWeights(owner, network, weights);
-    this.description = new DeferredDescription(async () => {
-      this.loaded = await loadNetwork(network, weights === undefined ? undefined : String(weights));
-      return describe(this.loaded.model);
+    this.deferred = new DeferredDescription(async (step) => {
+      const loaded = await loadNetwork(network, weights === undefined ? undefined : String(weights), step);
+      this.loaded = loaded;
+      return { description: describe(loaded.model), files: loaded.files };
     });
+    this.description = this.deferred;
+  }
+
+  /**
+   * Reads and checks its files, which otherwise the first call does.
+   * @throws GlobalPercError when a file cannot be downloaded or read, is damaged or of another network.
+   */
+  async load(options: DownloadOptions = {}): Promise<this> {
+    await this.deferred.load(checkOptions(options, LOAD, `${this.constructor.name}.load`));
+    return this;
   }
 
   /** SHA-256 of the `.pth` that the weights came from, in hexadecimal, once it is loaded; a page has it over HTTPS only. */

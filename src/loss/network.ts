@@ -1,5 +1,6 @@
 /** The networks of ready-made losses: their graphs come with the package, their weights do too or are the caller's. */
 import { differences, GlobalPercError, type Shape, typedArray } from '../graph/index.js';
+import { type DownloadOptions, fetchWeights } from '../hub/index.js';
 import { loadModel, type Model, type TensorLike } from '../model/index.js';
 import { platform } from '../runtime/index.js';
 
@@ -20,6 +21,8 @@ export const publishedAt = (file: string): NonNullable<Network['torchvision']> =
 /** A network with its weights. */
 export interface LoadedNetwork {
   readonly model: Model;
+  /** Files that the weights were read from. */
+  readonly files: readonly string[];
   /** SHA-256 of the file of weights, in hexadecimal; absent where none was read, or where a page may not compute it. */
   readonly sha256?: string;
 }
@@ -29,13 +32,18 @@ const IMAGE = { input: 'image' };
 /**
  * Loads a network of the package.
  * @param weights path or URL of torchvision's `.pth`, or an ONNX export of that model as `loadModel` takes it.
- * @throws GlobalPercError when a file cannot be read or is damaged, and when the weights are those of another network.
+ * @throws GlobalPercError when a file cannot be downloaded or read or is damaged, and when the weights are those of another
+ * network.
  */
-export async function loadNetwork({ file, torchvision }: Network, weights?: string): Promise<LoadedNetwork> {
+export async function loadNetwork(
+  { file, torchvision }: Network,
+  weights: string | undefined,
+  options: DownloadOptions,
+): Promise<LoadedNetwork> {
   const network = await loadModel(file, IMAGE);
-  if (torchvision === undefined || weights === undefined) return { model: network };
+  if (torchvision === undefined || weights === undefined) return { model: network, files: [] };
   const expected = new Map(network.openInputs.map(({ name, declaredShape }) => [name, declaredShape as Shape]));
-  const { tensors, sha256 } = await readWeights(weights, (name) => expected.has(name));
+  const { tensors, files, sha256 } = await readWeights(weights, (name) => expected.has(name), options);
   const shapes = new Map(Array.from(tensors, ([name, { dims }]) => [name, dims]));
   const different = differences(shapes, expected, torchvision.name);
   if (different !== '') {
@@ -46,7 +54,7 @@ export async function loadNetwork({ file, torchvision }: Network, weights?: stri
     );
   }
   const model = await loadModel(file, { ...IMAGE, inputs: Object.fromEntries(tensors) });
-  return { model, ...(sha256 !== undefined && { sha256 }) };
+  return { model, files, ...(sha256 !== undefined && { sha256 }) };
 }
 
 /** The constants that a network of the package comes with, by name. */
@@ -59,30 +67,43 @@ export const constantsOf = ({ graph }: Model): ReadonlyMap<string, readonly numb
 
 interface Weights {
   readonly tensors: ReadonlyMap<string, TensorLike>;
+  readonly files: readonly string[];
   readonly sha256?: string | undefined;
 }
 
-const readWeights = (source: string, wanted: (name: string) => boolean): Promise<Weights> =>
-  /\.pth?$/.test(source) ? readTorchWeights(source, wanted) : readOnnxWeights(source, wanted);
+/** How PyTorch's files end; behind it, an address may have more. The hash is the beginning of the file's. */
+const TORCH_FILE = /(?:-([0-9a-f]{8,64}))?\.pth?(?:[?#].*)?$/;
 
-async function readTorchWeights(source: string, wanted: (name: string) => boolean): Promise<Weights> {
-  const bytes = await platform.readBytes(source);
+const readWeights = (source: string, wanted: (name: string) => boolean, options: DownloadOptions): Promise<Weights> =>
+  TORCH_FILE.test(source) ? readTorchWeights(source, wanted, options) : readOnnxWeights(source, wanted);
+
+async function readTorchWeights(
+  source: string,
+  wanted: (name: string) => boolean,
+  options: DownloadOptions,
+): Promise<Weights> {
+  const file = await fetchWeights(source, options);
+  const bytes = await platform.readBytes(file);
   const sha256 = await sha256Of(bytes);
-  requireNamedHash(source, sha256);
+  requireNamedHash(
+    file,
+    sha256,
+    file === source ? 'download it again' : `delete it, and ${source} is downloaded again`,
+  );
   const [{ readTorchFile }, { inMemory }] = await Promise.all([
     import('../data/torch-file.js'),
     import('../data/byte-cursor.js'),
   ]);
-  const tensors = await readTorchFile(inMemory(bytes), `'${source}'`, wanted);
-  return { tensors: tensors as ReadonlyMap<string, TensorLike>, sha256 };
+  const tensors = await readTorchFile(inMemory(bytes), `'${file}'`, wanted);
+  return { tensors: tensors as ReadonlyMap<string, TensorLike>, files: [file], sha256 };
 }
 
 /** PyTorch's files are named after the beginning of their hash. */
-function requireNamedHash(source: string, sha256: string | undefined): void {
-  const named = /-([0-9a-f]{8,})\.pth$/.exec(source)?.[1];
+function requireNamedHash(file: string, sha256: string | undefined, remedy: string): void {
+  const named = TORCH_FILE.exec(file)?.[1];
   if (named === undefined || sha256 === undefined || sha256.startsWith(named)) return;
   throw new GlobalPercError(
-    `${source} is damaged: its SHA-256 should begin with ${named}, as its name does, and is ${sha256}; download it again`,
+    `${file} is damaged: its SHA-256 should begin with ${named}, as its name tells, and is ${sha256}; ${remedy}`,
     { code: 'invalid-file' },
   );
 }
@@ -95,12 +116,12 @@ async function sha256Of(bytes: Uint8Array): Promise<string | undefined> {
 
 /** Exporters keep the names of weights. */
 async function readOnnxWeights(source: string, wanted: (name: string) => boolean): Promise<Weights> {
-  const { graph } = await loadModel(source);
+  const { graph, files } = await loadModel(source);
   const read = graph.nodes.flatMap(({ inputs }) => inputs);
   const tensors = read.flatMap((value) => {
     if (value?.constant === undefined || !wanted(value.name)) return [];
     const { dtype, shape, bytes } = value.constant;
     return [[value.name, { dims: [...shape], data: typedArray(dtype, bytes) as Float32Array }] as const];
   });
-  return { tensors: new Map(tensors) };
+  return { tensors: new Map(tensors), files };
 }

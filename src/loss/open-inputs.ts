@@ -53,11 +53,13 @@ function typeOf(input: OpenInput, given: InputValue | undefined): TensorType {
 
 /** A call's options as they are now, with the tensors in them. @throws GlobalPercError on an unknown option. */
 export function snapshotOptions(options: CallOptions): CallOptions {
-  const { inputs } = checkOptions(options, CALL, 'options');
-  if (inputs === undefined) return options;
+  const { inputs, mask } = checkOptions(options, CALL, 'options');
   return {
     ...options,
-    inputs: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, snapshot(value)])),
+    ...(inputs && {
+      inputs: Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, snapshot(value)])),
+    }),
+    ...(mask && { mask: snapshot(mask) }),
   };
 }
 

@@ -1,7 +1,7 @@
 /** Checks of what losses are told. */
 import type { StepOptions } from '../compile/index.js';
-import type { InputValue } from '../model/index.js';
-import { anything, type Checks, callback, instanceOf, recordOf, shape } from '../options/index.js';
+import type { InputValue, TensorLike } from '../model/index.js';
+import { anything, type Check, type Checks, callback, instanceOf, recordOf, shape } from '../options/index.js';
 import type { CallOptions } from './description.js';
 
 export const SHAPE = shape('[1, 3, 224, 224]');
@@ -11,5 +11,9 @@ export const STEP: Checks<StepOptions> = {
   onProgress: callback,
 };
 
-/** The values of inputs are checked where the model's are known. */
-export const CALL: Checks<CallOptions> = { ...STEP, inputs: recordOf<InputValue>(anything) };
+/** The values of inputs are checked where the model's are known, a mask where the image is. */
+export const CALL: Checks<CallOptions> = {
+  ...STEP,
+  inputs: recordOf<InputValue>(anything),
+  mask: anything as Check<TensorLike>,
+};

@@ -19,11 +19,13 @@ import {
   type RunContext,
   type Scene,
   sitesOf,
-  weightedHooks,
 } from './description.js';
 import type { Distance } from './distances.js';
 import { fromUnitRange, toUnitRange } from './input-range.js';
+import { Measured } from './measured.js';
+import { weightedHooks } from './parts.js';
 import { RangeWarning } from './range-warning.js';
+import { View } from './view.js';
 
 export class PerceptualDescription implements LossDescription<readonly Tensor[]> {
   readonly model: Model;
@@ -129,16 +131,21 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
       throw differentShapes(scene.output.shape, scene.targetShape);
     }
     const sites = sitesOf(this.hooks, prediction);
-    const losses = sites.map((site, i) => this.distance(site, prediction[i] as Tensor, target[i] as Tensor));
-    return weightedHooks(sites, losses, this.weights);
+    const view = new View(scene, this.transform);
+    const measured = sites.map((site, i) => this.measured(site, prediction[i] as Tensor, target[i] as Tensor, view));
+    return weightedHooks(scene, sites, measured, this.weights);
   }
 
-  private distance(site: HookSite, prediction: Tensor, target: Tensor): Tensor {
+  private measured(site: HookSite, prediction: Tensor, target: Tensor, view: View): Measured {
     const where = describeHook(site);
-    const distance = explained(where, () => distanceAt(this.config, site).forward(prediction, target));
-    if (distance.size === 1) return distance.reshape([1]);
+    const measured = explained(where, () => new Measured(distanceAt(this.config, site), prediction, target, view));
+    const { loss } = measured;
+    if (!(loss instanceof Tensor)) {
+      throw new GlobalPercError(`${where}: lossFunc gives no tensor`, { code: 'invalid-option' });
+    }
+    if (loss.size === 1) return measured;
     throw new GlobalPercError(
-      `${where}: lossFunc gives shape [${distance.shape}], one number is needed: use reduction 'mean' or 'sum'`,
+      `${where}: lossFunc gives shape [${loss.shape}], one number is needed: use reduction 'mean' or 'sum'`,
       { code: 'invalid-option' },
     );
   }
@@ -183,15 +190,13 @@ function distanceAt({ lossFunc }: GlobalPercConfig, site: HookSite): Distance {
 }
 
 /** Names the hook in errors of a distance. */
-function explained(where: string, forward: () => Tensor): Tensor {
+function explained<T>(where: string, measure: () => T): T {
   try {
-    const distance = forward();
-    if (distance instanceof Tensor) return distance;
+    return measure();
   } catch (error) {
     if (!(error instanceof GlobalPercError)) throw error;
     throw new GlobalPercError(`${where}: ${error.message}`, { code: error.code, cause: error });
   }
-  throw new GlobalPercError(`${where}: lossFunc gives no tensor`, { code: 'invalid-option' });
 }
 
 function openInputsOf(model: Model, hooks: readonly ModuleCall[]): OpenInput[] {

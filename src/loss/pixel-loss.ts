@@ -3,8 +3,11 @@ import { type Shape, sameShape, type Tensor, type TensorType } from '../graph/in
 import { type Checks, checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { differentShapes, type LossDescription } from './description.js';
-import { REDUCTION, type Reduction } from './distances.js';
+import { REDUCTION, type Reduction, reduce, requireTensors } from './distances.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
+import { Measured } from './measured.js';
+import { requireMasked } from './parts.js';
+import { View } from './view.js';
 
 /** Options of the elementwise losses. */
 export interface PixelLossOptions extends LossOptions {
@@ -30,7 +33,9 @@ export abstract class PixelLoss extends Loss {
     requireTarget: (target, output) => this.requireTarget(target, output),
     compare: (prediction, target, scene) => {
       if (!this.comparable(prediction, target)) throw differentShapes(scene.output.shape, scene.targetShape);
-      return { loss: this.forward(prediction, target), hooks: [] };
+      const measured = new Measured(this, prediction, target, new View(scene));
+      requireMasked(scene, [measured]);
+      return { loss: measured.loss, hooks: [], summands: [{ weight: 1, part: measured }] };
     },
   };
 
@@ -43,6 +48,9 @@ export abstract class PixelLoss extends Loss {
 
   /** The loss as a graph; the result is a scalar unless reduction is 'none'. */
   abstract forward(input: Tensor, target: Tensor): Tensor;
+
+  /** What `forward` reduces, as in `Distance`; absent where it is more than that. */
+  elements?(input: Tensor, target: Tensor): Tensor;
 
   /** Type of the target for an input of the given type. */
   protected targetType(input: TensorType): TensorType {
@@ -57,5 +65,16 @@ export abstract class PixelLoss extends Loss {
   /** Whether the shapes go together. */
   protected comparable(input: Tensor, target: Tensor): boolean {
     return sameShape(input.shape, target.shape);
+  }
+}
+
+/** A loss of each element by itself. */
+export abstract class ElementwiseLoss extends PixelLoss {
+  /** In the shape of the input. */
+  abstract override elements(input: Tensor, target: Tensor): Tensor;
+
+  override forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
+    return reduce(this.elements(input, target), this.reduction);
   }
 }

@@ -1,21 +1,28 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
 import type { Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, number, positive } from '../options/index.js';
-import { l1Loss, mseLoss, reduce, smoothL1Loss } from './distances.js';
-import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
+import { ElementwiseLoss, PIXEL, type PixelLossOptions } from './pixel-loss.js';
 
 /** mean |x − y| (https://pytorch.org/docs/stable/generated/torch.nn.L1Loss.html) */
-export class L1Loss extends PixelLoss {
-  override forward(input: Tensor, target: Tensor): Tensor {
-    return l1Loss(input, target, this.reduction);
+export class L1Loss extends ElementwiseLoss {
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return input.sub(target).abs();
   }
 }
 
 /** mean (x − y)² (https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html) */
-export class MSELoss extends PixelLoss {
-  override forward(input: Tensor, target: Tensor): Tensor {
-    return mseLoss(input, target, this.reduction);
+export class MSELoss extends ElementwiseLoss {
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return input.sub(target).square();
   }
+}
+
+/** d²/2β where |d| < β, |d| − β/2 elsewhere; β = 0 gives |d|. */
+function smoothL1(difference: Tensor, beta: number): Tensor {
+  const size = difference.abs();
+  if (beta === 0) return size;
+  const inside = difference.square().mul(0.5 / beta);
+  return size.less(beta).where(inside, size.sub(0.5 * beta));
 }
 
 /** Options of SmoothL1Loss. */
@@ -30,7 +37,7 @@ const SMOOTH_L1: Checks<SmoothL1LossOptions> = { ...PIXEL, beta: number({ least:
  * d²/2β where |d| < β, |d| − β/2 elsewhere, d = x − y
  * (https://pytorch.org/docs/stable/generated/torch.nn.SmoothL1Loss.html)
  */
-export class SmoothL1Loss extends PixelLoss {
+export class SmoothL1Loss extends ElementwiseLoss {
   readonly beta: number;
 
   /** @throws GlobalPercError on an unknown option, or when beta is negative. */
@@ -40,8 +47,8 @@ export class SmoothL1Loss extends PixelLoss {
     this.beta = beta;
   }
 
-  override forward(input: Tensor, target: Tensor): Tensor {
-    return smoothL1Loss(input, target, this.reduction, this.beta);
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return smoothL1(input.sub(target), this.beta);
   }
 }
 
@@ -54,7 +61,7 @@ export interface HuberLossOptions extends PixelLossOptions {
 const HUBER: Checks<HuberLossOptions> = { ...PIXEL, delta: positive };
 
 /** d²/2 where |d| < δ, δ·(|d| − δ/2) elsewhere, d = x − y (https://pytorch.org/docs/stable/generated/torch.nn.HuberLoss.html) */
-export class HuberLoss extends PixelLoss {
+export class HuberLoss extends ElementwiseLoss {
   readonly delta: number;
 
   /** @throws GlobalPercError on an unknown option, or when delta is not positive. */
@@ -64,8 +71,8 @@ export class HuberLoss extends PixelLoss {
     this.delta = delta;
   }
 
-  override forward(input: Tensor, target: Tensor): Tensor {
-    return smoothL1Loss(input, target, this.reduction, this.delta).mul(this.delta);
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return smoothL1(input.sub(target), this.delta).mul(this.delta);
   }
 }
 
@@ -81,7 +88,7 @@ const CHARBONNIER: Checks<CharbonnierLossOptions> = { ...PIXEL, eps: number({ le
  * √(d² + ε²), d = x − y: the L1 loss, smooth at 0, where it is ε (Charbonnier, Blanc-Féraud, Aubert and Barlaud 1994,
  * https://doi.org/10.1109/ICIP.1994.413553; ε of Lai, Huang, Ahuja and Yang 2017, https://arxiv.org/abs/1704.03915)
  */
-export class CharbonnierLoss extends PixelLoss {
+export class CharbonnierLoss extends ElementwiseLoss {
   readonly eps: number;
 
   /** @throws GlobalPercError on an unknown option, or when eps is too small. */
@@ -91,14 +98,11 @@ export class CharbonnierLoss extends PixelLoss {
     this.eps = eps;
   }
 
-  override forward(input: Tensor, target: Tensor): Tensor {
-    return reduce(
-      input
-        .sub(target)
-        .square()
-        .add(this.eps ** 2)
-        .sqrt(),
-      this.reduction,
-    );
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return input
+      .sub(target)
+      .square()
+      .add(this.eps ** 2)
+      .sqrt();
   }
 }

@@ -1,17 +1,21 @@
 /** One call of a loss: from tensors to numbers. Read top to bottom, this is the way from `valueAndGrad` to the session. */
-import type { Program, Runner } from '../compile/index.js';
+import type { Runner } from '../compile/index.js';
 import { GlobalPercError, type Shape } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
-import { type CallOptions, describeHook, type HookLoss, type LossDescription, type RunContext } from './description.js';
-import { draftLoss, draftTarget, type LossDetails, type TargetSource } from './draft.js';
+import { type CallOptions, describeHook, type HookLoss, type LossDescription } from './description.js';
+import { draftLoss, draftTarget, type Given, type LossDetails, type TargetSource, type Wanted } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
+import { type LossMap, lossMap } from './loss-map.js';
+import { maskFeeds } from './mask.js';
 import { openFeeds } from './open-inputs.js';
 
 /** What was computed. */
 export interface Computed {
   readonly value: number;
   readonly hooks: readonly HookLoss[];
+  /** Loss of each sample by itself; undefined where samples cannot be told apart. */
+  readonly samples: Float32Array | undefined;
   readonly grad: (HostTensor & { readonly data: Float32Array }) | undefined;
 }
 
@@ -24,7 +28,7 @@ export interface Runnable {
   readonly session: SessionOptions;
 }
 
-/** The value, the losses of the hooks and, where asked for, the gradient. */
+/** The value, the losses of hooks and samples and, where asked for, the gradient. */
 export function* compute(
   loss: Runnable,
   pred: TensorLike,
@@ -32,20 +36,51 @@ export function* compute(
   withGradient: boolean,
   options: CallOptions,
 ): Steps<Computed> {
-  const { description, session } = loss;
+  const wanted: Wanted[] = withGradient ? ['grad', 'samples'] : ['samples'];
+  const { details, outputs } = yield* run(loss, pred, target, wanted, options);
+  return finite(computed(details, outputs), pred.dims, options);
+}
+
+/** The value, and where in the image it arises. */
+export function* computeMap(
+  loss: Runnable,
+  pred: TensorLike,
+  target: TensorLike | EncodedTarget,
+  byHook: boolean,
+  options: CallOptions,
+): Steps<LossMap> {
+  const { details, outputs } = yield* run(loss, pred, target, byHook ? ['map', 'hook_maps'] : ['map'], options);
+  const { value, hooks } = finite(computed(details, outputs), pred.dims, options);
+  return lossMap(value, hooks, details, outputs);
+}
+
+function* run(
+  loss: Runnable,
+  pred: TensorLike,
+  target: TensorLike | EncodedTarget,
+  wanted: readonly Wanted[],
+  options: CallOptions,
+): Steps<{ details: LossDetails; outputs: Features }> {
+  const { description, session, runner } = loss;
   const image = entered(description, 'pred', pred);
   const { source, feeds } = targetOf(loss, target, image.dims);
+  const mask = maskFeeds(options.mask, image.dims);
   const context = { session, options };
   yield* description.prepare?.(image.dims, context) ?? [];
   const open = openFeeds(description.openInputs, options);
-  const program = yield* lossProgram(loss, image.dims, source, withGradient, open, context);
-  const outputs = yield* program.session.run({ pred: image, ...feeds, ...open });
-  return finite(computed(program.details, outputs), image.dims);
+  const given: Given = { pred: image.dims, target: source, ...(mask.mask && { mask: mask.mask.dims }) };
+  const purpose = [...wanted, source.features ? 'encoded' : 'image', mask.mask ? 'masked' : 'whole'].join(' ');
+  const key = keyOf(purpose, [image.dims, source.shape, given.mask ?? []], open);
+  const program = yield* runner.program(key, () => draftLoss(description, given, wanted, context), options);
+  return { details: program.details, outputs: yield* program.session.run({ pred: image, ...feeds, ...open, ...mask }) };
 }
 
 /** What is read of a target, once; it stays beside the session. */
 export function* encode(loss: Runnable, target: TensorLike, options: CallOptions): Steps<[Shape, Features]> {
   const { description, session, runner } = loss;
+  if (options.mask !== undefined) {
+    throw new GlobalPercError('encode takes no mask: give it to the call that compares', { code: 'invalid-argument' });
+  }
   const image = entered(description, 'target', target);
   const context = { session, options };
   yield* description.prepare?.(image.dims, context) ?? [];
@@ -76,36 +111,35 @@ function targetOf(
   return { source: { shape: image.dims }, feeds: { target: image } };
 }
 
-function lossProgram(
-  { description, runner }: Runnable,
-  shape: Shape,
-  target: TargetSource,
-  withGradient: boolean,
-  open: Features,
-  context: RunContext,
-): Steps<Program<LossDetails>> {
-  const purpose = `${withGradient ? 'gradient' : 'value'} ${target.features ? 'encoded' : 'image'}`;
-  const draft = () => draftLoss(description, shape, target, withGradient, context);
-  return runner.program(keyOf(purpose, [shape, target.shape], open), draft, context.options);
-}
-
 /** Programs differ in what they compute, and in the shapes of all they are given. */
 const keyOf = (purpose: string, shapes: readonly Shape[], open: Features): string =>
   [purpose, ...[...shapes, ...Object.values(open).map(({ dims }) => dims)].map((shape) => shape.join('x'))].join(' ');
 
-/** Value, losses of the hooks and gradient from a program's outputs. */
-export function computed({ hooks }: LossDetails, outputs: Readonly<Record<string, HostTensor>>): Computed {
-  const { loss, hook_losses: hookLosses, grad } = outputs;
+/** Value, losses of hooks and samples, and gradient from a program's outputs. */
+export function computed({ hooks }: LossDetails, outputs: Features): Computed {
+  const { loss, hook_losses: hookLosses, samples, hook_samples: hookSamples, grad } = outputs;
+  const floats = samples?.data as Float32Array | undefined;
+  const rows = floats && hookSamples && (hookSamples.data as Float32Array);
   return {
     value: Number(loss?.data?.[0]),
-    hooks: hooks.map((hook, i) => ({ ...hook, loss: Number(hookLosses?.data?.[i]) })),
+    hooks: hooks.map((hook, i) => ({
+      ...hook,
+      loss: Number(hookLosses?.data?.[i]),
+      ...(rows && { samples: rows.slice(i * floats.length, (i + 1) * floats.length) }),
+    })),
+    samples: floats,
     grad: grad && { ...grad, data: grad.data as Float32Array },
   };
 }
 
 /** @throws GlobalPercError when the loss or its gradient is NaN or infinite: the input was finite, so the cause lies in the loss. */
-function finite(result: Computed, shape: Shape): Computed {
+function finite(result: Computed, shape: Shape, { mask }: CallOptions): Computed {
   const { value, hooks, grad } = result;
+  if (Number.isNaN(value) && mask !== undefined) {
+    throw new GlobalPercError('mask is empty where the loss looks: the transform cuts away all that it marks', {
+      code: 'invalid-argument',
+    });
+  }
   if (!Number.isFinite(value)) throw notFinite(`the loss is ${value}`, hooks);
   const bad = grad?.data.findIndex((element) => !Number.isFinite(element)) ?? -1;
   if (bad < 0) return result;

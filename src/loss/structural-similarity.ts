@@ -1,7 +1,7 @@
 /** Structural similarity of images, as losses of pixels. */
 import { concat, GlobalPercError, ints, string, type Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, positive } from '../options/index.js';
-import { reduce } from './distances.js';
+import { reduce, requireTensors } from './distances.js';
 import { PIXEL, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 
 /** Options of SSIMLoss and MSSSIMLoss. */
@@ -45,9 +45,20 @@ export class SSIMLoss extends PixelLoss {
 
   /** @throws GlobalPercError when the images are not `[B, C, H, W]` of at least 11 × 11 pixels. */
   override forward(input: Tensor, target: Tensor): Tensor {
+    requireTensors(this, input, target);
+    return reduce(this.ofImages(input, target), this.reduction);
+  }
+
+  /** `[B, 1, 1, 1]` */
+  override elements(input: Tensor, target: Tensor): Tensor {
+    return this.ofImages(input, target).reshape([-1, 1, 1, 1]);
+  }
+
+  /** `[B]` */
+  protected ofImages(input: Tensor, target: Tensor): Tensor {
     requireSides(input, WINDOW, 'SSIMLoss');
     const { similarity } = similarities(input, target, this.dataRange);
-    return reduce(similarity.mean([1]).subtractFrom(1), this.reduction);
+    return similarity.mean([1]).subtractFrom(1);
   }
 }
 
@@ -62,7 +73,7 @@ export class SSIMLoss extends PixelLoss {
  */
 export class MSSSIMLoss extends SSIMLoss {
   /** @throws GlobalPercError when the images are not `[B, C, H, W]` of at least 161 × 161 pixels. */
-  override forward(input: Tensor, target: Tensor): Tensor {
+  protected override ofImages(input: Tensor, target: Tensor): Tensor {
     requireSides(input, (WINDOW - 1) * 2 ** (SCALE_WEIGHTS.length - 1) + 1, 'MSSSIMLoss');
     let images: readonly [Tensor, Tensor] = [input, target];
     const factors = SCALE_WEIGHTS.map((weight, scale) => {
@@ -71,7 +82,7 @@ export class MSSSIMLoss extends SSIMLoss {
       return positivePower(scale < SCALE_WEIGHTS.length - 1 ? contrast : similarity, weight);
     });
     const product = factors.reduce((result, factor) => result.mul(factor));
-    return reduce(product.mean([1]).subtractFrom(1), this.reduction);
+    return product.mean([1]).subtractFrom(1);
   }
 }
 

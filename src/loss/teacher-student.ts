@@ -13,12 +13,14 @@ import {
   type Scene,
   type StudentScene,
   sitesOf,
-  weightedHooks,
 } from './description.js';
 import { CosineLoss, type Distance } from './distances.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
+import { Measured } from './measured.js';
+import { weightedHooks } from './parts.js';
 import { perceptual } from './perceptual.js';
 import type { PerceptualDescription } from './perceptual-description.js';
+import { View } from './view.js';
 
 /** How TeacherStudentLoss differs from the perceptual loss. */
 export interface TeacherStudentOptions extends LossOptions {
@@ -94,11 +96,12 @@ class Distillation implements LossDescription<Activations> {
   compare(prediction: Activations, target: Activations, scene: Scene): Comparison {
     const sites = sitesOf(this.studentHooks(scene), prediction);
     const teacherSites = sitesOf(this.teacher.hooks, target);
-    const losses = prediction.map((activation, i) => {
+    const view = new View(scene);
+    const measured = prediction.map((activation, i) => {
       const wanted = matched(target[i] as Tensor, activation, sites[i] as HookSite, teacherSites[i] as HookSite);
-      return DISTANCE.forward(activation, wanted.detach()).reshape([1]);
+      return new Measured(DISTANCE, activation, wanted.detach(), view);
     });
-    return weightedHooks(sites, losses, weightCurve(this.teacher.config, losses.length));
+    return weightedHooks(scene, sites, measured, weightCurve(this.teacher.config, measured.length));
   }
 
   /** The student's input is what the teacher sees. */

@@ -1,7 +1,7 @@
 /** Activations as directions: each sample's whole activation has length 1. */
 import type { Tensor } from '../graph/index.js';
 import { checkOptions } from '../options/index.js';
-import { type Distance, type Reduction, reduce } from './distances.js';
+import { ReducedDistance, type Reduction } from './distances.js';
 import { REDUCED, type ReductionOptions } from './gram.js';
 
 /** Lower bound of a length. */
@@ -12,16 +12,21 @@ const EPSILON = 1e-8;
  * but the first, through which no gradient flows: each element of A is drawn to the value that B has in it, scaled
  * to A's length. Its sum over a sample is 2·(1 − cos(A, B)), its gradient 2/‖A‖ times the difference.
  */
-export class UnitLengthLoss implements Distance {
+export class UnitLengthLoss extends ReducedDistance {
   readonly reduction: Reduction;
 
   /** @throws GlobalPercError on an unknown option or reduction. */
   constructor(options: ReductionOptions = {}) {
+    super();
     this.reduction = checkOptions(options, REDUCED, 'UnitLengthLoss').reduction ?? 'mean';
   }
 
-  forward(input: Tensor, target: Tensor): Tensor {
-    return reduce(unitLength(input).sub(unitLength(target)).square(), this.reduction);
+  elements(input: Tensor, target: Tensor): Tensor {
+    return unitLength(input).sub(unitLength(target)).square();
+  }
+
+  protected override distances(input: Tensor, target: Tensor): Tensor {
+    return this.elements(input, target);
   }
 }
 

@@ -136,6 +136,9 @@ class Sum implements LossDescription<readonly Features[]> {
         0,
       ),
       hooks: parts.flatMap(({ hooks }) => hooks).map((hook, index) => ({ ...hook, index })),
+      summands: comparisons.flatMap(({ summands }, i) =>
+        summands.map(({ weight, part }) => ({ weight: weight * (weights[i] as number), part })),
+      ),
     };
   }
 }

@@ -32,6 +32,8 @@ export interface TrainerOptions extends StepOptions {
   readonly dtype?: 'float32' | 'int64';
   /** Type of the target, where the loss allows several; default: that of the student's output, for CrossEntropyLoss class indices. */
   readonly target?: TensorType;
+  /** Whether every call gives a mask: `step(input, target, { mask })`, of the student's output. Default false. */
+  readonly mask?: boolean;
   /** Limit of the norm of all gradients together. */
   readonly clipGradNorm?: number;
   /** Limit of each element of the gradients. */
@@ -63,6 +65,7 @@ const OPTIONS: Checks<TrainerOptions> = {
   batch: required(SHAPE),
   dtype: DTYPE,
   target: (value, where) => checkOptions(value, TARGET, where),
+  mask: boolean,
   clipGradNorm: positive,
   clipGradValue: positive,
   accumulate: count,
@@ -95,6 +98,7 @@ export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimiz
     batch: options.batch,
     dtype: options.dtype ?? 'float32',
     target: options.target,
+    mask: options.mask ?? false,
     clipGradNorm: options.clipGradNorm,
     clipGradValue: options.clipGradValue,
     accumulate: options.accumulate ?? 1,

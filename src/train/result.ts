@@ -16,6 +16,12 @@ export interface StepResult {
   readonly lr: number;
 }
 
+/** What `Trainer.evaluate` gives. */
+export interface Evaluation extends Pick<StepResult, 'loss' | 'hooks'> {
+  /** Loss of each sample by itself, `[B]`; absent where samples cannot be told apart, as in `ValueAndGrad`. */
+  readonly samples?: Float32Array;
+}
+
 /** What `Trainer.predict` gives. */
 export interface Prediction {
   readonly dims: Shape;

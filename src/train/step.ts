@@ -13,11 +13,13 @@ import {
   type TensorType,
 } from '../graph/index.js';
 import {
+  addSamples,
   type Comparison,
   descriptionOf,
   type Hook,
   type LossDescription,
   lossIn,
+  maskShape,
   type Objective,
   openInputsOn,
   type Scene,
@@ -48,6 +50,7 @@ export interface Recipe {
   readonly batch: Shape;
   readonly dtype: DataType;
   readonly target: TensorType | undefined;
+  readonly mask: boolean;
   readonly clipGradNorm: number | undefined;
   readonly clipGradValue: number | undefined;
   readonly accumulate: number;
@@ -102,10 +105,11 @@ export function draftPrediction(student: AnyModule, input: TensorType): Draft<St
   return drafted(staged, { hooks: [] }, typeOf(staged.output));
 }
 
-/** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`. */
+/** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`, and those of `addSamples`. */
 export function* draftEvaluation(recipe: Recipe, options: StepOptions): Steps<Draft<StepDetails>> {
   const staged = stage(recipe.student, inputOf(recipe), false);
   const { target, comparison } = yield* addLoss(staged, recipe, options);
+  addSamples(staged.graph, comparison);
   return drafted(staged, comparison, target);
 }
 
@@ -116,11 +120,23 @@ export interface StepDraft extends Draft<StepDetails> {
 
 /** The whole step. Outputs: `loss`, `hook_losses`, `grad_norm`, `lr`, and what the carried tensors become. */
 export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraft> {
+  requireShapes(descriptionOf(recipe.loss));
   const staged = stage(recipe.student, inputOf(recipe), true);
   const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
   begin('differentiate', options);
   addUpdate(staged, loss, recipe);
   return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
+}
+
+/** @throws GlobalPercError for an input of the loss whose shape a call would tell: the step is compiled before any. */
+function requireShapes({ openInputs = [] }: LossDescription): void {
+  const unknown = openInputs.find(({ needed, type }) => needed && type === undefined);
+  if (unknown === undefined) return;
+  throw new GlobalPercError(
+    `Trainer: the input '${unknown.name}' of the loss's model is open, and its file leaves its shape open too, which a compiled step ` +
+      `has to know: give it a value, loadModel(source, { inputs: { ${unknown.name}: … } }), or export the model with fixed sizes for it`,
+    { code: 'invalid-option' },
+  );
 }
 
 function drafted(
@@ -145,7 +161,7 @@ interface Judged {
 /** @throws GlobalPercError when the loss cannot compare the student's output with a target. */
 function* addLoss(
   { graph, trace, input, output }: Stage,
-  { student, loss, target: wanted, session }: Recipe,
+  { student, loss, target: wanted, mask: masked, session }: Recipe,
   options: StepOptions,
 ): Steps<Judged> {
   const description = descriptionOf(loss);
@@ -160,6 +176,7 @@ function* addLoss(
     targetShape: type.shape,
     student: { module: student, input, calls: trace.calls },
     draws: new Draws(),
+    ...(masked && { mask: graph.input('mask', 'float32', maskShape(output.shape)) }),
   };
   const comparison = yield* judged(description, scene, input);
   const scalar = comparison.loss.reshape([]);

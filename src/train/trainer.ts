@@ -15,9 +15,10 @@ import type { Optimizer } from '../optim/index.js';
 import { checkOptions, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
+import { stepMask } from './mask.js';
 import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
-import { type Prediction, requireFinite, type StepResult, scalar } from './result.js';
+import { type Evaluation, type Prediction, requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
 import { draftEvaluation, draftPrediction, draftStep, madeOf, type Recipe, type StepDetails } from './step.js';
 
@@ -94,7 +95,7 @@ export class Trainer implements AsyncDisposable {
 
   /**
    * One step on one batch.
-   * @param options values of the inputs that a teacher leaves open; a signal stops a step that has not begun.
+   * @param options values of the inputs that a teacher leaves open, a mask where the trainer is made for masks; a signal stops a step that has not begun.
    * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
    * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
    */
@@ -120,17 +121,15 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Loss of one batch, with the student in evaluation mode; nothing changes. Throws as `step` does. */
-  async evaluate(
-    input: TensorLike,
-    target: TensorLike,
-    options: CallOptions = {},
-  ): Promise<Pick<StepResult, 'loss' | 'hooks'>> {
+  async evaluate(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<Evaluation> {
     const given = [snapshot(input), snapshot(target), snapshotOptions(options)] as const;
     return this.next(async () => {
-      const { session, details } = await this.opened('evaluate', () => draftEvaluation(this.recipe, given[2]), options);
+      const open = openFeeds(descriptionOf(this.recipe.loss).openInputs, given[2]);
+      const key = `evaluate ${JSON.stringify(Object.values(open).map(({ dims }) => dims))}`;
+      const { session, details } = await this.opened(key, () => draftEvaluation(this.recipe, given[2]), options);
       const feeds = { ...this.feeds(details, ...given), ...drawAll(details.draws, this.seed, 0) };
-      const { value: loss, hooks } = computed(details, await runSteps(session.run(feeds)));
-      return { loss, hooks };
+      const { value: loss, hooks, samples } = computed(details, await runSteps(session.run(feeds)));
+      return { loss, hooks, ...(samples && { samples }) };
     }, options);
   }
 
@@ -271,7 +270,8 @@ export class Trainer implements AsyncDisposable {
     const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
     description.requireTarget?.(images.target, details.output);
     for (const name of seen as (keyof typeof images)[]) description.inspect?.(name, images[name]);
-    return { ...images, ...openFeeds(description.openInputs, options), ...this.weights(details) };
+    const mask = stepMask(this.recipe.mask, options.mask, details.output);
+    return { ...images, ...mask, ...openFeeds(description.openInputs, options), ...this.weights(details) };
   }
 
   /** @param why what a shape that differs is about. */

@@ -11,7 +11,7 @@ import {
   refused,
   required,
 } from '../options/index.js';
-import { type Draws, isTransform, requireImage, type Transform } from './transform.js';
+import { type Draws, geometryOf, inPlace, isTransform, requireImage, type Transform } from './transform.js';
 
 /** One transform after the other. */
 export class Compose implements Transform {
@@ -29,6 +29,11 @@ export class Compose implements Transform {
   apply(image: Tensor, draws: Draws): Tensor {
     return this.transforms.reduce((result, transform) => transform.apply(result, draws), image);
   }
+
+  /** @throws GlobalPercError when one of them does not tell its own. */
+  geometry(plane: Tensor, draws: Draws): Tensor {
+    return this.transforms.reduce((result, transform) => geometryOf(transform, result, draws), plane);
+  }
 }
 
 /** Per-channel statistics. */
@@ -45,6 +50,7 @@ export class Normalize implements Transform {
   readonly mean: readonly number[];
   readonly std: readonly number[];
   readonly normalizes = true;
+  readonly geometry = inPlace;
 
   /** @throws GlobalPercError when mean and std differ in length, or a std is zero. */
   constructor(options: NormalizeOptions) {
@@ -79,6 +85,7 @@ export class Normalize implements Transform {
 /** Reorders the channels, e.g. [2, 1, 0] for models that expect BGR. */
 export class PermuteChannels implements Transform {
   readonly permutation: readonly number[];
+  readonly geometry = inPlace;
 
   /** @throws GlobalPercError when not every channel has its place once. */
   constructor(permutation: readonly number[]) {
@@ -123,6 +130,7 @@ const LUMA = [0.2989, 0.587, 0.114];
  */
 export class Grayscale implements Transform {
   readonly numOutputChannels: 1 | 3;
+  readonly geometry = inPlace;
 
   /** @throws GlobalPercError on an unknown option, and a number of channels other than 1 and 3. */
   constructor(options: GrayscaleOptions = {}) {
@@ -143,13 +151,24 @@ export class Grayscale implements Transform {
   }
 }
 
+/** Options of Lambda. */
+export interface LambdaOptions {
+  /** What it does to places, as in `Transform`; `(plane) => plane` for a function of colours. */
+  readonly geometry?: NonNullable<Transform['geometry']>;
+}
+
+const LAMBDA: Checks<LambdaOptions> = { geometry: callback };
+
 /** Any function on symbolic tensors. */
 export class Lambda implements Transform {
   readonly transform: (image: Tensor) => Tensor;
+  readonly geometry?: NonNullable<Transform['geometry']>;
 
-  /** @throws GlobalPercError when it is no function. */
-  constructor(transform: (image: Tensor) => Tensor) {
+  /** @throws GlobalPercError when it is no function, or on an unknown option. */
+  constructor(transform: (image: Tensor) => Tensor, options: LambdaOptions = {}) {
     this.transform = callback(transform, 'Lambda: transform');
+    const { geometry } = checkOptions(options, LAMBDA, 'Lambda');
+    if (geometry) this.geometry = geometry;
   }
 
   apply(image: Tensor): Tensor {

@@ -25,6 +25,10 @@ export class CenterCrop implements Transform {
     );
   }
 
+  geometry(plane: Tensor): Tensor {
+    return this.apply(plane);
+  }
+
   private padded(image: Tensor): Tensor {
     const missing = this.size.map((side, i) => Math.max(0, side - image.dim(i + 2)));
     const before = missing.map((count) => Math.floor(count / 2));
@@ -85,6 +89,10 @@ export class RandomCrop implements Transform {
     }
     return cropAtRandom(image, this.size, this, draws, this.seed);
   }
+
+  geometry(plane: Tensor, draws: Draws): Tensor {
+    return this.apply(plane, draws);
+  }
 }
 
 /** Options of Pad. */
@@ -126,9 +134,17 @@ export class Pad implements Transform {
 
   /** @throws GlobalPercError when a reflection is not smaller than the image. */
   apply(image: Tensor): Tensor {
+    return this.padded(image, this.fill);
+  }
+
+  geometry(plane: Tensor): Tensor {
+    return this.padded(plane, 0);
+  }
+
+  private padded(image: Tensor, fill: number): Tensor {
     requireImage(image, 'Pad');
     const [left, top, right, bottom] = this.padding;
-    if (this.mode === 'constant') return image.pad([0, 0, top, left], [0, 0, bottom, right], this.fill);
+    if (this.mode === 'constant') return image.pad([0, 0, top, left], [0, 0, bottom, right], fill);
     if (this.mode === 'reflect' && (Math.max(top, bottom) >= image.dim(2) || Math.max(left, right) >= image.dim(3))) {
       throw new GlobalPercError(`Pad: a reflection of [${this.padding}] needs a larger image than [${image.shape}]`, {
         code: 'invalid-argument',
@@ -165,5 +181,9 @@ export class RandomShift implements Transform {
       );
     }
     return cropAtRandom(new Pad(this.pixels, { mode: 'reflect' }).apply(image), size, this, draws, this.seed);
+  }
+
+  geometry(plane: Tensor, draws: Draws): Tensor {
+    return this.apply(plane, draws);
   }
 }

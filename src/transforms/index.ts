@@ -3,6 +3,7 @@ export {
   Grayscale,
   type GrayscaleOptions,
   Lambda,
+  type LambdaOptions,
   Normalize,
   type NormalizeOptions,
   PermuteChannels,

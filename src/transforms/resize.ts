@@ -91,6 +91,15 @@ export class Resize implements Transform {
 
   /** @throws GlobalPercError when the image is too small for a multiple. */
   apply(image: Tensor): Tensor {
+    return this.resized(image, this.interpolation);
+  }
+
+  /** Bilinear, as bicubic weights are negative here and there. */
+  geometry(plane: Tensor): Tensor {
+    return this.resized(plane, 'bilinear');
+  }
+
+  private resized(image: Tensor, interpolation: 'bilinear' | 'bicubic'): Tensor {
     requireImage(image, 'Resize');
     const [height, width] = this.target(image.dim(2), image.dim(3));
     if (height === 0 || width === 0) {
@@ -99,8 +108,8 @@ export class Resize implements Transform {
         { code: 'invalid-argument' },
       );
     }
-    const columns = this.matrix(image, image.dim(2), height);
-    const rows = this.matrix(image, image.dim(3), width);
+    const columns = this.matrix(image, interpolation, image.dim(2), height);
+    const rows = this.matrix(image, interpolation, image.dim(3), width);
     const tall = columns ? columns.matmul(image) : image;
     return rows ? tall.matmul(rows.swapAxes(0, 1)) : tall;
   }
@@ -130,10 +139,15 @@ export class Resize implements Transform {
     return height <= width ? [shorter, longer] : [longer, shorter];
   }
 
-  private matrix({ graph, dtype }: Tensor, from: number, to: number): Tensor | undefined {
+  private matrix(
+    { graph, dtype }: Tensor,
+    interpolation: 'bilinear' | 'bicubic',
+    from: number,
+    to: number,
+  ): Tensor | undefined {
     if (from === to) return undefined;
     const options: Interpolation = {
-      mode: this.interpolation === 'bilinear' ? 'linear' : 'cubic',
+      mode: interpolation === 'bilinear' ? 'linear' : 'cubic',
       coordinates: 'half_pixel',
       ...(this.antialias ? { antialias: true, excludeOutside: true, cubicA: -0.5 } : { cubicA: -0.75 }),
     };

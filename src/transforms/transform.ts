@@ -22,8 +22,27 @@ export class Draws {
 /** A differentiable piece of graph in front of the model. */
 export interface Transform {
   apply(image: Tensor, draws: Draws): Tensor;
+  /**
+   * What it does to places alone: the same to a plane `[B, 1, H, W]` of weights, linear in them; what it adds weighs 0.
+   * Maps and masks need it.
+   */
+  geometry?(plane: Tensor, draws: Draws): Tensor;
   /** True when it expects images in [0, 1]. */
   readonly normalizes?: boolean;
+}
+
+/** For transforms of colours. */
+export const inPlace = (plane: Tensor): Tensor => plane;
+
+/** The geometry of a transform, if there is one. @throws GlobalPercError for a transform that does not tell it. */
+export function geometryOf(transform: Transform | undefined, plane: Tensor, draws: Draws): Tensor {
+  if (transform === undefined) return plane;
+  if (transform.geometry) return transform.geometry(plane, draws);
+  throw new GlobalPercError(
+    `a map or a mask needs to know where ${transform.constructor.name} moves pixels: give it geometry(plane, draws), ` +
+      '(plane) => plane where they stay in their places',
+    { code: 'invalid-option' },
+  );
 }
 
 /** Checks a transform, which may be a user's own. */

@@ -6,17 +6,18 @@ import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
 import { tfLoss, tfStep } from 'globalperc/tfjs';
 
 const STEPS = 10;
-const SIDE = 24;
+/** AlexNet takes 31 and more. */
+const SIDE = 32;
 
-/** A batch of two square images, uniform in [0, 1). @param {number} seed @param {number} side */
-export function noise(seed, side = SIDE) {
+/** A batch of two square images, uniform in [0, 1). @param {number} seed */
+export function noise(seed) {
   const generator = new Generator(seed);
-  const dims = [2, 3, side, side];
-  return { dims, data: Float32Array.from({ length: 2 * 3 * side * side }, () => generator.uniform()) };
+  const dims = [2, 3, SIDE, SIDE];
+  return { dims, data: Float32Array.from({ length: 2 * 3 * SIDE * SIDE }, () => generator.uniform()) };
 }
 
 const perceptual = async () =>
-  new GlobalPercLoss(await loadModel('/teacher.onnx'), new GlobalPercConfig({ printData: false }));
+  new GlobalPercLoss(await loadModel('/assets/lpips-alex.onnx'), new GlobalPercConfig({ printData: false }));
 
 /** @param {{ dims: number[], data: Float32Array }} image */
 const tfImage = ({ dims, data }) => tf.tidy(() => tf.transpose(tf.tensor(data, dims), [0, 2, 3, 1]));
@@ -48,8 +49,21 @@ async function valueAndGrad() {
 
 /** The same of LPIPS, whose network lies beside the bundle. */
 async function lpips() {
-  const { value, grad } = await new LPIPS().valueAndGrad(noise(1, 40), noise(2, 40));
+  const { value, grad } = await new LPIPS().valueAndGrad(noise(1), noise(2));
   return { value, grad: [...grad.data] };
+}
+
+/** Samples, map and loss under a mask of LPIPS. */
+async function where() {
+  const loss = new LPIPS();
+  const mask = { dims: [1, 1, SIDE, SIDE], data: Float32Array.from({ length: SIDE * SIDE }, (_, i) => (i % 3) / 2) };
+  const { samples } = await loss.valueAndGrad(noise(1), noise(2));
+  const { map } = await loss.map(noise(1), noise(2));
+  return {
+    masked: await loss.evaluate(noise(1), noise(2), { mask }),
+    samples: [...(samples ?? [])],
+    map: [...map.data],
+  };
 }
 
 /** model.fit, for ten epochs of one batch. */
@@ -101,4 +115,4 @@ async function tfLossRefused() {
   );
 }
 
-export const SCENARIOS = { valueAndGrad, lpips, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };
+export const SCENARIOS = { valueAndGrad, lpips, where, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };

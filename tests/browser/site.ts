@@ -40,13 +40,12 @@ async function bundles(): Promise<ReadonlyMap<string, Uint8Array>> {
   return new Map(outputFiles.map(({ path, contents }) => [path, contents]));
 }
 
-/** What is served: the bundles, the teacher, and ONNX Runtime's own files. */
+/** What is served: the bundles, the package's networks, and ONNX Runtime's own files. */
 async function contentsOf(
   path: string,
   files: ReadonlyMap<string, Uint8Array>,
 ): Promise<Uint8Array | string | undefined> {
   if (path === '/') return '<!doctype html><title>globalperc</title><script type="module" src="/page.mjs"></script>';
-  if (path === '/teacher.onnx') return readFile(`${ROOT}assets/teacher.onnx`);
   if (/^\/assets\/[\w-]+\.onnx$/.test(path)) return readFile(ROOT + path.slice(1));
   if (/^\/ort-wasm[\w.-]+$/.test(path)) return readFile(`${ROOT}node_modules/onnxruntime-web/dist${path}`);
   return files.get(path);

@@ -12,6 +12,9 @@ interface Result {
   readonly value: number;
   readonly grad: number[];
   readonly message: string;
+  readonly masked: number;
+  readonly samples: number[];
+  readonly map: number[];
 }
 
 let browser: Browser;
@@ -39,8 +42,8 @@ const run = (on: Page, thread: 'onMainThread' | 'inWebWorker', scenario: string)
 
 describe.each(['onMainThread', 'inWebWorker'] as const)('%s', (thread) => {
   it('gives the loss and the gradient that Node gives', async () => {
-    const teacher = await loadModel(fileURLToPath(new URL('../../assets/teacher.onnx', import.meta.url)));
-    await using loss = new GlobalPercLoss(teacher, new GlobalPercConfig({ printData: false }));
+    const model = await loadModel(fileURLToPath(new URL('../../assets/lpips-alex.onnx', import.meta.url)));
+    await using loss = new GlobalPercLoss(model, new GlobalPercConfig({ printData: false }));
     const expected = await loss.valueAndGrad(noise(1), noise(2));
     const { value, grad } = await run(page, thread, 'valueAndGrad');
     expect(relativeError([value], [expected.value])).toBeLessThan(1e-5);
@@ -49,10 +52,21 @@ describe.each(['onMainThread', 'inWebWorker'] as const)('%s', (thread) => {
 
   it('fetches the network of LPIPS, which gives what it gives in Node', async () => {
     await using loss = new LPIPS();
-    const expected = await loss.valueAndGrad(noise(1, 40), noise(2, 40));
+    const expected = await loss.valueAndGrad(noise(1), noise(2));
     const { value, grad } = await run(page, thread, 'lpips');
     expect(relativeError([value], [expected.value])).toBeLessThan(1e-5);
     expect(relativeError(grad, expected.grad.data as Float32Array)).toBeLessThan(1e-4);
+  });
+
+  it('tells samples apart, maps, and looks where a mask is, as in Node', async () => {
+    await using loss = new LPIPS();
+    const { samples } = await loss.valueAndGrad(noise(1), noise(2));
+    const { map } = await loss.map(noise(1), noise(2));
+    const mask = { dims: [1, 1, 32, 32], data: Float32Array.from({ length: 1024 }, (_, i) => (i % 3) / 2) };
+    const found = await run(page, thread, 'where');
+    expect(relativeError(found.samples, samples as Float32Array)).toBeLessThan(1e-5);
+    expect(relativeError(found.map, map.data)).toBeLessThan(1e-5);
+    expect(relativeError([found.masked], [await loss.evaluate(noise(1), noise(2), { mask })])).toBeLessThan(1e-5);
   });
 });
 

@@ -1,6 +1,6 @@
 /** Losses of the package by name, where a command takes a model. */
 import { createHash } from 'node:crypto';
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -48,7 +48,8 @@ it('loss lpips:squeeze takes its weights from a file, whose hash it tells', asyn
 });
 
 describe('refuses, in one line', () => {
-  copyFileSync(SQUEEZENET, join(folder, 'weights.onnx'));
+  copyFileSync(SQUEEZENET, join(folder, 'squeeze.pth'));
+  linkSync(join(folder, 'squeeze.pth'), join(folder, 'linked.onnx'));
 
   it.each([
     [
@@ -80,18 +81,12 @@ describe('refuses, in one line', () => {
   });
 
   it('to write over its weights', async () => {
-    const args = [
-      'compile',
-      'lpips:squeeze',
-      '--weights',
-      'weights.onnx',
-      '--input',
-      '1,3,48,52',
-      '--out',
-      'weights.onnx',
-    ];
-    expect((await run(...args)).stderr).toBe(
-      "globalperc: 'weights.onnx' was read and would be overwritten: name another file\n",
-    );
+    const loss = ['lpips:squeeze', '--weights', 'squeeze.pth'];
+    const { status, stderr } = await run('compile', ...loss, '--input', '1,3,48,52', '--out', 'linked.onnx');
+    expect([status, stderr.split('\n').at(-2)]).toEqual([
+      2,
+      "globalperc: 'linked.onnx', the same file as 'squeeze.pth', was read and would be overwritten: name another file",
+    ]);
+    expect(readFileSync(join(folder, 'linked.onnx')).equals(readFileSync(SQUEEZENET))).toBe(true);
   });
 });

@@ -99,7 +99,7 @@ describe('results', () => {
     expect(
       hooks.reduce((sum: number, hook: { weight: number; loss: number }) => sum + hook.weight * hook.loss, 0),
     ).toBeCloseTo(loss, 4);
-    expect(Object.keys(hooks[0])).toEqual(['index', 'path', 'class', 'shape', 'weight', 'loss']);
+    expect(Object.keys(hooks[0])).toEqual(['index', 'path', 'class', 'shape', 'weight', 'loss', 'samples']);
     expect(parseNpy(readFileSync(out), out).dims).toEqual([1, 3, 32, 32]);
   });
 
@@ -269,9 +269,9 @@ describe('mistakes', () => {
       /receives the image; give the others .*on the command line, --set/,
     ],
     [
-      'a gradient as a picture',
-      ['loss', vgg, pred, target, '--grad', join(folder, 'g.png')],
-      /--grad should end in \.npy, got/,
+      'a gradient in another format',
+      ['loss', vgg, pred, target, '--grad', join(folder, 'g.jpg')],
+      /--grad should end in \.npy or \.png, got/,
     ],
     [
       'a gradient over a folder',

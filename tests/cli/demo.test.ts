@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
+import { describeResults } from '../../src/cli/demo-report.js';
 
 const command = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'globalperc-demo-'));
@@ -33,5 +34,19 @@ describe('demo', () => {
     const { status, stderr } = run('--steps', 'many');
     expect(status).toBe(2);
     expect(stderr).toBe("globalperc: --steps should be a number, got 'many'\n");
+  });
+
+  it('says which student LPIPS could not judge independently', () => {
+    const rows = [
+      { name: 'L1', gmsd: 0.03453, psnr: 29.706, lpips: 0.2 },
+      { name: 'GlobalPercLoss', gmsd: 0.0148, psnr: 29.95, lpips: null },
+    ];
+    expect(describeResults(rows).split('\n')).toEqual([
+      'photographs kept out of training    GMSD   PSNR   LPIPS',
+      'L1                                0.0345  29.71  0.2000',
+      'GlobalPercLoss                    0.0148  29.95       -',
+      'GMSD and LPIPS: lower is more alike; PSNR: higher. No student was trained on GMSD or PSNR.',
+      'LPIPS compares activations of AlexNet; GlobalPercLoss was trained on them, so it could not judge that student independently.',
+    ]);
   });
 });

@@ -1,14 +1,26 @@
 /** Training configurations in JSON: what they build, and the one line that each mistake ends with. */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fromJSON } from '../../src/cli/train-json.js';
 import type { TrainConfig } from '../../src/cli/train-module.js';
-import { CosineLoss, GlobalPercError, GlobalPercLoss, GramLoss, nn, optim, UnitLengthLoss } from '../../src/index.js';
+import {
+  CosineLoss,
+  GlobalPercError,
+  GlobalPercLoss,
+  GramLoss,
+  LPIPS,
+  nn,
+  optim,
+  UnitLengthLoss,
+} from '../../src/index.js';
 
+const SQUEEZENET = fileURLToPath(new URL('../../fixtures/data/lpips/squeezenet1_1.pth', import.meta.url));
 let folder = '';
 
 beforeAll(async () => {
@@ -22,6 +34,7 @@ beforeAll(async () => {
     join(folder, 'vgg.onnx'),
   );
   await writeFile(join(folder, 'text.onnx'), 'no model');
+  await copyFile(SQUEEZENET, join(folder, 'squeeze.pth'));
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -84,6 +97,37 @@ describe('what is built', () => {
     expect(deep).toBeInstanceOf(GlobalPercLoss);
     expect(deep.config).toMatchObject({ endWeight: 3, printData: false });
     expect(deep.config.lossFunc).toBeInstanceOf(nn.MSELoss);
+  });
+
+  it('losses of the package, weights by path or URL', async () => {
+    const squeeze = { lpips: { net: 'squeeze', weights: 'squeeze.pth' } };
+    const hash = createHash('sha256').update(readFileSync(SQUEEZENET)).digest('hex');
+    const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    try {
+      const { loss } = await read({
+        loss: {
+          weighted: {
+            terms: [
+              [squeeze, 2],
+              ['lpips', 1],
+            ],
+          },
+        },
+      });
+      const [[first], [second]] = (loss as nn.WeightedLoss).terms as never as [[LPIPS], [LPIPS]];
+      expect([first, second].map((term) => [term.constructor, term.sha256])).toEqual([
+        [LPIPS, hash],
+        [LPIPS, undefined],
+      ]);
+      const place = join(folder, 'squeeze.pth');
+      expect(loss.description.files).toContain(place);
+      expect(stderr.mock.calls).toEqual([[`${place}: SHA-256 ${hash}\n`]]);
+      const { href } = pathToFileURL(place);
+      const { loss: byUrl } = await read({ loss: { lpips: { net: 'squeeze', weights: href } } });
+      expect((byUrl as LPIPS).sha256).toBe(hash);
+    } finally {
+      stderr.mockRestore();
+    }
   });
 
   it.each([
@@ -234,6 +278,14 @@ describe('mistakes end in one line that names file and key', () => {
       /randomCrop: size should be a positive integer or/,
     ],
     [{ data: { folder: 'photos', size: '8' } }, /size should be a positive integer or \[height, width\], got "8"/],
+    // Losses of the package.
+    [{ loss: { lpips: { nett: 'vgg' } } }, /loss: lpips: LPIPS: 'nett' is not known; did you mean 'net'\?/],
+    [{ loss: { lpips: { net: 'vgg' } } }, /loss: lpips: LPIPS: net 'vgg' needs the weights of torchvision's vgg16/],
+    [{ loss: 'dists' }, /loss: dists: DISTS needs the weights of torchvision's vgg16/],
+    [{ loss: { dists: { weights: 3 } } }, /loss: dists: weights should be a string, got 3/],
+    [{ loss: { lpips: 'vgg' } }, /loss: lpips should be an object of options, got "vgg"/],
+    [{ loss: { dists: { weights: 'absent.pth' } } }, /cannot read '\/.*\/absent\.pth': there is no such file/],
+    [{ loss: { dists: { weights: 'squeeze.pth' } } }, /squeeze\.pth does not hold the weights of torchvision's vgg16/],
     // Patterns.
     [
       adamW({ groups: [{ parameters: '(' }] }),

@@ -10,7 +10,16 @@ export interface Fault {
   /** How many answers it spoils. Default: all. */
   times?: number;
   /** `status`: refuse. Others concern the body, e.g. `cut`: end the connection; `truncate`: end it early in good order. */
-  readonly kind: 'status' | 'cut' | 'truncate' | 'corrupt' | 'stall' | 'slow' | 'ignore range' | 'lengthen';
+  readonly kind:
+    | 'status'
+    | 'cut'
+    | 'truncate'
+    | 'corrupt'
+    | 'stall'
+    | 'slow'
+    | 'ignore range'
+    | 'lengthen'
+    | 'no length';
   /** Bytes of the body before it happens. Default half. */
   readonly after?: number;
   readonly status?: number;
@@ -47,6 +56,8 @@ export const etagOf = (bytes: Uint8Array): string => (bytes.length >= LARGE ? sh
 
 export class TestHub {
   readonly repos: Record<string, TestRepo> = {};
+  /** What lies beside the repositories, by path. */
+  readonly files: Record<string, Uint8Array> = {};
   readonly log: LoggedRequest[] = [];
   readonly faults: Fault[] = [];
   /** Whether the list of files goes on at another origin. */
@@ -75,6 +86,7 @@ export class TestHub {
   /** Forgets repositories, faults and the log. */
   reset(): void {
     for (const name of Object.keys(this.repos)) delete this.repos[name];
+    for (const path of Object.keys(this.files)) delete this.files[path];
     this.log.length = 0;
     this.faults.length = 0;
     this.listsElsewhere = false;
@@ -92,9 +104,11 @@ export class TestHub {
     const { range, authorization } = request.headers;
     this.log.push({ method: request.method ?? '', path: url.pathname, range, authorization });
     const fault = this.takeFault(url.pathname);
+    const file = this.files[url.pathname];
     if (fault?.kind === 'status') {
       response.writeHead(fault.status ?? 500, { ...fault.headers }).end('<html>a page that is no JSON</html>');
-    } else if (url.pathname.startsWith('/storage/')) this.sendStored(url.pathname.slice(9), request, response, fault);
+    } else if (file) send(file, request, response, fault, {});
+    else if (url.pathname.startsWith('/storage/')) this.sendStored(url.pathname.slice(9), request, response, fault);
     else this.sendFromRepo(url, request, response, fault);
   };
 
@@ -205,7 +219,7 @@ function send(
   response.writeHead(start > 0 ? 206 : 200, {
     ...headers,
     ...part,
-    'Content-Length': length,
+    ...(fault?.kind !== 'no length' && { 'Content-Length': length }),
     'Accept-Ranges': 'bytes',
   });
   if (request.method === 'HEAD') response.end();

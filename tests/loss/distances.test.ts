@@ -1,17 +1,11 @@
 /** Distances and their gradients against stored PyTorch results. */
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
-import { numbersOf } from '../../src/graph/index.js';
-import {
-  CosineLoss,
-  type Distance,
-  l1Loss,
-  mseLoss,
-  NormalizedTensorLoss,
-  type Reduction,
-  smoothL1Loss,
-} from '../../src/loss/distances.js';
+import { numbersOf, type Tensor } from '../../src/graph/index.js';
+import * as criteria from '../../src/loss/criteria.js';
+import { CosineLoss, type Distance, NormalizedTensorLoss, type Reduction } from '../../src/loss/distances.js';
 import { GramLoss } from '../../src/loss/gram.js';
+import { L1Loss, MSELoss, SmoothL1Loss } from '../../src/loss/pixel.js';
 import { UnitLengthLoss } from '../../src/loss/unit-length.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runGraph } from '../support/run.js';
@@ -40,11 +34,11 @@ function distanceOf(loss: Spec, reduction: Reduction): Distance {
   const { type, norm, dim, beta = 1 } = typeof loss === 'string' ? ({ type: loss } as Exclude<Spec, string>) : loss;
   if (norm) return new NormalizedTensorLoss(type as 'l1', reduction, norm as 'cosine');
   if (type === 'cosine') return new CosineLoss({ reduction, ...(dim === undefined ? {} : { dim }) });
-  if (type === 'l1') return { forward: (a, b) => l1Loss(a, b, reduction) };
+  if (type === 'l1') return new L1Loss({ reduction });
   if (type === 'gram') return new GramLoss({ reduction });
   if (type === 'unitLength') return new UnitLengthLoss({ reduction });
-  if (type === 'mse') return { forward: (a, b) => mseLoss(a, b, reduction) };
-  return { forward: (a, b) => smoothL1Loss(a, b, reduction, beta) };
+  if (type === 'mse') return new MSELoss({ reduction });
+  return new SmoothL1Loss({ reduction, ...(beta === undefined ? {} : { beta }) });
 }
 
 /**
@@ -70,5 +64,29 @@ describe('distances', () => {
     const expected = fixture.tensor(test.gradDetached ?? test.grad);
     expectWithin(results.output ?? [], numbersOf(fixture.tensor(test.output)), test.outputError, 'output');
     expectWithin(results.grad ?? [], numbersOf(expected), test.gradError, 'gradient');
+  });
+});
+
+describe('data in place of symbolic tensors is refused in one line', () => {
+  const pixelLosses = Object.entries(criteria).filter(([name]) => name !== 'PixelLoss' && name !== 'WeightedLoss');
+  const classes: [string, new () => Distance][] = [
+    ...(pixelLosses as unknown as [string, new () => Distance][]),
+    ...Object.entries({ NormalizedTensorLoss, CosineLoss, GramLoss, UnitLengthLoss }),
+  ];
+  const data = { dims: [1, 3, 16, 16], data: new Float32Array(3 * 16 * 16) };
+
+  it.each(classes)('%s', (name, Class) => {
+    const tensor = createGraph().input('x', 'float32', [1, 3, 200, 200]);
+    const calls: [unknown, unknown, string][] = [
+      [data, data, 'an object of class Object'],
+      [tensor, data, 'an object of class Object'],
+      [data.data, tensor, 'an object of class Float32Array'],
+      [undefined, undefined, 'undefined'],
+    ];
+    for (const [input, target, kind] of calls) {
+      expect(() => new Class().forward(input as Tensor, target as Tensor)).toThrow(
+        `${name}.forward writes a graph and takes two symbolic tensors, got ${kind}; for data, use loss.evaluate(pred, target)`,
+      );
+    }
   });
 });

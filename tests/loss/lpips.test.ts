@@ -1,9 +1,10 @@
 /** LPIPS and DISTS against their authors' packages, as stored by `fixtures/make_lpips.py`. */
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/graph/index.js';
 import { modelBytes } from '../../src/loss/compiled-file.js';
@@ -23,6 +24,10 @@ interface Case {
   readonly grad: string;
   /** Of each layer, and their sum. */
   readonly losses: number[];
+  /** The same of each sample. */
+  readonly samples: number[][];
+  /** The package's spatial map; DISTS has none. */
+  readonly map?: string;
   /** How far the package's own float32 results are from these: of the losses, the largest, relative to them. */
   readonly noise: number;
   readonly gradNoise: number;
@@ -69,18 +74,48 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
+describe('the map is that of the package with spatial=True', () => {
+  const mapped = fixture.cases.flatMap((test) => (test.map ? [{ label: test.name, test, key: test.map }] : []));
+
+  it.each(mapped)('$label', async ({ test, key }) => {
+    const [pred, target] = [hostOf(fixture.tensor(test.pred)), hostOf(fixture.tensor(test.target))];
+    const { map, hooks } = await losses[test.net].map(pred, target);
+    const expected = hostOf(fixture.tensor(key));
+    expect(map.dims).toEqual(expected.dims);
+    expect(hooks.every(({ grid }) => grid !== undefined)).toBe(true);
+    const difference = Math.hypot(...expected.data.map((element, i) => element - (map.data[i] as number)));
+    expect(difference).toBeLessThanOrEqual((1e-5 + 2 * test.noise) * Math.hypot(...expected.data));
+  });
+
+  it('DISTS has none: it compares statistics', async () => {
+    const image = hostOf(fixture.tensor(fixture.cases[0]?.pred as string));
+    await expect(losses.dists.map(image, image)).rejects.toThrow(
+      /there is no map: nothing that this loss compares has a place/,
+    );
+  });
+});
+
 /** What is 0 in float64 is rounding in float32. */
 const ROUNDING = 1e-7;
 
 describe('equals the package', () => {
   it.each(fixture.cases.map((test) => ({ label: test.name, test })))('$label', async ({ test }) => {
     const [pred, target] = [hostOf(fixture.tensor(test.pred)), hostOf(fixture.tensor(test.target))];
-    const { value, hooks, grad } = await losses[test.net].valueAndGrad(pred, target);
+    const { value, hooks, samples, grad } = await losses[test.net].valueAndGrad(pred, target);
     const layers = test.net === 'dists' ? [value] : hooks.map(({ loss }) => loss);
     expect(layers.length + 1).toBe(test.losses.length);
     for (const [i, loss] of [...layers, value].entries()) {
       const expected = test.losses[i] as number;
       expect(Math.abs(loss - expected), `loss ${i}`).toBeLessThanOrEqual((1e-5 + 2 * test.noise) * Math.abs(expected));
+    }
+    const bySample = [...(test.net === 'dists' ? [] : hooks.map((hook) => hook.samples)), samples];
+    for (const [i, alone] of (test.net === 'dists' ? test.samples.slice(-1) : test.samples).entries()) {
+      for (const [j, expected] of alone.entries()) {
+        const difference = Math.abs((bySample[i]?.[j] as number) - expected);
+        expect(difference, `sample ${j} of loss ${i}`).toBeLessThanOrEqual(
+          (1e-5 + 2 * test.noise) * Math.abs(expected),
+        );
+      }
     }
     const expected = hostOf(fixture.tensor(test.grad)).data;
     const difference = Math.hypot(...expected.map((element, i) => element - (grad.data[i] as number)));
@@ -103,6 +138,27 @@ it('is an objective as every other: in a sum, synchronous, with a target read be
   const { valueAndGrad } = await lpips.synchronous();
   expect(valueAndGrad(pred, target).value).toBeCloseTo(expected, 6);
   expect(await lpips.evaluate(pred, await lpips.encode(target))).toBeCloseTo(expected, 6);
+});
+
+it('is compiled with each of its weights in it once, and computes the same', async () => {
+  const [test] = fixture.cases as [Case];
+  const feeds = Object.fromEntries(
+    (['pred', 'target'] as const).map((name) => {
+      const { dims, data } = hostOf(fixture.tensor(test[name]));
+      return [name, new OrtTensor('float32', data, dims)];
+    }),
+  );
+  const compiled = await losses.alex.compile(feeds.pred?.dims as number[]);
+  const asset = statSync(new URL('../../assets/lpips-alex.onnx', import.meta.url)).size;
+  expect(compiled.length).toBeLessThan(1.02 * asset);
+  const session = await InferenceSession.create(compiled);
+  const found = await session.run(feeds);
+  const expected = test.losses.at(-1) as number;
+  expect(Math.abs((found.loss?.data[0] as number) - expected)).toBeLessThan(1e-5 * expected);
+  const grad = hostOf(fixture.tensor(test.grad)).data;
+  const difference = Math.hypot(...grad.map((element, i) => element - (found.grad?.data[i] as number)));
+  expect(difference).toBeLessThan(1e-4 * Math.hypot(...grad));
+  await session.release();
 });
 
 it('trains a student', async () => {

@@ -2,19 +2,22 @@
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import {
+  type ConstantData,
   checkGraph,
   concat,
+  constantInFile,
   constantOf,
   float,
   type Graph,
   int,
   ints,
   type Node,
+  numbersOf,
   ONNX_DTYPE,
   Tensor,
 } from '../../src/graph/index.js';
 import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
-import { fold, simplify, specialize, transcribe } from '../../src/passes/index.js';
+import { fold, shareConstants, simplify, specialize, transcribe } from '../../src/passes/index.js';
 import { runSteps, Session } from '../../src/runtime/index.js';
 import { feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 
@@ -265,6 +268,23 @@ describe('fold', () => {
     expect(await compute(graph, ramp(1, 200))).toEqual(before);
   });
 
+  it('makes no second form of a weight that is read as it is, too', async () => {
+    const graph = createGraph();
+    const weight = graph.constant(ramp(150, 150), 'weight');
+    const turned = weight.flip([0]);
+    graph.output(
+      'y',
+      graph
+        .input('x', 'float32', [1, 150])
+        .matmul(weight)
+        .matmul(turned.transpose([1, 0])),
+    );
+    const before = await compute(graph, ramp(1, 150));
+    await runSteps(fold(graph));
+    expect(opsOf(graph)).toEqual(['Slice', 'MatMul', 'Transpose', 'MatMul']);
+    expect(await compute(graph, ramp(1, 150))).toEqual(before);
+  });
+
   it('computes operators whose further inputs or outputs are left out', async () => {
     const graph = createGraph();
     const x = graph.input('x', 'float32', [2]);
@@ -305,6 +325,48 @@ describe('fold', () => {
     await runSteps(fold(graph));
     expect(opsOf(graph)).toEqual(['Add', 'Mul']);
     expect(await compute(graph, ramp(2))).toEqual(before);
+  });
+});
+
+describe('shareConstants', () => {
+  const inFile = (folder: string, offset: number): ConstantData =>
+    constantInFile({ dtype: 'float32', shape: [9] }, { folder, location: 'weights.bin', offset }, () => {
+      throw new Error('its bytes are not asked for');
+    });
+  const other = { ...ramp(9), bytes: Uint8Array.from(ramp(9).bytes, (byte, i) => (i === 35 ? byte ^ 1 : byte)) };
+
+  it.each<[string, ConstantData, ConstantData, boolean]>([
+    ['equal bytes', ramp(9), ramp(9), true],
+    ['a difference in the last byte', ramp(9), other, false],
+    ['another shape', ramp(9), ramp(3, 3), false],
+    [
+      'another type',
+      constantOf('int32', [9], new Array(9).fill(0)),
+      constantOf('uint32', [9], new Array(9).fill(0)),
+      false,
+    ],
+    ['the same part of a file', inFile('/a', 64), inFile('/a', 64), true],
+    ['another part of it', inFile('/a', 64), inFile('/a', 128), false],
+    ['another file', inFile('/a', 64), inFile('/b', 64), false],
+  ])('%s', (_, a, b, one) => {
+    const graph = createGraph();
+    const [first, second] = [graph.constant(a, 'first'), graph.constant(b, 'second')];
+    graph.output('y', first.cast('float64').add(first.cast('float64')));
+    graph.output('z', second.cast('float64'));
+    shareConstants(graph);
+    const read = graph.nodes.filter(({ op }) => op === 'Cast').map(({ inputs }) => inputs[0]?.name);
+    expect(read).toEqual(['first', 'first', one ? 'first' : 'second']);
+  });
+
+  it('leaves outputs their names', async () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [9]);
+    graph.output('y', x.constant(numbersOf(ramp(9))).exp());
+    graph.output('z', x.constant(numbersOf(ramp(9))).exp());
+    await runSteps(fold(graph));
+    shareConstants(graph);
+    const found = await withSession(graph, (session) => session.run({ x: feedOf(ramp(9)) }));
+    expect(numbersIn(found.y)).toEqual(numbersIn(found.z));
   });
 });
 

@@ -9,8 +9,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 it.each([
   { script: 'jax/train-l1.mjs', argument: '40', prints: 2 },
   { script: 'jax/train-globalperc.mjs', argument: '40', prints: 2 },
-  { script: 'tfjs/train-l1.mjs', argument: '5', prints: 5 },
-  { script: 'tfjs/train-globalperc.mjs', argument: '5', prints: 5 },
+  { script: 'tfjs/train-l1.mjs', argument: '3', prints: 3 },
+  { script: 'tfjs/train-globalperc.mjs', argument: '3', prints: 3 },
 ])('$script trains', async ({ script, argument, prints }) => {
   const { stdout } = await promisify(execFile)('node', [`examples/${script}`, argument], { cwd: ROOT });
   const losses = Array.from(stdout.matchAll(/^(?:step|epoch) \d+: loss (\S+)$/gm), ([, loss]) => Number(loss));

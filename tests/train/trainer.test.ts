@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Tensor } from '../../src/graph/index.js';
+import { GlobalPercError, type Tensor } from '../../src/graph/index.js';
 import {
   GlobalPercConfig,
   GlobalPercLoss,
   L1Loss,
+  type LossDescription,
   MSELoss,
+  type OpenInput,
   TeacherStudentLoss,
   WeightedLoss,
 } from '../../src/loss/index.js';
@@ -30,7 +32,7 @@ import { AdamW, SGD } from '../../src/optim/index.js';
 import { Generator } from '../../src/random/index.js';
 import { Trainer, toOnnx } from '../../src/train/index.js';
 import { RandomCrop, RandomShift } from '../../src/transforms/index.js';
-import { floatTensor, input, modelBytes } from '../onnx/build.js';
+import { floatTensor, input, type ModelSpec, modelBytes } from '../onnx/build.js';
 
 const vgg = fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url));
 const BATCH = [2, 3, 16, 16];
@@ -341,6 +343,70 @@ describe('an exported student', () => {
     }
     const model = await loadModel(await toOnnx(new Fixed(), { input: BATCH }));
     expect(model.input.declaredShape).toEqual(BATCH);
+  });
+});
+
+describe('inputs that a loss leaves open', () => {
+  /** The squared distance of what a ReLU makes of the image times a factor. */
+  const scaled = async (dims: (number | string)[], constants = {}): Promise<GlobalPercLoss> => {
+    const spec: ModelSpec = {
+      inputs: [input('x', ['n', 3, 'h', 'w']), input('factor', dims)],
+      nodes: [
+        ['Mul', ['x', 'factor'], ['scaled']],
+        ['Relu', ['scaled'], ['y']],
+      ],
+    };
+    const model = await loadModel(modelBytes(spec), { input: 'x', inputs: constants });
+    return new GlobalPercLoss(model, new GlobalPercConfig({ lossFunc: new MSELoss(), printData: false }));
+  };
+  const [given, wanted] = [image(1), image(2)];
+
+  it('of a declared shape get a value with every step', async () => {
+    await using trainer = await Trainer.create(smallNet(), await scaled([1]), new SGD({ lr: 0 }), { batch: BATCH });
+    const losses = await Promise.all(
+      [1, 2].map((factor) => trainer.evaluate(given, wanted, { inputs: { factor } }).then(({ loss }) => loss)),
+    );
+    expect((losses[1] as number) / (losses[0] as number)).toBeCloseTo(4, 5);
+  });
+
+  it('of an unknown shape: one line says what to do', async () => {
+    const created = async (constants = {}): Promise<Trainer> =>
+      Trainer.create(smallNet(), await scaled(['many'], constants), new SGD({ lr: 0 }), { batch: BATCH });
+    await expect(created()).rejects.toThrow(
+      /^Trainer: the input 'factor' of the loss's model is open, .*: give it a value, loadModel\(source, \{ inputs: \{ factor: … \} \}\), or export the model with fixed sizes for it$/,
+    );
+    await (await created({ factor: 2 })).dispose();
+  });
+
+  it('may have another shape with every evaluation', async () => {
+    const l1 = new L1Loss();
+    const factor: OpenInput = {
+      name: 'factor',
+      needed: true,
+      type: { dtype: 'float32', shape: [1] },
+      tensor: (value) => {
+        const { dims, data } = value as ReturnType<typeof image>;
+        return { dtype: 'float32', dims, data };
+      },
+      missing: () => new GlobalPercError('factor is missing', { code: 'invalid-argument' }),
+    };
+    const description: LossDescription<Tensor> = {
+      prediction: (scene) => l1.description.prediction(scene),
+      target: (scene) => l1.description.target(scene),
+      compare: (prediction, target, scene) => {
+        const comparison = l1.description.compare(prediction, target, scene);
+        return { ...comparison, loss: comparison.loss.mul(scene.openInput('factor').sum()) };
+      },
+      openInputs: [factor],
+    };
+    await using trainer = await Trainer.create(smallNet(), { description }, new SGD({ lr: 0 }), { batch: BATCH });
+    const evaluated = async (...data: number[]): Promise<number> => {
+      const inputs = { factor: { dims: [data.length], data: Float32Array.from(data) } };
+      return (await trainer.evaluate(given, wanted, { inputs })).loss;
+    };
+    const one = await evaluated(1);
+    expect((await evaluated(1, 2)) / one).toBeCloseTo(3, 5);
+    expect((await evaluated(2)) / one).toBeCloseTo(2, 5);
   });
 });
 

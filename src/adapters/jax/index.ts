@@ -20,13 +20,21 @@ export interface JaxValueAndGrad {
   readonly grad: JaxArray;
   /** One entry per hook, of plain numbers; empty for losses without hooks. */
   readonly hooks: readonly HookLoss[];
+  /** Loss of each sample by itself, where samples can be told apart. */
+  readonly samples?: Float32Array;
 }
 
-/** The loss of `pred` against `target`, or against a target that the same loss has encoded. Consumes both arrays. */
+/** What a call may say beside its images. */
+export interface JaxLossOptions extends Omit<CallOptions, 'mask'> {
+  /** Where the loss looks: weights in [0, 1], `[B, 1, H, W]` or `[1, 1, H, W]`. Consumed as the images are. */
+  readonly mask?: JaxArray;
+}
+
+/** The loss of `pred` against `target`, or against a target that the same loss has encoded. Consumes all arrays. */
 export type JaxLoss = (
   pred: JaxArray,
   target: JaxArray | EncodedTarget,
-  options?: CallOptions,
+  options?: JaxLossOptions,
 ) => Promise<JaxValueAndGrad>;
 
 /**
@@ -46,27 +54,33 @@ export type JaxLoss = (
  */
 export function jaxLoss(loss: Loss): JaxLoss {
   requireLoss('jaxLoss', loss);
-  return (pred, target, options = {}) => {
-    const arrays: Record<string, JaxArray> = target instanceof EncodedTarget ? { pred } : { pred, target };
+  return (pred, target, { mask, ...options } = {}) => {
+    const encoded = target instanceof EncodedTarget ? target : undefined;
+    const arrays = { pred, ...(target instanceof EncodedTarget ? {} : { target }), ...(mask && { mask }) };
     refuseTraced(arrays);
-    return run(loss, arrays, target, options);
+    return run(loss, arrays, encoded, options);
   };
 }
 
 async function run(
   loss: Loss,
   arrays: Readonly<Record<string, JaxArray>>,
-  target: JaxArray | EncodedTarget,
+  encoded: EncodedTarget | undefined,
   options: CallOptions,
 ): Promise<JaxValueAndGrad> {
-  const images = (await readArrays(arrays)) as [HostArray, HostArray];
-  const [pred, image] = images;
+  const read = await readArrays(arrays);
+  const given: Readonly<Record<string, HostArray>> = Object.fromEntries(
+    Object.keys(arrays).map((name, i) => [name, read[i] as HostArray]),
+  );
+  const { pred, target, mask } = given as { pred: HostArray; target: HostArray; mask?: HostArray };
   try {
-    const wanted = target instanceof EncodedTarget ? target : image;
-    const { value, grad, hooks } = await loss.valueAndGrad(pred, wanted, options);
-    return { value: np.array(value), grad: arrayLike(grad.data, pred), hooks };
+    const { value, grad, hooks, samples } = await loss.valueAndGrad(pred, encoded ?? target, {
+      ...options,
+      ...(mask && { mask }),
+    });
+    return { value: np.array(value), grad: arrayLike(grad.data, pred), hooks, ...(samples && { samples }) };
   } catch (error) {
-    throw explained(error, images);
+    throw explained(error, encoded ? [pred] : [pred, target]);
   }
 }
 

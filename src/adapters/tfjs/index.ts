@@ -1,4 +1,4 @@
 /** TensorFlow.js (`@tensorflow/tfjs`): losses for models that it trains, and its models as teachers. */
 export { type FromLayersModelOptions, fromLayersModel } from './layers-model.js';
-export { type TfLoss, tfLoss } from './loss.js';
+export { type TfLoss, type TfLossOptions, tfLoss } from './loss.js';
 export { type TfStep, tfStep } from './step.js';

@@ -5,17 +5,23 @@ import { withRemedy } from '../remedy.js';
 import { requireLoss } from '../require-loss.js';
 import { explained, readSync, requireNumbers, tensorOf } from './tensors.js';
 
+/** What a call may say beside its images. */
+export interface TfLossOptions {
+  readonly mask?: tf.Tensor;
+}
+
 /** A loss as TensorFlow.js calls it: for `model.compile({ loss })` and `optimizer.minimize(() => loss(yTrue, yPred))`. */
 export interface TfLoss {
   /**
    * @param yTrue `[B, H, W, C]`, as tfjs lays images out; tensors of other ranks reach the model as they are. It is
    *   a constant: what is differentiated must not depend on it.
    * @param yPred the same; the gradient flows into it. There are no second derivatives.
+   * @param options `mask`: where the loss looks, weights in [0, 1] `[B, H, W, 1]` or `[1, H, W, 1]`.
    * @returns the loss, shape `[]`.
    * @throws GlobalPercError where the shapes do not fit the model or each other, on NaN or infinite values, after the loss
    * was disposed, and where a derivative is asked for that there is none of.
    */
-  (yTrue: tf.Tensor, yPred: tf.Tensor): tf.Scalar;
+  (yTrue: tf.Tensor, yPred: tf.Tensor, options?: TfLossOptions): tf.Scalar;
   /** Frees the loss's sessions. */
   dispose(): Promise<void>;
 }
@@ -38,17 +44,25 @@ export async function tfLoss(loss: Loss): Promise<TfLoss> {
   const synchronous = await loss.synchronous().catch((error) => {
     throw withRemedy(error, 'tfStep trains without blocking');
   });
-  const call = (yTrue: tf.Tensor, yPred: tf.Tensor): tf.Scalar => tf.tidy(() => applied(synchronous, yTrue, yPred));
+  const call = (yTrue: tf.Tensor, yPred: tf.Tensor, options: TfLossOptions = {}): tf.Scalar =>
+    tf.tidy(() => applied(synchronous, yTrue, yPred, options));
   return Object.assign(call, { dispose: () => loss.dispose() });
 }
 
-function applied({ valueAndGrad }: SynchronousLoss, yTrue: tf.Tensor, yPred: tf.Tensor): tf.Scalar {
+function applied(
+  { valueAndGrad }: SynchronousLoss,
+  yTrue: tf.Tensor,
+  yPred: tf.Tensor,
+  { mask }: TfLossOptions,
+): tf.Scalar {
   requireNumbers('yTrue', yTrue);
   requireNumbers('yPred', yPred);
+  if (mask) requireNumbers('mask', mask);
   const differentiable = tf.customGrad((input, save) => {
     const prediction = input as tf.Tensor;
     try {
-      const { value, grad } = valueAndGrad(readSync('yPred', prediction), readSync('yTrue', yTrue));
+      const images = [readSync('yPred', prediction), readSync('yTrue', yTrue)] as const;
+      const { value, grad } = valueAndGrad(...images, mask ? { mask: readSync('mask', mask) } : {});
       (save as unknown as (tensors: tf.Tensor[]) => void)([tensorOf(grad)]);
       const gradFunc = (dy: tf.Tensor, [saved]: tf.Tensor[]): tf.Tensor =>
         dy.mul(withoutDerivative(prediction, () => (saved as tf.Tensor).clone(), NO_SECOND));
