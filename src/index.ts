@@ -1,4 +1,5 @@
 /** globalperc: any pretrained model as a training loss. */
+/// <reference lib="esnext.disposable" preserve="true" />
 
 export type { Progress, StepOptions } from './compile/index.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
