@@ -89,7 +89,7 @@ export const VARIATIONS = {
   hooks: Object.keys(HOOKS)
     .filter((hooks) => hooks !== BASE.hooks)
     .map((hooks) => recipe(`hooks ${hooks}`, [{ ...BASE, hooks }, 1])),
-  pixels: [0.3, 3].map((share) => recipe(`${share} · L1`, [BASE, 1], ['l1', share])),
+  pixels: [0.03, 0.1, 0.3].map((share) => recipe(`${share} · L1`, [BASE, 1], ['l1', share])),
 };
 
 /** @type {Readonly<Record<Ready, () => Loss>>} */
