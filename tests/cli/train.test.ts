@@ -108,8 +108,8 @@ describe('a run', () => {
 
   it('says the mean of its last losses, and the last', async () => {
     const path = await config('mean.json', { steps: 60 });
-    const { code, stdout } = await start(['train', path, '--out', 'mean', '--json']);
-    expect(code).toBe(0);
+    const { status, stdout } = await runHere(['train', path, '--out', 'mean', '--json'], folder);
+    expect(status).toBe(0);
     const all = await losses('mean');
     const mean = all.slice(-50).reduce((sum, loss) => sum + loss, 0) / 50;
     const said = JSON.parse(stdout);
@@ -120,7 +120,7 @@ describe('a run', () => {
       meanLoss: expect.closeTo(mean, 6),
       meanOverSteps: 50,
     });
-    const again = await start(['train', path, '--out', 'mean', '--resume']);
+    const again = await runHere(['train', path, '--out', 'mean', '--resume'], folder);
     expect(again.stdout).toBe(
       `mean: 60 steps, loss ${mean.toPrecision(6)} (mean of the last 50 steps; last step ${all.at(-1)?.toPrecision(6)})\n`,
     );
@@ -128,10 +128,10 @@ describe('a run', () => {
 
   it('that ended before its first checkpoint is begun anew, and says so', async () => {
     const path = await config('exploding.json', { optimizer: { sgd: { lr: 1e30 } } });
-    expect((await start(['train', path, '--out', 'anew'])).code).toBe(2);
-    const { code, stderr } = await start(['train', await config('sound.json'), '--out', 'anew']);
+    expect((await runHere(['train', path, '--out', 'anew'], folder)).status).toBe(2);
+    const { status, stderr } = await runHere(['train', await config('sound.json'), '--out', 'anew'], folder);
     expect(stderr).toContain("'anew' holds a run that ended before its first checkpoint; it is begun anew");
-    expect(code).toBe(0);
+    expect(status).toBe(0);
     expect(await losses('anew')).toHaveLength(6);
   });
 

@@ -54,7 +54,8 @@ export type JaxLoss = (
  */
 export function jaxLoss(loss: Loss): JaxLoss {
   requireLoss('jaxLoss', loss);
-  return (pred, target, { mask, ...options } = {}) => {
+  return (pred, target, given = {}) => {
+    const { mask, ...options } = given ?? {};
     const encoded = target instanceof EncodedTarget ? target : undefined;
     const arrays = { pred, ...(target instanceof EncodedTarget ? {} : { target }), ...(mask && { mask }) };
     refuseTraced(arrays);

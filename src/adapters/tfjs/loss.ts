@@ -1,6 +1,7 @@
 /** Losses of this library as loss functions of TensorFlow.js. */
 import * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, type Loss, type SynchronousLoss } from '../../index.js';
+import { anything, type Checks, checkOptions } from '../../options/index.js';
 import { withRemedy } from '../remedy.js';
 import { requireLoss } from '../require-loss.js';
 import { explained, readSync, requireNumbers, tensorOf } from './tensors.js';
@@ -9,6 +10,8 @@ import { explained, readSync, requireNumbers, tensorOf } from './tensors.js';
 export interface TfLossOptions {
   readonly mask?: tf.Tensor;
 }
+
+const OPTIONS: Checks<TfLossOptions> = { mask: anything };
 
 /** A loss as TensorFlow.js calls it: for `model.compile({ loss })` and `optimizer.minimize(() => loss(yTrue, yPred))`. */
 export interface TfLoss {
@@ -53,10 +56,11 @@ function applied(
   { valueAndGrad }: SynchronousLoss,
   yTrue: tf.Tensor,
   yPred: tf.Tensor,
-  { mask }: TfLossOptions,
+  options: TfLossOptions,
 ): tf.Scalar {
   requireNumbers('yTrue', yTrue);
   requireNumbers('yPred', yPred);
+  const { mask } = checkOptions(options, OPTIONS, 'tfLoss: options');
   if (mask) requireNumbers('mask', mask);
   const differentiable = tf.customGrad((input, save) => {
     const prediction = input as tf.Tensor;
