@@ -197,8 +197,9 @@ const COSINE: Checks<CosineLossOptions> = { dim: integer(), reduction: REDUCTION
 
 /**
  * (1 − cos(A, B))² over `dim`, after dims from 2 on of a tensor of rank above 3 are flattened. It is of fourth order in
- * the angle: near the optimum its gradient vanishes in float32, and it does not see scale. Prefer
- * `NormalizedTensorLoss('l1')`, or add a pixel loss, where small differences matter.
+ * the angle: near the optimum its gradient vanishes in float32, and it does not see scale. As in PyTorch, a vector of zeros has
+ * the cosine 0 with any other, so that channels that are 0 in both images count as wholly different, and equal images do not have
+ * the loss 0. Prefer `NormalizedTensorLoss('l1')`, or add a pixel loss, where small differences matter.
  */
 export class CosineLoss extends ReducedDistance {
   readonly dim: number;
