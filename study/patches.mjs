@@ -7,6 +7,7 @@
  * @typedef {import('../dist/data/index.js').ImageTensor} Image
  */
 import { join } from 'node:path';
+import { optimizerFor } from '../dist/cli/demo-task.js';
 import { CenterCrop, DataLoader, encodePng, writeAtomically } from '../dist/data/index.js';
 import {
   GlobalPercConfig,
@@ -23,7 +24,7 @@ import { JUDGES, Jury } from './judges.mjs';
 import { heldOut, training } from './photographs.mjs';
 import { gridEnergy, mean } from './statistics.mjs';
 import { Pairs } from './tasks.mjs';
-import { optimizerFor, outputsOf } from './training.mjs';
+import { outputsOf } from './training.mjs';
 
 const PATCH = 14;
 /** Side of the squares that are trained on, in pixels, and of the pictures that are measured. */

@@ -7,41 +7,13 @@
  * @typedef {{ steps: number, batch: number, side: number }} Sizes
  */
 import { join } from 'node:path';
+import { optimizerFor, Restorer } from '../dist/cli/demo-task.js';
 import { crop, DataLoader, encodePng, writeAtomically } from '../dist/data/index.js';
-import { models, nn, optim, Trainer } from '../dist/index.js';
+import { nn, Trainer } from '../dist/index.js';
 import { JUDGES, Jury, judgesOf, stacked } from './judges.mjs';
 import { lossOf } from './losses.mjs';
 import { heldOut, training } from './photographs.mjs';
 import { inputsOf, Pairs } from './tasks.mjs';
-
-/** A small U-Net that adds to its input; it starts by adding nothing. */
-class Restorer extends nn.Module {
-  constructor() {
-    super();
-    this.unet = new models.UNet(3, 16, 3, { depth: 2 });
-    const { weight, bias } = this.unet.head;
-    for (const parameter of [weight, bias]) if (parameter) nn.init.zeros(parameter);
-  }
-
-  /** @param {import('../dist/index.js').Tensor} x */
-  forward(x) {
-    return x.add(this.unet(x));
-  }
-}
-
-/** AdamW with a short warm-up and a cosine. @param {number} steps */
-export function optimizerFor(steps) {
-  const { CosineAnnealingLR, LinearLR, SequentialLR } = optim.lrScheduler;
-  const warmUp = Math.max(1, Math.round(steps / 10));
-  const schedule = new SequentialLR(
-    [
-      new LinearLR({ startFactor: 0.04, totalIters: warmUp }),
-      new CosineAnnealingLR({ tMax: Math.max(1, steps - warmUp) }),
-    ],
-    [warmUp],
-  );
-  return new optim.AdamW({ lr: 2e-3, weightDecay: 1e-4, schedule });
-}
 
 /** Places shown of the photographs kept out of training: index, top, left. */
 export const DETAILS = /** @type {const} */ ([

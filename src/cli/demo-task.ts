@@ -10,7 +10,7 @@ import {
   type Sample,
   SuperResolution,
 } from '../data/index.js';
-import { type Generator, models, nn, type Tensor } from '../index.js';
+import { type Generator, models, nn, optim, type Tensor } from '../index.js';
 
 /** Photographs to learn from, and others to show and measure. */
 const TRAINING = [
@@ -86,4 +86,18 @@ export class Restorer extends nn.Module {
   override forward(x: Tensor): Tensor {
     return x.add(this.unet(x));
   }
+}
+
+/** AdamW with a short warm-up and a cosine. */
+export function optimizerFor(steps: number): optim.Optimizer {
+  const { CosineAnnealingLR, LinearLR, SequentialLR } = optim.lrScheduler;
+  const warmUp = Math.max(1, Math.round(steps / 10));
+  const schedule = new SequentialLR(
+    [
+      new LinearLR({ startFactor: 0.04, totalIters: warmUp }),
+      new CosineAnnealingLR({ tMax: Math.max(1, steps - warmUp) }),
+    ],
+    [warmUp],
+  );
+  return new optim.AdamW({ lr: 2e-3, weightDecay: 1e-4, schedule });
 }

@@ -11,13 +11,12 @@ import {
   NormalizedTensorLoss,
   nn,
   type Objective,
-  optim,
   Trainer,
   transforms,
 } from '../index.js';
 import { INTERRUPTED, parseInteger, parseThreads } from './common.js';
 import { describeResults, errorsOf, type Measured, meanOf, measured, type Shown, writeDetails } from './demo-report.js';
-import { heldOut, Restorer, SIDE, trainingPairs } from './demo-task.js';
+import { heldOut, optimizerFor, Restorer, SIDE, trainingPairs } from './demo-task.js';
 import { gmsd } from './measures.js';
 import { type Curve, writeCurves } from './report.js';
 import { requireFolderOf } from './run-folder.js';
@@ -171,20 +170,6 @@ async function train(
   });
   if (!complete) return undefined;
   return { outputs, curve: { label: name, values } };
-}
-
-/** AdamW with a short warm-up and a cosine. */
-function optimizerFor(steps: number): optim.Optimizer {
-  const { CosineAnnealingLR, LinearLR, SequentialLR } = optim.lrScheduler;
-  const warmUp = Math.max(1, Math.round(steps / 10));
-  const schedule = new SequentialLR(
-    [
-      new LinearLR({ startFactor: 0.04, totalIters: warmUp }),
-      new CosineAnnealingLR({ tMax: Math.max(1, steps - warmUp) }),
-    ],
-    [warmUp],
-  );
-  return new optim.AdamW({ lr: 2e-3, weightDecay: 1e-4, schedule });
 }
 
 async function outputsOf(trainer: Trainer, photos: readonly Sample[]): Promise<ImageTensor[]> {

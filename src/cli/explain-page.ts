@@ -1,4 +1,5 @@
 /** What `globalperc explain` draws: images, heat maps and the part of each hook, as one SVG. */
+import { basename } from 'node:path';
 import { encodePng, type ImageTensor } from '../data/index.js';
 import type { HookMap, LossMap } from '../index.js';
 import { blended, colourBar, heatMap } from './heat-map.js';
@@ -26,7 +27,8 @@ const CHART = 200;
 /** As many hooks are shown with their maps. */
 const SHOWN = 3;
 
-const contribution = ({ weight, loss }: HookMap): number => weight * loss;
+/** The part of a hook in the loss. */
+export const contribution = ({ weight, loss }: Pick<HookMap, 'weight' | 'loss'>): number => weight * loss;
 const largest = (values: Float32Array): number => values.reduce((most, value) => Math.max(most, value), 0);
 
 /** A piece of SVG and its height. */
@@ -41,10 +43,10 @@ export async function asSvg({ model, pred, target, map }: Explained): Promise<st
   const strongest = strongestOf(map.hooks);
   const share = (hook: HookMap): string => `${((100 * contribution(hook)) / map.value).toFixed(1)} %`;
   const rows: Block[] = [
-    title(`${model.endsWith('.onnx') ? baseName(model) : model}: loss ${map.value.toPrecision(5)}`),
+    title(`${model.endsWith('.onnx') ? basename(model) : model}: loss ${map.value.toPrecision(5)}`),
     await row([
-      { caption: `prediction: ${baseName(pred.name)}`, image: pred.image },
-      { caption: `target: ${baseName(target.name)}`, image: target.image },
+      { caption: `prediction: ${basename(pred.name)}`, image: pred.image },
+      { caption: `target: ${basename(target.name)}`, image: target.image },
       { caption: 'where it differs', image: overlaid(map.map.data, pred.image, most), most },
     ]),
     ...(map.hooks.length > 0 ? [await chart(map, strongest)] : []),
@@ -204,8 +206,6 @@ ${await asSvg(explained)}
 }
 
 const embedded = (png: Uint8Array): string => `data:image/png;base64,${Buffer.from(png).toString('base64')}`;
-
-const baseName = (path: string): string => path.replace(/^.*[/\\]/, '');
 
 /** The end of a path, which tells it from its neighbours. */
 const ending = (path: string): string => (path.length > 16 ? `…${path.slice(-15)}` : path);

@@ -1,9 +1,9 @@
 /** `globalperc explain`: what a loss sees between two images, and where. */
 import type { Command } from 'commander';
 import { type ImageTensor, readImage, writeAtomically } from '../data/index.js';
-import { GlobalPercError, type HookMap, type LossMap } from '../index.js';
+import { GlobalPercError, type LossMap } from '../index.js';
 import { addModelOptions, addWeights, formatTable, openAnyLoss, withProgress } from './common.js';
-import { asHtml, asPng, type Explained } from './explain-page.js';
+import { asHtml, asPng, contribution, type Explained } from './explain-page.js';
 import { inRange, rangeOf } from './images.js';
 import type { ModelOptions } from './model-options.js';
 import { requireOutputFile } from './outputs.js';
@@ -57,7 +57,7 @@ function requireOnePicture(path: string, { dims }: ImageTensor): void {
 }
 
 function asJson({ value, hooks }: LossMap, out: string): string {
-  const described = hooks.map(({ map, samples, ...hook }) => ({ ...hook, contribution: hook.weight * hook.loss }));
+  const described = hooks.map(({ map, samples, ...hook }) => ({ ...hook, contribution: contribution(hook) }));
   return `${JSON.stringify({ out, loss: value, hooks: described })}\n`;
 }
 
@@ -75,5 +75,3 @@ function asText({ value, hooks }: LossMap, out: string): string {
   const left = blind > 0 ? `${blind} of ${hooks.length} hooks have no place in the image and are not in the map\n` : '';
   return `${table}loss ${value}\n${left}See ${out}\n`;
 }
-
-const contribution = ({ weight, loss }: HookMap): number => weight * loss;

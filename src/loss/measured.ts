@@ -2,7 +2,7 @@
 import { GlobalPercError, kindOf, Tensor } from '../graph/index.js';
 import type { Part } from './description.js';
 import { type Distance, type Reduction, reduce } from './distances.js';
-import { type Grid, keepsPlaces, type Places, planeOf, weightsAt } from './places.js';
+import { type Grid, keepsPlaces, type Places, planeOf } from './places.js';
 import type { View } from './view.js';
 
 /** Nothing but the loss itself is added to the graph before it is asked for. */
@@ -33,10 +33,9 @@ export class Measured implements Part {
 
   /** Weights of the elements under the scene's mask; what has no place in the image is compared as a whole. */
   private maskWeights(distance: Distance): Tensor | undefined {
-    const { mask } = this.view;
-    const places = mask && this.view.placesOf(this.activation);
-    if (mask === undefined || places === undefined) return undefined;
-    if (this.elements && keepsPlaces(places, this.elements, this.activation)) return weightsAt(places, mask);
+    const places = this.view.masked ? this.view.placesOf(this.activation) : undefined;
+    if (places === undefined) return undefined;
+    if (this.elements && keepsPlaces(places, this.elements, this.activation)) return this.view.weightsAt(places);
     throw new GlobalPercError(
       `${distance.constructor.name} compares no single places of an activation [${this.activation.shape}], so a mask cannot ` +
         "weigh them: take a distance that does, such as new NormalizedTensorLoss('l1', 'mean', 'none')",

@@ -2,7 +2,7 @@
 import { GlobalPercError } from '../graph/index.js';
 import type { DownloadOptions } from '../hub/index.js';
 import type { Model } from '../model/index.js';
-import { type Check, type Checks, callback, checkOptions, instanceOf, refused } from '../options/index.js';
+import { abortSignal, type Check, type Checks, callback, checkOptions, refused } from '../options/index.js';
 import { Normalize } from '../transforms/index.js';
 import { DeferredDescription } from './deferred.js';
 import type { LossDescription } from './description.js';
@@ -27,7 +27,7 @@ const place: Check<string> = (value, where) => {
 };
 
 const LOAD: Checks<DownloadOptions> = {
-  signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
+  signal: abortSignal,
   onProgress: callback,
 };
 

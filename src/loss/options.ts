@@ -1,13 +1,13 @@
 /** Checks of what losses are told. */
 import type { StepOptions } from '../compile/index.js';
 import type { InputValue, TensorLike } from '../model/index.js';
-import { anything, type Check, type Checks, callback, instanceOf, recordOf, shape } from '../options/index.js';
+import { abortSignal, anything, type Check, type Checks, callback, recordOf, shape } from '../options/index.js';
 import type { CallOptions } from './description.js';
 
 export const SHAPE = shape('[1, 3, 224, 224]');
 
 export const STEP: Checks<StepOptions> = {
-  signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
+  signal: abortSignal,
   onProgress: callback,
 };
 

@@ -1,5 +1,5 @@
 /** What a loss is the sum of, put together: the loss, its samples, its maps. */
-import { concat, constantOf, GlobalPercError, type Tensor } from '../graph/index.js';
+import { concat, GlobalPercError, type Tensor } from '../graph/index.js';
 import { type Comparison, type HookSite, type Part, type Scene, type Summand, withWeights } from './description.js';
 import type { Measured } from './measured.js';
 
@@ -15,9 +15,8 @@ export function weightedHooks(
     measured.map(({ loss }) => loss.reshape([1])),
     0,
   );
-  const factors = hookLosses.graph.constant(constantOf('float32', [weights.length], weights));
   const summands = measured.map((part, i) => ({ weight: weights[i] as number, part }));
-  return { loss: hookLosses.mul(factors).sum(), hookLosses, hooks: withWeights(sites, weights), summands };
+  return { loss: weightedSum(hookLosses, weights, 0), hookLosses, hooks: withWeights(sites, weights), summands };
 }
 
 /** @throws GlobalPercError when a mask weighs nothing of what is compared. */

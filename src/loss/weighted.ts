@@ -1,13 +1,5 @@
 /** Several losses as one: a perceptual term beside a pixel term, say. */
-import {
-  concat,
-  constantOf,
-  GlobalPercError,
-  kindOf,
-  type Shape,
-  type Tensor,
-  type TensorType,
-} from '../graph/index.js';
+import { concat, GlobalPercError, kindOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
 import {
   type Comparison,
@@ -21,6 +13,7 @@ import {
   type Scene,
 } from './description.js';
 import { Loss, type LossOptions } from './loss.js';
+import { weightedSum } from './parts.js';
 
 /** A loss and its factor. */
 export type Term = readonly [loss: Objective, weight: number];
@@ -130,7 +123,7 @@ class Sum implements LossDescription<readonly Features[]> {
     const weights = this.terms.map(([, weight]) => weight);
     const parts = comparisons.map((comparison, i) => withHooks(comparison, this.terms[i] as Term));
     return {
-      loss: losses.mul(losses.graph.constant(constantOf('float32', [weights.length], weights))).sum(),
+      loss: weightedSum(losses, weights, 0),
       hookLosses: concat(
         parts.map(({ hookLosses }) => hookLosses),
         0,

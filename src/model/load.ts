@@ -4,12 +4,12 @@ import { fetchHubModel, type HubModel, type HubProgress, parseHubId } from '../h
 import { type ExternalReader, readOnnx } from '../onnx/index.js';
 import { createGraph } from '../ops/index.js';
 import {
+  abortSignal,
   anything,
   boolean,
   type Checks,
   callback,
   checkOptions,
-  instanceOf,
   recordOf,
   refused,
   string,
@@ -45,7 +45,7 @@ export interface LoadOptions {
 
 /** The values of inputs are checked where the model's are known. */
 const LOAD: Checks<LoadOptions> = {
-  signal: instanceOf(AbortSignal, 'the signal of an AbortController'),
+  signal: abortSignal,
   onProgress: callback,
   revision: string,
   file: string,

@@ -96,6 +96,9 @@ export const instanceOf =
     throw refused(where, remedy ?? `a ${Class.name}`, value);
   };
 
+/** What stops a call that has not begun. */
+export const abortSignal = instanceOf(AbortSignal, 'the signal of an AbortController');
+
 /** Whatever passes the test. @param wanted the sort of value, for the message. */
 export const matching =
   <T>(test: (value: unknown) => value is T, wanted: string): Check<T> =>

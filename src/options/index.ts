@@ -5,6 +5,7 @@
 
 export { kindOf } from '../graph/index.js';
 export {
+  abortSignal,
   anything,
   boolean,
   type Check,

@@ -3,21 +3,12 @@ import { createHash } from 'node:crypto';
 import { copyFileSync, linkSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { formatNpy } from '../../src/data/index.js';
 import { runHere } from '../support/command.js';
-import { hostOf, readFixture } from '../support/safetensors.js';
+import { type LpipsCase as Case, lpipsFixture as fixture, SQUEEZENET } from '../support/lpips.js';
+import { hostOf } from '../support/safetensors.js';
 
-interface Case {
-  readonly name: string;
-  readonly pred: string;
-  readonly target: string;
-  readonly losses: number[];
-}
-
-const SQUEEZENET = fileURLToPath(new URL('../../fixtures/data/lpips/squeezenet1_1.pth', import.meta.url));
-const fixture = readFixture<Case>('lpips/lpips.safetensors');
 const folder = mkdtempSync(join(tmpdir(), 'globalperc-built-in-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/graph/index.js';
@@ -14,27 +13,9 @@ import { loadModel, type TensorLike } from '../../src/model/index.js';
 import { Conv2d } from '../../src/nn/index.js';
 import { Adam } from '../../src/optim/index.js';
 import { Trainer } from '../../src/train/index.js';
-import { hostOf, readFixture } from '../support/safetensors.js';
+import { type LpipsCase as Case, lpipsFixture as fixture, SQUEEZENET } from '../support/lpips.js';
+import { hostOf } from '../support/safetensors.js';
 
-interface Case {
-  readonly name: string;
-  readonly net: 'alex' | 'vgg' | 'squeeze' | 'dists';
-  readonly pred: string;
-  readonly target: string;
-  readonly grad: string;
-  /** Of each layer, and their sum. */
-  readonly losses: number[];
-  /** The same of each sample. */
-  readonly samples: number[][];
-  /** The package's spatial map; DISTS has none. */
-  readonly map?: string;
-  /** How far the package's own float32 results are from these: of the losses, the largest, relative to them. */
-  readonly noise: number;
-  readonly gradNoise: number;
-}
-
-const fixture = readFixture<Case>('lpips/lpips.safetensors');
-const SQUEEZENET = fileURLToPath(new URL('../../fixtures/data/lpips/squeezenet1_1.pth', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'globalperc-lpips-'));
 const vgg = join(folder, 'vgg16.onnx');
 let losses: Readonly<Record<Case['net'], Loss>>;

@@ -2,7 +2,6 @@
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { link } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { sizeOf } from '../../src/graph/index.js';
 import { LPIPS } from '../../src/loss/index.js';
@@ -11,19 +10,11 @@ import { writeOnnx } from '../../src/onnx/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
 import { temporaryFolder } from '../data/images.js';
 import { sha256, TestHub } from '../hub/server.js';
-import { hostOf, readFixture } from '../support/safetensors.js';
+import { type LpipsCase as Case, lpipsFixture as fixture, SQUEEZENET } from '../support/lpips.js';
+import { hostOf } from '../support/safetensors.js';
 
-interface Case {
-  readonly name: string;
-  readonly pred: string;
-  readonly target: string;
-  readonly losses: number[];
-}
-
-const SQUEEZENET = fileURLToPath(new URL('../../fixtures/data/lpips/squeezenet1_1.pth', import.meta.url));
 const HASH = sha256(readFileSync(SQUEEZENET));
 const NAME = `squeezenet1_1-${HASH.slice(0, 8)}.pth`;
-const fixture = readFixture<Case>('lpips/lpips.safetensors');
 const root = temporaryFolder();
 let hub: TestHub;
 let folder = '';

@@ -6,8 +6,8 @@ import { parseSafetensors, type SafeTensor } from '../../src/data/index.js';
 import { unpickle } from '../../src/data/pickle.js';
 import { readTorchFile } from '../../src/data/torch-file.js';
 import { bytesPerElement, GlobalPercError, sizeOf } from '../../src/graph/index.js';
+import { bytesAt, jsonAt } from '../data/checkpoints.js';
 import { PATIENCE } from '../support/fuzz.js';
-import { bytesAt, jsonAt } from './checkpoints.js';
 
 const SEED = 20240607;
 const RUNS = 3000;
