@@ -12,7 +12,8 @@ const ROOMS = {
   onnx: ['graph'],
   ops: ['graph'],
   autodiff: ['graph', 'ops'],
-  runtime: ['graph', 'options', 'onnx', 'files'],
+  peers: ['graph'],
+  runtime: ['graph', 'options', 'onnx', 'files', 'peers'],
   passes: ['graph', 'ops', 'runtime'],
   compile: ['graph', 'ops', 'passes', 'runtime'],
   modules: ['graph', 'options'],
@@ -21,7 +22,7 @@ const ROOMS = {
   zoo: ['graph', 'options', 'ops', 'nn'],
   optim: ['graph', 'options'],
   transforms: ['graph', 'options', 'ops'],
-  hub: ['graph', 'files'],
+  hub: ['graph', 'files', 'peers'],
   model: ['graph', 'options', 'onnx', 'ops', 'passes', 'modules', 'nn', 'runtime', 'hub', 'transforms'],
   loss: [
     'graph',
@@ -40,7 +41,7 @@ const ROOMS = {
     'data/byte-cursor.ts',
     'data/torch-file.ts',
   ],
-  data: ['graph', 'options', 'random', 'files', 'transforms/size.ts'],
+  data: ['graph', 'options', 'random', 'files', 'peers', 'transforms/size.ts'],
   files: ['graph', 'options'],
   train: [
     ...[
@@ -62,7 +63,7 @@ const ROOMS = {
     'data/safetensors.ts',
   ],
   adapters: ['index.ts', 'options'],
-  cli: ['index.ts', 'data/index.ts', 'options', 'files'],
+  cli: ['index.ts', 'data/index.ts', 'options', 'files', 'peers'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;

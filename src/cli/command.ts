@@ -1,7 +1,7 @@
 /** The command `globalperc` without its process: what the arguments ask for is done, and its exit code is the result. */
 import { createRequire } from 'node:module';
-import { Command, CommanderError } from 'commander';
 import { GlobalPercError } from '../index.js';
+import { loadPeer } from '../peers/index.js';
 import { addCompile } from './compile.js';
 import { addCurve } from './curve.js';
 import { addDemo } from './demo.js';
@@ -17,6 +17,17 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
  * A command that is stopped by a signal sets the exit code of the process itself.
  */
 export async function runCommand(args: readonly string[]): Promise<number> {
+  try {
+    return await parse(args, await loadPeer('commander', () => import('commander')));
+  } catch (error) {
+    return exitCodeOf(error);
+  }
+}
+
+async function parse(
+  args: readonly string[],
+  { Command, CommanderError }: typeof import('commander'),
+): Promise<number> {
   const program = new Command('globalperc')
     .description('Any pretrained ONNX model as a training loss')
     .version(version)
@@ -28,12 +39,12 @@ export async function runCommand(args: readonly string[]): Promise<number> {
     await program.parseAsync(args, { from: 'user' });
     return 0;
   } catch (error) {
-    return exitCodeOf(error);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    throw error;
   }
 }
 
 function exitCodeOf(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
   if (error instanceof GlobalPercError) {
     process.stderr.write(`globalperc: ${error.message}\n`);
     return 2;

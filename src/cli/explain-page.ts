@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { encodePng, type ImageTensor } from '../data/index.js';
 import type { HookMap, LossMap } from '../index.js';
+import { loadPeer } from '../peers/index.js';
 import { blended, colourBar, heatMap } from './heat-map.js';
 import { toSvg } from './plot.js';
 
@@ -164,7 +165,7 @@ async function chart({ hooks, value }: LossMap, strongest: readonly HookMap[]): 
 
 /** The SVG as PNG, twice as fine. */
 export async function asPng(explained: Explained): Promise<Uint8Array> {
-  const { default: sharp } = await import('sharp');
+  const { default: sharp } = await loadPeer('sharp', () => import('sharp'));
   return sharp(Buffer.from(await asSvg(explained)), { density: 144, unlimited: true })
     .png()
     .toBuffer();

@@ -1,5 +1,6 @@
 /** Numbers as colours: heat maps of where images differ, and the bar that says what their colours mean. */
 import { encodePng, type ImageTensor } from '../data/index.js';
+import { loadPeer } from '../peers/index.js';
 
 /**
  * Inferno (Smith and van der Walt 2015, https://bids.github.io/colormap/) at equal distances, linear between them: equal steps look
@@ -79,7 +80,7 @@ const [BAR_HEIGHT, BAR_WIDTH, GAP, FONT] = [16, 256, 12, 16];
  * @returns PNG.
  */
 export async function withScale(picture: Uint8Array, caption: string, most: number): Promise<Uint8Array> {
-  const { default: sharp } = await import('sharp');
+  const { default: sharp } = await loadPeer('sharp', () => import('sharp'));
   const { width = 0, height = 0 } = await sharp(picture).metadata();
   const left = width - GAP - 4 * FONT - BAR_WIDTH;
   const baseline = height + FONT - 3;

@@ -1,6 +1,6 @@
 /** What commands tell while they run, on stderr. */
-import { SingleBar } from 'cli-progress';
 import type { LoadProgress, Progress } from '../index.js';
+import { loadPeer } from '../peers/index.js';
 
 /** Reports the steps of everything that a command does. */
 export interface AllSteps {
@@ -24,6 +24,7 @@ export function note(line: string): void {
 /** Runs a task; where stderr is a terminal, with a progress bar once it takes longer. Downloads count in bytes. */
 export async function withProgress<T>(task: (options: AllSteps) => Promise<T>): Promise<T> {
   if (!process.stderr.isTTY) return task({});
+  const { SingleBar } = await loadPeer('cli-progress', () => import('cli-progress'));
   const bar = new SingleBar({
     format: '{bar} {step}',
     clearOnComplete: true,

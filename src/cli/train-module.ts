@@ -14,6 +14,7 @@ import {
   required,
   withMethods,
 } from '../options/index.js';
+import { loadPeer } from '../peers/index.js';
 
 /** Everything a run needs; what a `.ts` or `.js` configuration exports as its default. */
 export interface TrainConfig {
@@ -65,7 +66,7 @@ interface Exports {
 
 /** Reads a `.ts`, `.js` or `.mjs`. @throws GlobalPercError on what it exports, or when it fails. */
 export async function fromModule(path: string, options: RunOptions): Promise<TrainConfig> {
-  const { createJiti } = await import('jiti');
+  const { createJiti } = await loadPeer('jiti', () => import('jiti'));
   const url = pathToFileURL(resolve(path)).href;
   const failed = (what: string, error: unknown): never => {
     if (error instanceof GlobalPercError) throw error;

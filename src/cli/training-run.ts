@@ -1,10 +1,11 @@
 /** One training run in a folder: steps, log, checkpoints, and what is shown of them. */
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { type Batch, writeAtomically } from '../data/index.js';
 import { makeFolder, reasonOf } from '../files/index.js';
 import { GlobalPercError, type StepResult, type Trainer } from '../index.js';
+import { loadPeer } from '../peers/index.js';
 import { LOG } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
 
@@ -69,7 +70,7 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
   interrupt.listen();
   const log = new Log(join(out, LOG));
   const former = await log.keepUntil(trainer.steps);
-  const progress = new Progress(run, former);
+  const progress = new Progress(run, former, await barFor(run));
   try {
     if (trainer.steps < steps) {
       for await (const { input, target } of run.batches) {
@@ -160,27 +161,34 @@ class Log {
   }
 }
 
+async function barFor({ label }: TrainingRun): Promise<SingleBar | undefined> {
+  if (!process.stderr.isTTY) return undefined;
+  const { SingleBar } = await loadPeer('cli-progress', () => import('cli-progress'));
+  return new SingleBar({
+    format: `${label} {bar} {value}/{total}  mean loss {loss}  {speed} images/s  {eta_formatted} left`,
+    stream: process.stderr,
+    hideCursor: true,
+    etaBuffer: 50,
+  });
+}
+
 /** A bar with mean loss, speed and time left on a terminal; elsewhere a line every ten seconds. */
 class Progress {
-  private readonly bar: SingleBar | undefined;
   private readonly run: TrainingRun;
   private readonly started = performance.now();
   private lastLine = performance.now();
   private readonly first: number;
   private readonly losses: RunningMean;
 
-  constructor(run: TrainingRun, former: readonly LogEntry[]) {
+  constructor(
+    run: TrainingRun,
+    former: readonly LogEntry[],
+    private readonly bar: SingleBar | undefined,
+  ) {
     this.run = run;
     this.first = run.trainer.steps;
     this.losses = new RunningMean(former.map(({ loss }) => loss));
-    if (!process.stderr.isTTY) return;
-    this.bar = new SingleBar({
-      format: `${run.label} {bar} {value}/{total}  mean loss {loss}  {speed} images/s  {eta_formatted} left`,
-      stream: process.stderr,
-      hideCursor: true,
-      etaBuffer: 50,
-    });
-    this.bar.start(run.steps, this.first, { loss: '–', speed: '–' });
+    bar?.start(run.steps, this.first, { loss: '–', speed: '–' });
   }
 
   show({ step, loss }: StepResult, images: number): void {

@@ -3,6 +3,7 @@ import { GlobalPercError } from '../graph/index.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
 import type { Decoding } from './decoding.js';
 import { decode, headerOf } from './image.js';
+import { loadSharp } from './sharp.js';
 
 /** A file that cannot be used. */
 export interface SkippedImage {
@@ -36,8 +37,9 @@ export class ImageStore {
     return Array.from(this.broken, ([path, error]) => ({ path, reason: reasonIn(error) }));
   }
 
-  /** [height, width] of each file whose header can be read, orientation applied; the others are skipped. */
+  /** [height, width] of each file whose header can be read, orientation applied; the others are skipped. @throws GlobalPercError without sharp. */
   async sizes(paths: readonly string[]): Promise<Map<string, readonly [number, number]>> {
+    await loadSharp();
     const all = [...new Set(paths)];
     const sizes = new Map<string, readonly [number, number]>();
     for (let start = 0; start < all.length; start += HEADERS) {

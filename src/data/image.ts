@@ -1,12 +1,12 @@
 /** Images from files, as tensors. */
-import sharp, { type Metadata } from 'sharp';
 import { openForReading, readBytes } from '../files/index.js';
 import { fileKind, GlobalPercError, KIND_BYTES } from '../graph/index.js';
 import { type Checks, checkOptions } from '../options/index.js';
 import { isCameraRaw } from './camera-raw.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
-import { type Alpha, type Decoding, isAlpha } from './decoding.js';
+import { type Alpha, type Decoding, type ImageHeader, isAlpha } from './decoding.js';
 import { parseNpy } from './npy.js';
+import { loadSharp } from './sharp.js';
 import type { ImageTensor } from './tensor.js';
 import { decodeWide, isWide } from './wide-samples.js';
 
@@ -27,12 +27,13 @@ const READ: Checks<ReadImageOptions> = { alpha: isAlpha };
  * composed over white in sRGB values, as browsers do, CMYK and Lab converted; of an animation or several pages the first. 8-bit samples are v/255, 16-bit ones v/65535, 32-bit
  * unsigned TIFF samples v/(2³² − 1); float TIFF samples are taken by their value, whatever profile is beside them.
  * @throws GlobalPercError when the file is missing, damaged, empty or of another format, or a sample is signed, complex,
- * NaN or outside [0, 1], and on an unknown option.
+ * NaN or outside [0, 1], on an unknown option, and when it is a picture and sharp is not installed.
  */
 export async function readImage(path: string, options: ReadImageOptions = {}): Promise<ImageTensor> {
   const { alpha } = checkOptions(options, READ, 'readImage');
   const bytes = await readBytes(path);
   if (path.endsWith('.npy')) return parseNpy(bytes, path);
+  await loadSharp();
   try {
     const { dims, data } = new DecodedImage(await decode(bytes, { alpha }));
     return { dims: [1, ...dims], data };
@@ -63,7 +64,7 @@ export async function decode(source: string | Uint8Array, how: Decoding = {}): P
  * What is known of an image before it is decoded. Rejects, saying why, when it will not be decoded either.
  * @param source the file's path or its bytes.
  */
-export async function headerOf(source: string | Uint8Array): Promise<Metadata> {
+export async function headerOf(source: string | Uint8Array): Promise<ImageHeader> {
   const header = await metadataOf(source);
   // The container is read, but what is in it needs a decoder that is not there.
   if (header.format === 'heif' && header.compression !== 'av1') throw unreadable('a HEIC image');
@@ -71,6 +72,7 @@ export async function headerOf(source: string | Uint8Array): Promise<Metadata> {
 }
 
 async function decodeBytes(bytes: Uint8Array, { size, alpha }: Decoding): Promise<Pixels> {
+  const sharp = await loadSharp();
   const turned = sharp(bytes).rotate();
   const image = (alpha === 'drop' ? turned.removeAlpha() : turned.flatten({ background: 'white' })).toColourspace(
     'srgb',
@@ -82,7 +84,8 @@ async function decodeBytes(bytes: Uint8Array, { size, alpha }: Decoding): Promis
   return { samples: data, height: info.height, width: info.width };
 }
 
-async function metadataOf(source: string | Uint8Array): Promise<Metadata> {
+async function metadataOf(source: string | Uint8Array): Promise<ImageHeader> {
+  const sharp = await loadSharp();
   try {
     return await sharp(source).metadata();
   } catch (error) {

@@ -1,7 +1,8 @@
 /** Tensors as pictures; Node only. */
-import sharp, { type Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { GlobalPercError, sizeOf } from '../graph/index.js';
 import { type Checks, checkOptions, count, listOf, required, string } from '../options/index.js';
+import { loadSharp } from './sharp.js';
 import { type ImageTensor, requireTensor } from './tensor.js';
 
 /** Images beside each other. */
@@ -37,19 +38,20 @@ const CHARACTER = 0.62;
 /**
  * An image as PNG.
  * @param image [3, H, W] or grey [1, H, W]; values are clamped to [0, 1], NaN becomes 0.
- * @throws GlobalPercError on any other shape.
+ * @throws GlobalPercError on any other shape, and when sharp is not installed.
  */
 export async function encodePng(image: ImageTensor): Promise<Uint8Array> {
   const [, height, width] = requireImage(image);
   const canvas = new Canvas(height, width);
   canvas.paint(image, 0, 0, 1);
-  return canvas.image().png().toBuffer();
+  return (await canvas.image()).png().toBuffer();
 }
 
 /**
  * A grid of images on white, as PNG, with a heading above each column and a label beside each row. Images smaller than
  * others are enlarged to the same size as far as an integer allows; pixels stay squares.
- * @throws GlobalPercError when there are no images, a row has not one image per column, or a shape is not that of an image.
+ * @throws GlobalPercError when there are no images, a row has not one image per column, a shape is not that of an
+ * image, or sharp is not installed.
  */
 export async function contactSheet(sheet: ContactSheet): Promise<Uint8Array> {
   const { rows, columns, scale } = checkOptions(sheet, SHEET, 'contactSheet');
@@ -66,8 +68,7 @@ export async function contactSheet(sheet: ContactSheet): Promise<Uint8Array> {
     });
   });
   const text = Buffer.from(layout.text(rows, columns, canvas));
-  return canvas
-    .image()
+  return (await canvas.image())
     .composite([{ input: text }])
     .png()
     .toBuffer();
@@ -140,7 +141,8 @@ class Canvas {
     }
   }
 
-  image(): Sharp {
+  async image(): Promise<Sharp> {
+    const sharp = await loadSharp();
     return sharp(this.bytes, { raw: { width: this.width, height: this.height, channels: 3 } });
   }
 }

@@ -1,9 +1,9 @@
 /** Images whose samples have more than 8 bits, decoded without losing any. */
-import sharp, { type Metadata } from 'sharp';
 import { GlobalPercError } from '../graph/index.js';
 import { applyProfile } from './colour-profile.js';
 import type { Pixels } from './decoded-image.js';
-import type { Decoding } from './decoding.js';
+import type { Decoding, ImageHeader } from './decoding.js';
+import { loadSharp } from './sharp.js';
 
 /** Spaces whose samples are grey or RGB; others, such as CMYK and Lab, are converted by the library. */
 const PLAIN: readonly (string | undefined)[] = ['b-w', 'grey16', 'srgb', 'rgb', 'rgb16', 'scrgb', 'multiband'];
@@ -12,7 +12,7 @@ const PLAIN: readonly (string | undefined)[] = ['b-w', 'grey16', 'srgb', 'rgb', 
 const MOST = 65535;
 
 /** Whether an image should be decoded here. */
-export const isWide = ({ depth, space }: Metadata): boolean => depth !== 'uchar' && PLAIN.includes(space);
+export const isWide = ({ depth, space }: ImageHeader): boolean => depth !== 'uchar' && PLAIN.includes(space);
 
 /**
  * Decodes an image to sRGB floats: integers divided by their largest value and converted from their profile, floats by
@@ -21,12 +21,13 @@ export const isWide = ({ depth, space }: Metadata): boolean => depth !== 'uchar'
  */
 export async function decodeWide(
   bytes: Uint8Array,
-  header: Metadata,
+  header: ImageHeader,
   { size, alpha = 'white' }: Decoding,
 ): Promise<Pixels> {
   const { space, icc, bitsPerSample = 16 } = header;
   const depth = depthOf(header);
   // Profiles are not applied by the library: to 16 bits it does so coarsely, and goes to Display P3.
+  const sharp = await loadSharp();
   const image = sharp(bytes, { ignoreIcc: true })
     .rotate()
     .removeAlpha()
@@ -53,6 +54,7 @@ export async function decodeWide(
 
 /** The samples of the last channel. */
 async function alphaOf(bytes: Uint8Array, space: string, depth: Depth): Promise<Samples> {
+  const sharp = await loadSharp();
   const image = sharp(bytes, { ignoreIcc: true }).rotate();
   // Written in the grey space alpha is left out, and taken out of another space it is of 8 bits.
   const kept = space === 'b-w' ? image.extractChannel('alpha') : image.toColourspace(space);
@@ -71,7 +73,7 @@ function composeOverWhite(samples: Float32Array, opacity: Float32Array): void {
 type Depth = 'ushort' | 'uint' | 'float';
 type Samples = Uint16Array | Uint32Array | Float32Array;
 
-function depthOf({ depth, space }: Metadata): Depth {
+function depthOf({ depth, space }: ImageHeader): Depth {
   // The library takes half-precision greys for integers.
   if (depth === 'float' && space !== 'grey16') return depth;
   if (depth === 'ushort' || depth === 'uint') return depth;
@@ -95,6 +97,7 @@ function requireRange(samples: Float32Array, width: number, channels: number): v
 /** Scales to cover a size, in 16 bits. */
 async function resized({ samples, height, width }: Pixels, size: readonly [number, number]): Promise<Pixels> {
   const raw = Uint16Array.from(samples, (value) => Math.round(value * MOST));
+  const sharp = await loadSharp();
   const { data, info } = await sharp(raw, { raw: { height, width, channels: 3 } })
     .resize({ height: size[0], width: size[1], fit: 'cover' })
     .toColourspace('rgb16')

@@ -10,6 +10,7 @@ import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { reasonOf, writeAtomically } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
+import { loadPeer } from '../peers/index.js';
 import { withHome } from './connection.js';
 import { isCommit } from './id.js';
 
@@ -45,7 +46,10 @@ export class RepoCache {
 
   /** @param repo `owner/name` */
   static async of(repo: string): Promise<RepoCache> {
-    const { getHFHubCachePath, getRepoFolderName } = await import('@huggingface/hub');
+    const { getHFHubCachePath, getRepoFolderName } = await loadPeer(
+      '@huggingface/hub',
+      () => import('@huggingface/hub'),
+    );
     return new RepoCache(join(withHome(getHFHubCachePath()), getRepoFolderName({ type: 'model', name: repo })));
   }
 

@@ -1,5 +1,6 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
+import { loadPeer } from '../peers/index.js';
 import { SessionHost } from './session-host.mjs';
 import { Turns } from './turns.js';
 import type { Engine, Platform } from './types.js';
@@ -34,10 +35,7 @@ async function workerEngine(): Promise<Engine> {
 }
 
 async function ownEngine(cannotBlock: string): Promise<Engine> {
-  const ort = await import('onnxruntime-web').catch((cause) => {
-    const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
-    throw new GlobalPercError(message, { code: 'runtime', cause });
-  });
+  const ort = await loadPeer('onnxruntime-web', () => import('onnxruntime-web'));
   const host = new SessionHost(ort, { writesInto: false });
   const turns = new Turns();
   return {

@@ -14,6 +14,7 @@ import {
   writeSnapshot,
 } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
+import { peerError } from '../peers/index.js';
 import { closeGate, openGate } from './native-gate.mjs';
 import type { Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
@@ -44,8 +45,7 @@ export async function engineOf(start: (gate: Int32Array) => Worker): Promise<Eng
     worker.once('error', failed);
     worker.once('exit', (code) => failed(new Error(`exit code ${code}`)));
   }).catch((cause: Error) => {
-    const message = `ONNX Runtime could not be loaded: ${cause.message}; install onnxruntime-node again`;
-    throw new GlobalPercError(message, { code: 'runtime', cause });
+    throw peerError('onnxruntime-node', cause);
   });
   worker.on('message', (answer) => engine.receive(answer));
   worker.on('error', (error) => engine.fail(error));
