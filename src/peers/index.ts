@@ -68,5 +68,5 @@ const LEADS_NOWHERE =
 
 const isAbsent = (name: Peer, reason: string): boolean => {
   const [, wanted = ''] = LEADS_NOWHERE.exec(reason) ?? [];
-  return wanted === name || wanted === `${name}/package.json`;
+  return wanted === name || wanted.startsWith(`${name}/`);
 };

@@ -1,6 +1,6 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
-import { loadPeer } from '../peers/index.js';
+import { peerError } from '../peers/index.js';
 import { SessionHost } from './session-host.mjs';
 import { Turns } from './turns.js';
 import type { Engine, Platform } from './types.js';
@@ -35,7 +35,9 @@ async function workerEngine(): Promise<Engine> {
 }
 
 async function ownEngine(cannotBlock: string): Promise<Engine> {
-  const ort = await loadPeer('onnxruntime-web', () => import('onnxruntime-web'));
+  const ort = await import('onnxruntime-web').catch((cause) => {
+    throw peerError('onnxruntime-web', cause);
+  });
   const host = new SessionHost(ort, { writesInto: false });
   const turns = new Turns();
   return {

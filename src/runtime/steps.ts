@@ -64,12 +64,12 @@ export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): 
       continue;
     }
     const { value: request } = step;
-    const resume = await startedEngine()
-      .then((engine) => engine.ask(request))
-      .then(
-        (answer) => () => steps.next(answer),
-        (error) => () => steps.throw(failure(request, error)),
-      );
+    // An engine that does not start is no fault of the computation, which is told nothing of it: it might blame its model.
+    const engine = await startedEngine();
+    const resume = await engine.ask(request).then(
+      (answer) => () => steps.next(answer),
+      (error) => () => steps.throw(failure(request, error)),
+    );
     step = resume();
   }
   return step.value;
