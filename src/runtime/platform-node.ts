@@ -4,7 +4,7 @@ import { realpath } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { isMainThread, Worker } from 'node:worker_threads';
 import {
   openForReading,
   readBytes,
@@ -73,10 +73,23 @@ function pathOf(source: string): string {
   }
 }
 
+/**
+ * On Linux ONNX Runtime keeps a device id in the user's cache and looks up a host of Microsoft's, unless this variable stands in the
+ * environment of the process when the library is loaded. Node writes there what the main thread sets; any other thread has a copy.
+ */
+function disableTelemetry(): void {
+  if (process.env.ORT_DISABLE_TELEMETRY !== undefined) return;
+  process.env.ORT_DISABLE_TELEMETRY = '1';
+  if (isMainThread || process.platform !== 'linux') return;
+  process.emitWarning(
+    'globalperc was started in a worker thread, from where it cannot turn off the telemetry of ONNX Runtime: ' +
+      'set ORT_DISABLE_TELEMETRY=1 in the environment of the process',
+  );
+}
+
 export const platform: Platform = {
   startEngine: () => {
-    // On Linux ONNX Runtime writes a device id and looks up a host unless this stands in the process' own environment.
-    process.env.ORT_DISABLE_TELEMETRY ??= '1';
+    disableTelemetry();
     return engineOf((workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData }));
   },
   exists: async (source) => existsSync(pathOf(source)),

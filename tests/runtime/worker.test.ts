@@ -172,7 +172,9 @@ describe('a worker that ends', () => {
     await expect(faulty('broken')).rejects.toMatchObject({
       name: 'GlobalPercError',
       code: 'runtime',
-      message: expect.stringMatching(/^computing in Node needs the package onnxruntime-node, which cannot be loaded: no library; /),
+      message: expect.stringMatching(
+        /^computing in Node needs the package onnxruntime-node, which cannot be loaded: no library; /,
+      ),
       cause: expect.objectContaining({ message: 'no library' }),
     });
   });
