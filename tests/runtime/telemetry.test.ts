@@ -33,7 +33,10 @@ const USING = `
 it.each([
   ['awaited', `${USING} await loss.evaluate(image, image);`],
   ['blocking', `${USING} const { valueAndGrad } = await loss.synchronous(); valueAndGrad(image, image);`],
-  ['the command', `process.argv.push('inspect', '${MODEL}'); await import('${ROOT}dist/cli/main.js');`],
+  [
+    'the command',
+    `process.argv.push('inspect', '${MODEL}', '--input', '1,3,64,64'); await import('${ROOT}dist/cli/main.js');`,
+  ],
 ])('nothing is left: %s', async (_how, script) => {
   expect(await inEmptyHome(script)).toEqual({ left: [], stderr: '' });
 });
