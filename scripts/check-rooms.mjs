@@ -1,6 +1,7 @@
 /**
  * Checks the arrows between the rooms of src/: who may import whom, that no files import each other in a circle, be it for types,
- * that Node's own modules stay behind the entries that need them, and that ARCHITECTURE.md says the same. Exits 1 and lists every offence.
+ * that Node's own modules stay behind the entries that need them, that files load without optional packages, and that
+ * ARCHITECTURE.md says the same. Exits 1 and lists every offence.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize, relative } from 'node:path';
@@ -67,6 +68,8 @@ const ROOMS = {
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;
+/** Files that only those load who have the optional package that they need. */
+const NEED_PEER = /^src\/(adapters\/(jax|tfjs)\/|runtime\/web-worker)/;
 const RUNTIME_PACKAGE = /^onnxruntime-(node|web)$/;
 
 const files = readdirSync('src', { recursive: true, withFileTypes: true })
@@ -88,11 +91,25 @@ function importsOf(file) {
   });
 }
 
+const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+
+/** The packages that a file needs in order to load, without what it imports by a call or for types. */
+function packagesOf(file) {
+  const statements = readFileSync(file, 'utf8').matchAll(
+    /^\s*(?:import|export)\s(?!type\s)(?:[^;'"]*?\sfrom\s+)?'([\w@][^']*)'/gm,
+  );
+  return Array.from(statements, ([, specifier]) => specifier).filter((specifier) => !specifier.startsWith('node:'));
+}
+
 const graph = new Map(files.map((file) => [file, importsOf(file)]));
 const offences = [];
 
 for (const [file, imports] of graph) {
   const room = relative('src', file).split('/')[0];
+  for (const target of packagesOf(file)) {
+    if (!(target in dependencies) && !NEED_PEER.test(file))
+      offences.push(`${file} must not import ${target} but through loadPeer: it is optional`);
+  }
   const allowed = ROOMS[room];
   for (const target of imports) {
     const inside = target.startsWith('src/') ? relative('src', target) : undefined;

@@ -1,6 +1,6 @@
 /** Optional packages: what is said when one is absent, or there and broken. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,6 +77,31 @@ it.each([
   ['a file', `Failed to fetch dynamically imported module: https://example.org/sharp.js`],
 ])('not an absence: %s', (_what, message) => {
   expect(peerError('sharp', new Error(message)).message).toContain(`cannot be loaded: ${message}`);
+});
+
+describe('what the packages say of each other', () => {
+  const read = (path: string) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'));
+  const library = read('package.json');
+  const cli = read('packages/cli/package.json');
+  /** What the command line has no use for. */
+  const others = ['@jax-js/jax', '@tensorflow/tfjs', 'onnxruntime-web'];
+
+  it('every optional package is known here, and nothing else', () => {
+    const names = Object.keys(library.peerDependencies);
+    expect(Object.keys(library.peerDependenciesMeta)).toEqual(names);
+    const known = names.filter((name) => !/tfjs|jax/.test(name));
+    for (const name of known) expect(peerError(name as Peer, '').code).toBe('runtime');
+    expect(known.length).toBe(16);
+  });
+
+  it('globalperc-cli has what the command line needs, in the same ranges', () => {
+    const wanted = Object.entries(library.peerDependencies).filter(([name]) => !others.includes(name));
+    expect({ ...cli.dependencies, ...cli.optionalDependencies }).toEqual({
+      ...Object.fromEntries(wanted),
+      globalperc: library.version,
+    });
+    expect(cli.version).toBe(library.version);
+  });
 });
 
 it('the error is one of a runtime, and has the cause', async () => {
