@@ -10,9 +10,9 @@ import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink
 import { basename, dirname, join, relative, sep } from 'node:path';
 import { reasonOf, writeAtomically } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
-import { loadPeer } from '../peers/index.js';
 import { withHome } from './connection.js';
 import { isCommit } from './id.js';
+import { hubLibrary } from './library.js';
 
 /** A file of a repository. */
 export interface RepoFile {
@@ -46,10 +46,7 @@ export class RepoCache {
 
   /** @param repo `owner/name` */
   static async of(repo: string): Promise<RepoCache> {
-    const { getHFHubCachePath, getRepoFolderName } = await loadPeer(
-      '@huggingface/hub',
-      () => import('@huggingface/hub'),
-    );
+    const { getHFHubCachePath, getRepoFolderName } = await hubLibrary();
     return new RepoCache(join(withHome(getHFHubCachePath()), getRepoFolderName({ type: 'model', name: repo })));
   }
 

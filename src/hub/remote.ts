@@ -1,10 +1,10 @@
 /** Node: what the hub knows of a repository. */
 import { GlobalPercError } from '../graph/index.js';
-import { loadPeer } from '../peers/index.js';
 import { type Listing, type RepoCache, repoFile, type TreeEntry } from './cache.js';
 import { get, type HubConnection, retry } from './connection.js';
 import { TemporaryError } from './errors.js';
 import { isCommit } from './id.js';
+import { hubLibrary } from './library.js';
 
 /**
  * The files of the commit that a revision names now; the list is kept in the cache.
@@ -24,7 +24,7 @@ export async function listRemote(connection: HubConnection, cache: RepoCache, at
 }
 
 async function findCommit(connection: HubConnection): Promise<string> {
-  const { modelInfo } = await loadPeer('@huggingface/hub', () => import('@huggingface/hub'));
+  const { modelInfo } = await hubLibrary();
   const { repo: name, revision, endpoint: hubUrl } = connection;
   const request = { name, revision, hubUrl, additionalFields: ['sha' as const], fetch: fetchFor(connection) };
   const { sha } = await modelInfo(request).catch(notAHub(connection));
@@ -32,7 +32,7 @@ async function findCommit(connection: HubConnection): Promise<string> {
 }
 
 async function listTree(connection: HubConnection, revision: string): Promise<Record<string, TreeEntry>> {
-  const { listFiles } = await loadPeer('@huggingface/hub', () => import('@huggingface/hub'));
+  const { listFiles } = await hubLibrary();
   const { repo: name, endpoint: hubUrl } = connection;
   const request = { repo: { type: 'model' as const, name }, revision, hubUrl, recursive: true };
   const tree: Record<string, TreeEntry> = {};

@@ -1,6 +1,7 @@
 /**
  * Optional peer dependencies: packages that only some users need. Each is imported where it is needed; where it is absent, one
- * line says what needs it and what brings it.
+ * line says what needs it and what brings it. What a program is bundled with is imported within a `try` of its own, as bundlers
+ * expect of it; the command, which is not bundled, has `loadPeer`.
  */
 import { GlobalPercError } from '../graph/index.js';
 

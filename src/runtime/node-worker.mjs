@@ -4,7 +4,16 @@ import { insideGate } from './native-gate.mjs';
 import { SessionHost } from './session-host.mjs';
 import { answering } from './worker-host.mjs';
 
-const ort = await insideGate(workerData, () => import('onnxruntime-node'));
+async function runtime() {
+  // Within `try`, from which bundlers see that it may be absent.
+  try {
+    return await import('onnxruntime-node');
+  } catch (error) {
+    throw new Error(/** @type {Error} */ (error).message, { cause: error });
+  }
+}
+
+const ort = await insideGate(workerData, runtime);
 const answer = answering(
   new SessionHost(ort, { writesInto: true }),
   (message) => parentPort?.postMessage(message),
