@@ -111,6 +111,8 @@ describe('the library alone', () => {
       ],
       code: 0,
     });
+    const bundle = ['esbuild', 'script.mjs', '--bundle', '--platform=node', '--outfile=bundle.mjs', '--format=esm'];
+    expect(runIn(consumer.folder, 'npx', ['--prefix', ROOT, ...bundle]).code, 'a bundler does not mind').toBe(0);
     expect(consumer.run('npx', 'globalperc', 'demo')).toEqual({
       lines: [
         'globalperc: the command globalperc needs the package commander, which is not installed: npm install globalperc-cli',
