@@ -88,6 +88,7 @@ function disableTelemetry(): void {
 }
 
 export const platform: Platform = {
+  builds: ['cpu'],
   startEngine: () => {
     disableTelemetry();
     return engineOf((workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData }));

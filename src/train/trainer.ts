@@ -78,7 +78,7 @@ export class Trainer implements AsyncDisposable {
     await student.prepare(recipe.batch);
     const { initial, ...draft } = await runSteps(draftStep(recipe, options));
     const program = await runSteps(runner.program('step', () => draft, options));
-    const kept = await runSteps(upload([...initial.values()]));
+    const kept = await runSteps(upload([...initial.values()], recipe.session));
     const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
     return new Trainer(recipe, options.seed ?? 0, runner, program, carried);
   }
@@ -155,11 +155,16 @@ export class Trainer implements AsyncDisposable {
 
   private async fetchWeights(): Promise<void> {
     if (this.synchronized === this.taken) return;
-    for (const [path, held] of this.student.namedState()) {
-      const kept = this.carried.get(weightName(path));
-      if (kept) held.data = (await runSteps(download([kept])))[0]?.data as Float32Array;
-    }
+    for (const { held, data } of await this.fetched(weightName)) held.data = data;
     this.synchronized = this.taken;
+  }
+
+  /** What is carried for the weights and buffers of the student, under the names that are given for their paths. */
+  private async fetched(nameOf: (path: string) => string) {
+    const found = [...this.student.namedState()].filter(([path]) => this.carried.has(nameOf(path)));
+    const kept = found.map(([path]) => this.carried.get(nameOf(path)) as HostTensor);
+    const tensors = await runSteps(download(kept, this.recipe.session));
+    return found.map(([path, held], i) => ({ path, held, data: tensors[i]?.data as Float32Array }));
   }
 
   /** The averaged weights, with the present buffers, by the student's keys. @throws GlobalPercError when there is no `ema`. */
@@ -167,15 +172,8 @@ export class Trainer implements AsyncDisposable {
     this.requireAverage();
     await this.synchronize();
     const state = { ...this.student.stateDict() };
-    for (const [path, held] of this.student.namedState()) {
-      const kept = this.carried.get(averageName(path));
-      if (kept)
-        state[path] = {
-          dtype: 'float32',
-          dims: held.shape,
-          data: (await runSteps(download([kept])))[0]?.data as Float32Array,
-        };
-    }
+    const averages = await this.next(() => this.fetched(averageName));
+    for (const { path, held, data } of averages) state[path] = { dtype: 'float32', dims: held.shape, data };
     return state;
   }
 
@@ -184,7 +182,7 @@ export class Trainer implements AsyncDisposable {
     await this.synchronize();
     return this.next(async () => {
       const names = [...this.carried.keys()];
-      const tensors = await runSteps(download([...this.carried.values()]));
+      const tensors = await runSteps(download([...this.carried.values()], this.recipe.session));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
       return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, run: this.run });
     });
@@ -201,11 +199,11 @@ export class Trainer implements AsyncDisposable {
       const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, source);
       this.student.loadStateDict(weights);
       const former = [...this.carried.values()];
-      const kept = await runSteps(upload([...carried.values()]));
+      const kept = await runSteps(upload([...carried.values()], this.recipe.session));
       Array.from(carried.keys()).forEach((name, i) => {
         this.carried.set(name, kept[i] as HostTensor);
       });
-      await runSteps(release(former));
+      await runSteps(release(former, this.recipe.session));
       this.taken = steps;
     });
   }
@@ -227,7 +225,7 @@ export class Trainer implements AsyncDisposable {
   dispose(): Promise<void> {
     return this.runner.dispose(async () => {
       await this.fetchWeights();
-      await runSteps(release([...this.carried.values()]));
+      await runSteps(release([...this.carried.values()], this.recipe.session));
     });
   }
 
