@@ -1,0 +1,57 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { defaultClientConditions, defineConfig, type Plugin } from 'vite';
+import { PHOTOS, writePhotos } from './photos.mjs';
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+
+/** ONNX Runtime's WebAssembly, the smaller build: it is not bundled, but looked for beside the scripts. */
+const RUNTIME = ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'];
+
+/**
+ * What the package has already is not put into the page a second time: `globalperc studio` serves `assets/` of the package where the
+ * page asks for it. A site that is hosted elsewhere (`--mode site`) has everything.
+ */
+const shared = (site: boolean): Plugin => ({
+  name: 'shared-with-the-package',
+  apply: 'build',
+  generateBundle(_, bundle) {
+    for (const name of Object.keys(bundle)) if (!site && name.endsWith('.onnx')) delete bundle[name];
+  },
+  async writeBundle({ dir }) {
+    const assets = `${dir}/assets`;
+    mkdirSync(assets, { recursive: true });
+    for (const name of RUNTIME) copyFileSync(path(`../node_modules/onnxruntime-web/dist/${name}`), `${assets}/${name}`);
+    await writePhotos(`${dir}/${PHOTOS}`);
+  },
+});
+
+export default defineConfig(({ mode }) => ({
+  root: path('.'),
+  // Relative: the page works in any folder of any server.
+  base: './',
+  build: {
+    outDir: path(mode === 'site' ? '../site' : '../dist/studio'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // Without hashes, since the command knows them by name.
+    rolldownOptions: {
+      output: {
+        assetFileNames: ({ names }) => `assets/${/\.onnx$/.test(names[0] ?? '') ? '[name]' : '[name]-[hash]'}[extname]`,
+      },
+    },
+    chunkSizeWarningLimit: 1000,
+  },
+  worker: { format: 'es' },
+  oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
+  resolve: {
+    // The runtime looks for its WebAssembly beside itself, which a worker of its threads can do, too.
+    conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions],
+    alias: [
+      { find: /^onnxruntime-web$/, replacement: path('src/engine/onnxruntime.ts') },
+      { find: /^globalperc$/, replacement: path('../dist/index.js') },
+      { find: /^globalperc\/data$/, replacement: path('../dist/data/browser.js') },
+    ],
+  },
+  plugins: [shared(mode === 'site')],
+}));
