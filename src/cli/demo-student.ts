@@ -1,6 +1,17 @@
 /** The demo's student and its task, without files: the page trains it, too. */
 import { crop, type ImageTensor, type Sample, SuperResolution } from '../data/browser.js';
-import { type Generator, models, nn, optim, type Tensor } from '../index.js';
+import {
+  type Generator,
+  GlobalPercConfig,
+  type GlobalPercLoss,
+  models,
+  NormalizedTensorLoss,
+  nn,
+  type Objective,
+  optim,
+  type Tensor,
+  transforms,
+} from '../index.js';
 
 /** Sides of the pictures the student is trained on, in pixels. */
 export const SIDE = 64;
@@ -52,3 +63,24 @@ export function optimizerFor(steps: number): optim.Optimizer {
   );
   return new optim.AdamW({ lr: 2e-3, weightDecay: 1e-4, schedule });
 }
+
+/** AlexNet's activations after each ReLU, all weighing the same. */
+export const perceptualConfig = (): GlobalPercConfig =>
+  new GlobalPercConfig({
+    modulesToHook: [nn.ReLU],
+    startWeight: 1,
+    endWeight: 1,
+    transformNormalization: new transforms.Normalize({ mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }),
+    lossFunc: new NormalizedTensorLoss('l1', 'mean', 'none'),
+    printData: false,
+  });
+
+/**
+ * The loss with the perceptual one added. L1 stays beside it, as about a third of the sum: without it, fine bright and dark lines run
+ * along edges (GMSD 0.0148, PSNR 29.95 dB).
+ */
+export const withL1 = (perceptual: GlobalPercLoss): Objective =>
+  new nn.WeightedLoss([
+    [new nn.L1Loss(), 20],
+    [perceptual, 1],
+  ]);

@@ -1,5 +1,6 @@
 /** The page: its head, its tabs, and what holds for all of them. */
 import { effect, signal } from '@preact/signals';
+import { DescendTab } from './descend/descend-tab.js';
 import { LookTab } from './look/look-tab.js';
 import { RunsTab } from './runs/runs-tab.js';
 import { TabList, TabPanel } from './ui/tabs.js';
@@ -7,6 +8,7 @@ import { isDark, toggleTheme } from './ui/theme.js';
 
 const TABS = [
   { id: 'look', title: 'Look', Content: LookTab },
+  { id: 'descend', title: 'Descend', Content: DescendTab },
   { id: 'runs', title: 'Runs', Content: RunsTab },
 ] as const;
 

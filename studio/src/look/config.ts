@@ -65,16 +65,18 @@ function hooksOf(model: Model, modulesToHook: readonly string[]): readonly Modul
   }
 }
 
-/** The configuration that computes; it hooks what is chosen, call by call. */
-export function configOf(loaded: Loaded, chosen: Chosen, weights: Partial<Chosen> = {}): GlobalPercConfig {
-  const { distance, selected } = chosen;
-  const { startWeight, endWeight, curveForce } = { ...chosen, ...weights };
+/**
+ * The configuration that computes; it hooks what is chosen, call by call.
+ * @param before Transforms in front of those that the model needs.
+ */
+export function configOf(loaded: Loaded, chosen: Chosen, before: readonly object[] = []): GlobalPercConfig {
+  const { distance, selected, startWeight, endWeight, curveForce } = chosen;
   return GlobalPercConfig.fromJSON(
     {
       startWeight,
       endWeight,
       curveForce,
-      transformNormalization: transformOf(loaded.model, chosen.normalized),
+      transformNormalization: [...before, ...transformOf(loaded.model, chosen.normalized)],
       ...(DISTANCES[distance] && { lossFunc: DISTANCES[distance] }),
     },
     {
