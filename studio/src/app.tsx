@@ -3,12 +3,14 @@ import { effect, signal } from '@preact/signals';
 import { DescendTab } from './descend/descend-tab.js';
 import { LookTab } from './look/look-tab.js';
 import { RunsTab } from './runs/runs-tab.js';
+import { TrainTab } from './train/train-tab.js';
 import { TabList, TabPanel } from './ui/tabs.js';
 import { isDark, toggleTheme } from './ui/theme.js';
 
 const TABS = [
   { id: 'look', title: 'Look', Content: LookTab },
   { id: 'descend', title: 'Descend', Content: DescendTab },
+  { id: 'train', title: 'Train', Content: TrainTab },
   { id: 'runs', title: 'Runs', Content: RunsTab },
 ] as const;
 

@@ -43,11 +43,9 @@ it.each([
 
 it('tells how far it is, where the server tells how much there is', async () => {
   const reports: unknown[] = [];
-  server.prependOnceListener('request', (_, response) =>
-    response.setHeader('Content-Length', files['/a/m.onnx']?.length),
-  );
+  const total = files['/a/m.onnx']?.length as number;
+  server.prependOnceListener('request', (_, response) => response.setHeader('Content-Length', total));
   await loadModel(`${base}/a/m.onnx`, { onProgress: (progress) => reports.push(progress) });
-  const total = files['/a/m.onnx']?.length;
   expect(reports.at(0)).toEqual({ step: 'read' });
   expect(reports).toContainEqual({ step: 'download', file: 'm.onnx', loaded: total, total });
   expect(reports.at(-1)).toEqual({ step: 'parse' });
