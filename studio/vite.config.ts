@@ -34,15 +34,18 @@ export default defineConfig(({ mode }) => ({
     outDir: path(mode === 'site' ? '../site' : '../dist/studio'),
     emptyOutDir: true,
     target: 'es2022',
-    // Without hashes, since the command knows them by name.
     rolldownOptions: {
       output: {
-        assetFileNames: ({ names }) => `assets/${/\.onnx$/.test(names[0] ?? '') ? '[name]' : '[name]-[hash]'}[extname]`,
+        // Messages and logs name classes.
+        keepNames: true,
+        // Networks without a hash: the command knows them by their names.
+        assetFileNames: ({ names }) =>
+          names[0]?.endsWith('.onnx') ? 'assets/[name][extname]' : 'assets/[name]-[hash][extname]',
       },
     },
     chunkSizeWarningLimit: 1000,
   },
-  worker: { format: 'es' },
+  worker: { format: 'es', rolldownOptions: { output: { keepNames: true } } },
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   resolve: {
     // The runtime looks for its WebAssembly beside itself, which a worker of its threads can do, too.

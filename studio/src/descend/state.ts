@@ -125,13 +125,18 @@ async function takeStep(): Promise<void> {
   }
 }
 
+let walks = 0;
+
 /** Steps until it is paused, or rests. */
 export async function run(): Promise<void> {
   if (running.value) return;
   running.value = true;
+  // What was paused and is gone on with at once may not have noticed the pause.
+  walks += 1;
+  const own = walks;
   const until = (shown.value?.steps ?? 0) + REST;
-  while (running.value && (shown.value?.steps ?? until) < until) await step();
-  running.value = false;
+  while (running.value && own === walks && (shown.value?.steps ?? until) < until) await step();
+  if (own === walks) running.value = false;
 }
 
 export function pause(): void {

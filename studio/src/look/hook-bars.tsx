@@ -5,15 +5,15 @@ export function HookBars() {
   const most = Math.max(...hooks.value.map(({ contribution }) => contribution), Number.MIN_VALUE);
   return (
     <ol class="hook-bars">
-      {hooks.value.map(({ index, path, class: name, contribution, weight, loss, map }) => (
+      {hooks.value.map(({ call, index, path, class: name, contribution, weight, loss, map }) => (
         <li key={index}>
           <button
             type="button"
-            aria-pressed={shownHook.value === index}
+            aria-pressed={shownHook.value === call}
             disabled={map === undefined}
             title={`weight ${weight.toPrecision(4)} · loss ${loss.toPrecision(4)}`}
             onClick={() => {
-              shownHook.value = shownHook.value === index ? undefined : index;
+              shownHook.value = shownHook.value === call ? undefined : call;
             }}
           >
             <span class="hook-name">

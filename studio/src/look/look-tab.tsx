@@ -1,4 +1,5 @@
 /** Look: what a loss sees between two images. */
+import { batch } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { Drop } from '../ui/drop.js';
 import { Busy, Card, Choice, Code, Note, Problem, ProgressBar } from '../ui/parts.js';
@@ -91,8 +92,10 @@ function HooksCard() {
         value={state.distance.value}
         options={names.map((name) => [name, name === 'learned' ? 'learned by LPIPS' : name] as const)}
         onChange={(name) => {
-          state.distance.value = name;
-          if (name === 'learned') state.selected.value = firstChoice(loaded);
+          batch(() => {
+            state.distance.value = name;
+            if (name === 'learned') state.selected.value = firstChoice(loaded);
+          });
         }}
       />
       {!loaded.lpips && (

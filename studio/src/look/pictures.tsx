@@ -11,7 +11,7 @@ import * as state from './state.js';
 
 export function Pictures() {
   const [pred, target] = [state.images.value?.pred, state.images.value?.target];
-  const shown = state.hooks.value.find(({ index }) => index === state.shownHook.value);
+  const shown = state.onlyHook.value;
   const place = shown ? `where ${shown.path || shown.class} differs` : 'where they differ';
   return (
     <Card

@@ -1,6 +1,6 @@
 /** What the tab Look shows, and what it does. */
-import { computed, effect, signal } from '@preact/signals';
-import { GlobalPercLoss, type HookMap, weightCurve } from 'globalperc';
+import { batch, computed, effect, signal } from '@preact/signals';
+import { GlobalPercLoss, type HookMap, type ModuleCall, weightCurve } from 'globalperc';
 import type { ImageTensor } from 'globalperc/data';
 import { blended, gradientColours, heatMap } from '../../../dist/cli/colours.js';
 import { DEGRADATIONS, type DegradationName } from '../engine/degrade.js';
@@ -28,9 +28,24 @@ export const prediction = signal<Picture | undefined>(undefined);
 export const pictureError = signal<string | undefined>(undefined);
 
 /** Which hook's map is shown; none for that of the whole loss. */
-export const shownHook = signal<number | undefined>(undefined);
-/** What the hooks see: their losses and maps, without weights. */
-const seen = signal<{ readonly hooks: readonly HookMap[]; readonly on: ImageTensor } | undefined>(undefined);
+export const shownHook = signal<ModuleCall | undefined>(undefined);
+
+/** What hooks see: their losses and maps, without weights. */
+interface Seen {
+  readonly hooks: ReadonlyMap<ModuleCall, HookMap>;
+  /** What it was seen with. */
+  readonly by: Sight;
+}
+
+/** All that losses and maps depend on, besides which hooks there are. */
+interface Sight {
+  readonly model: Loaded;
+  readonly distance: DistanceName;
+  readonly normalized: boolean;
+  readonly images: { readonly pred: ImageTensor; readonly target: ImageTensor };
+}
+
+const seen = signal<Seen | undefined>(undefined);
 export const gradient = signal<{ readonly image: ImageTensor; readonly most: number } | undefined>(undefined);
 export const looking = new Task();
 export const differentiating = new Task();
@@ -47,23 +62,32 @@ export const chosen = computed<Chosen>(() => ({
 /** The weight of each hook. */
 export const weights = computed(() => weightCurve(chosen.value, selected.value.size));
 
-/** Each hook with its weight of now and its part in the loss. */
-export const hooks = computed(() => {
-  const found = seen.value?.hooks ?? [];
-  const own = found.length === weights.value.length ? weights.value : [];
-  return found.map((hook, i) => ({ ...hook, weight: own[i] ?? 0, contribution: (own[i] ?? 0) * hook.loss }));
-});
+/** The chosen calls in order of execution. */
+const order = computed(() => loaded.value?.leaves.filter((call) => selected.value.has(call)) ?? []);
 
-/** Σ weight · loss. */
-export const value = computed(() =>
-  hooks.value.length > 0 ? hooks.value.reduce((sum, { contribution }) => sum + contribution, 0) : undefined,
+/** The hooks that were seen, each with its weight of now and its part in the loss. */
+export const hooks = computed(() =>
+  order.value.flatMap((call, index) => {
+    const hook = seen.value?.hooks.get(call);
+    const weight = weights.value[index] ?? 0;
+    return hook ? [{ ...hook, call, index, weight, contribution: weight * hook.loss }] : [];
+  }),
 );
+
+/** Σ weight · loss, once all hooks are seen. */
+export const value = computed(() =>
+  hooks.value.length > 0 && hooks.value.length === order.value.length
+    ? hooks.value.reduce((sum, { contribution }) => sum + contribution, 0)
+    : undefined,
+);
+
+/** The hook whose map is shown, as long as it is one. */
+export const onlyHook = computed(() => hooks.value.find(({ call }) => call === shownHook.value));
 
 /** The heat map over the prediction, and what its brightest colour stands for. */
 export const heat = computed(() => {
-  const on = seen.value?.on;
-  const shown =
-    shownHook.value === undefined ? hooks.value : hooks.value.filter(({ index }) => index === shownHook.value);
+  const on = seen.value?.by.images.pred;
+  const shown = onlyHook.value ? [onlyHook.value] : hooks.value;
   if (!on || shown.length === 0 || shown.every(({ map }) => map === undefined)) return undefined;
   const [height, width] = sidesOf(on);
   const sum = new Float32Array(height * width);
@@ -87,14 +111,18 @@ export async function open(file?: File): Promise<void> {
       loading.value = barOf(progress);
     };
     const found = await (file ? openFile(file, show) : openLpips(show));
-    shownHook.value = undefined;
-    seen.value = undefined;
-    gradient.value = undefined;
-    distance.value = found.lpips ? 'learned' : 'l1 · cosine';
-    startWeight.value = 1;
-    endWeight.value = found.lpips ? 1 : 2;
-    selected.value = firstChoice(found);
-    loaded.value = found;
+    // At once: modules of one model are none of the other.
+    batch(() => {
+      shownHook.value = undefined;
+      seen.value = undefined;
+      gradient.value = undefined;
+      distance.value = found.lpips ? 'learned' : 'l1 · cosine';
+      startWeight.value = 1;
+      endWeight.value = found.lpips ? 1 : 2;
+      curveForce.value = 0;
+      selected.value = firstChoice(found);
+      loaded.value = found;
+    });
   } catch (error) {
     modelError.value = messageOf(error);
   } finally {
@@ -142,31 +170,27 @@ export const images = computed(() => {
 let looked: GlobalPercLoss | undefined;
 let differentiated: GlobalPercLoss | undefined;
 
-/** What losses and maps depend on: with weights of 1, so that the curve may move without anything being computed again. */
-const unweighted = computed<Chosen>(() => ({
-  selected: selected.value,
-  distance: distance.value,
-  normalized: normalized.value,
-  startWeight: 1,
-  endWeight: 1,
-  curveForce: 0,
-}));
+const sight = computed<Sight | undefined>(() => {
+  const [model, pair] = [loaded.value, images.value];
+  return model && pair && { model, images: pair, distance: distance.value, normalized: normalized.value };
+});
 
+// Hooks are seen with a weight of 1, and remembered: the curve may move, and hooks go and come back, without anything being computed again.
 effect(() => {
-  const [model, pair, choice] = [loaded.value, images.value, unweighted.value];
-  if (!model || !pair || choice.selected.size === 0) {
-    seen.value = undefined;
+  const [by, calls] = [sight.value, order.value];
+  const known = seen.peek();
+  if (!by || calls.length === 0 || (known?.by === by && calls.every((call) => known.hooks.has(call)))) {
     looking.cancel();
     return;
   }
+  const choice = { ...chosen.peek(), selected: new Set(calls), startWeight: 1, endWeight: 1, curveForce: 0 };
   const work = async () => {
     void looked?.dispose();
-    looked = new GlobalPercLoss(model.model, configOf(model, choice));
-    return looked.map(batchOf(pair.pred), batchOf(pair.target), { hooks: true });
+    looked = new GlobalPercLoss(by.model.model, configOf(by.model, choice));
+    return looked.map(batchOf(by.images.pred), batchOf(by.images.target), { hooks: true });
   };
   looking.later(120, work, ({ hooks: found }) => {
-    seen.value = { hooks: found, on: pair.pred };
-    if (found.every(({ index }) => index !== shownHook.peek())) shownHook.value = undefined;
+    seen.value = { by, hooks: new Map(found.map((hook, i) => [calls[i] as ModuleCall, hook])) };
   });
 });
 

@@ -16,6 +16,8 @@ export const loss = signal<LossName>('both');
 export const steps = signal(200);
 export const preparing = newBar();
 export const problem = signal<string | undefined>(undefined);
+/** Whether the step at work is to be the last for now. */
+export const stopping = signal(false);
 /** What is worth knowing and no error. */
 export const remark = signal<string | undefined>(undefined);
 export const device = signal<Device | undefined>(undefined);
@@ -88,14 +90,16 @@ async function train(): Promise<void> {
   phase.value = 'training';
   preparing.value = undefined;
   const every = Math.max(1, Math.round(own.settings.steps / SAMPLES));
+  stopping.value = false;
   await own.train(
-    () => phase.value === 'training',
+    () => !stopping.value,
     async () => {
       if (own.trainer.steps % every === 0 || own.done) await own.sample();
       show();
-      if (performance.now() - lastKept > KEEP_MS || own.done || phase.value !== 'training') await keepNow();
+      if (performance.now() - lastKept > KEEP_MS) await keepNow();
     },
   );
+  if (keptStep.value !== own.trainer.steps) await keepNow();
   phase.value = own.done ? 'done' : 'paused';
 }
 
@@ -129,7 +133,7 @@ export async function goOn(): Promise<void> {
 
 /** After the step that is at work. */
 export function pause(): void {
-  if (phase.value === 'training') phase.value = 'paused';
+  stopping.value = true;
 }
 
 /** Ends it and forgets it. */

@@ -59,7 +59,12 @@ function Settings() {
           </button>
         )}
         {busy && (
-          <button type="button" class="primary" disabled={phase === 'preparing'} onClick={state.pause}>
+          <button
+            type="button"
+            class="primary"
+            disabled={phase === 'preparing' || state.stopping.value}
+            onClick={state.pause}
+          >
             Pause
           </button>
         )}

@@ -2,19 +2,11 @@
 import type { Signal } from '@preact/signals';
 import type { ComponentChildren } from 'preact';
 import { useRef } from 'preact/hooks';
+import { tabAfter } from './tab-keys.js';
 
 export interface Tab {
   readonly id: string;
   readonly title: string;
-}
-
-/** Which tab a key leads to. */
-export function tabAfter(key: string, at: number, count: number): number | undefined {
-  if (key === 'ArrowRight') return (at + 1) % count;
-  if (key === 'ArrowLeft') return (at + count - 1) % count;
-  if (key === 'Home') return 0;
-  if (key === 'End') return count - 1;
-  return undefined;
 }
 
 export function TabList({ tabs, current }: { readonly tabs: readonly Tab[]; readonly current: Signal<string> }) {
