@@ -2,7 +2,7 @@
 import { GlobalPercError } from '../graph/index.js';
 import { SessionHost } from './session-host.mjs';
 import { Turns } from './turns.js';
-import type { Engine, Platform } from './types.js';
+import type { Build, Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
 import { WorkerEngine } from './worker-engine.js';
 
@@ -12,13 +12,23 @@ const NEEDS_ISOLATION =
   'the page has no shared memory: serve it with the headers Cross-Origin-Opener-Policy: same-origin and ' +
   'Cross-Origin-Embedder-Policy: require-corp';
 
+/** Each worker by an address of its own, and each build by its name, as bundlers follow them. */
+const WORKERS: Readonly<Record<Build, () => Worker>> = {
+  cpu: () => new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' }),
+  webgpu: () => new Worker(new URL('./web-worker-webgpu.mjs', import.meta.url), { type: 'module' }),
+};
+const RUNTIMES = {
+  cpu: () => import('onnxruntime-web/wasm'),
+  webgpu: () => import('onnxruntime-web/webgpu'),
+} satisfies Readonly<Record<Build, () => Promise<unknown>>>;
+
 /** Sessions run in a worker, so that the page stays responsive; where a bundler did not follow its URL, in this thread. */
-function startEngine(): Promise<Engine> {
-  return workerEngine().catch((error: Error) => ownEngine(error.message));
+function startEngine(build: Build): Promise<Engine> {
+  return workerEngine(build).catch((error: Error) => ownEngine(build, error.message));
 }
 
-async function workerEngine(): Promise<Engine> {
-  const worker = new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' });
+async function workerEngine(build: Build): Promise<Engine> {
+  const worker = WORKERS[build]();
   await new Promise((loaded, failed) => {
     worker.onmessage = loaded;
     worker.onerror = ({ message }) =>
@@ -33,8 +43,8 @@ async function workerEngine(): Promise<Engine> {
   return engine;
 }
 
-async function ownEngine(cannotBlock: string): Promise<Engine> {
-  const ort = await import('onnxruntime-web').catch((cause) => {
+async function ownEngine(build: Build, cannotBlock: string): Promise<Engine> {
+  const ort = await RUNTIMES[build]().catch((cause) => {
     const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
     throw new GlobalPercError(message, { code: 'runtime', cause });
   });
@@ -55,6 +65,7 @@ async function noFiles(): Promise<never> {
 }
 
 export const platform: Platform = {
+  builds: ['cpu', 'webgpu'],
   startEngine,
   exists: async () => false,
   readBytes: readUrl,
