@@ -5,12 +5,14 @@ import { PHOTOS, writePhotos } from './photos.mjs';
 
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-/** ONNX Runtime's WebAssembly, the smaller build: it is not bundled, but looked for beside the scripts. */
+/** ONNX Runtime's WebAssembly is not bundled, but looked for beside the scripts: the small build, and the one that reaches a GPU. */
 const RUNTIME = ['ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'];
+const GPU_RUNTIME = ['ort-wasm-simd-threaded.asyncify.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'];
 
 /**
  * What the package has already is not put into the page a second time: `globalperc studio` serves `assets/` of the package where the
- * page asks for it. A site that is hosted elsewhere (`--mode site`) has everything.
+ * page asks for it, and the build for GPUs where onnxruntime-web is installed. A site that is hosted elsewhere (`--mode site`) has
+ * everything.
  */
 const shared = (site: boolean): Plugin => ({
   name: 'shared-with-the-package',
@@ -21,7 +23,8 @@ const shared = (site: boolean): Plugin => ({
   async writeBundle({ dir }) {
     const assets = `${dir}/assets`;
     mkdirSync(assets, { recursive: true });
-    for (const name of RUNTIME) copyFileSync(path(`../node_modules/onnxruntime-web/dist/${name}`), `${assets}/${name}`);
+    for (const name of site ? [...RUNTIME, ...GPU_RUNTIME] : RUNTIME)
+      copyFileSync(path(`../node_modules/onnxruntime-web/dist/${name}`), `${assets}/${name}`);
     await writePhotos(`${dir}/${PHOTOS}`);
   },
 });
@@ -51,7 +54,6 @@ export default defineConfig(({ mode }) => ({
     // The runtime looks for its WebAssembly beside itself, which a worker of its threads can do, too.
     conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions],
     alias: [
-      { find: /^onnxruntime-web$/, replacement: path('src/engine/onnxruntime.ts') },
       { find: /^globalperc$/, replacement: path('../dist/index.js') },
       { find: /^globalperc\/data$/, replacement: path('../dist/data/browser.js') },
     ],

@@ -13,6 +13,8 @@ export interface StudioSite {
   readonly page: string;
   /** The package's networks, which are not in the page a second time. */
   readonly networks: string;
+  /** Where onnxruntime-web is, which has the build for GPUs; absent where it is not installed. */
+  readonly runtime: string | undefined;
   readonly runs: readonly StudioRun[];
 }
 
@@ -100,11 +102,16 @@ function decoded(path: string): string | undefined {
   }
 }
 
-/** A file of the page, or one of the package's networks; nothing outside of their folders. */
-async function contentOf({ page, networks }: StudioSite, path: string): Promise<Uint8Array | undefined> {
+/** A file of the page, or what stands in for it elsewhere; nothing outside of their folders. */
+async function contentOf({ page, networks, runtime }: StudioSite, path: string): Promise<Uint8Array | undefined> {
   const network = /^\/assets\/([\w-]+\.onnx)$/.exec(path)?.[1];
-  const [folder, file] = network === undefined ? [page, join(page, path)] : [networks, join(networks, network)];
-  const real = await realpath(file).catch(() => undefined);
+  if (network !== undefined) return fileIn(networks, network);
+  const library = /^\/assets\/(ort-wasm[\w.-]+)$/.exec(path)?.[1];
+  return (await fileIn(page, path)) ?? (library && runtime ? fileIn(runtime, library) : undefined);
+}
+
+async function fileIn(folder: string, path: string): Promise<Uint8Array | undefined> {
+  const real = await realpath(join(folder, path)).catch(() => undefined);
   if (real === undefined || !real.startsWith(`${await realpath(folder)}${sep}`)) return undefined;
   return (await stat(real)).isFile() ? readFile(real) : undefined;
 }

@@ -1,7 +1,8 @@
 /** `globalperc studio`: the page that shows losses at work, on this machine. */
 import { spawn } from 'node:child_process';
 import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import { GlobalPercError } from '../index.js';
@@ -48,7 +49,16 @@ async function run(folders: readonly string[], { port, open }: Options): Promise
 export async function startStudio(folders: readonly string[], port: number, page = PAGE): Promise<StudioServer> {
   const runs = (await Promise.all(folders.map(runsIn))).flat();
   await requirePage(page);
-  return serveStudio({ page, networks: NETWORKS, runs }, port);
+  return serveStudio({ page, networks: NETWORKS, runtime: runtimeFolder(), runs }, port);
+}
+
+/** The folder of onnxruntime-web's files, where it is installed. */
+function runtimeFolder(): string | undefined {
+  try {
+    return dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));
+  } catch {
+    return undefined;
+  }
 }
 
 async function requirePage(page: string): Promise<void> {

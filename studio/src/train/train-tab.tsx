@@ -29,7 +29,7 @@ function Settings() {
   const phase = state.phase.value;
   const [busy, begun] = [phase === 'preparing' || phase === 'training', phase !== 'idle'];
   return (
-    <Card title="Training" class="model" side={<span class="tag">{deviceName()}</span>}>
+    <Card title="Training" class="model" side={state.device.value && <span class="tag">{deviceName()}</span>}>
       <Note>
         A small U-Net learns to make photographs sharp again from pairs that lie up to two pixels off, as in{' '}
         <code>globalperc demo</code>.
@@ -86,11 +86,7 @@ function Settings() {
   );
 }
 
-const deviceName = (): string =>
-  state.device.value === undefined ? '' : state.device.value === 'webgpu' ? 'WebGPU' : `WebAssembly, ${threads()}`;
-
-const threads = (): string =>
-  globalThis.crossOriginIsolated ? `${Math.min(8, navigator.hardwareConcurrency)} threads` : 'one thread';
+const deviceName = (): string => ({ webgpu: 'WebGPU', wasm: 'WebAssembly' })[state.device.value ?? 'wasm'];
 
 function stepBar() {
   const last = state.entries.value.at(-1);
