@@ -36,8 +36,10 @@ export default defineConfig(({ mode }) => ({
   build: {
     outDir: path(mode === 'site' ? '../site' : '../dist/studio'),
     emptyOutDir: true,
+    license: { fileName: 'licenses.md' },
     target: 'es2022',
     rolldownOptions: {
+      checks: { pluginTimings: false, ineffectiveDynamicImport: false },
       output: {
         // Messages and logs name classes.
         keepNames: true,
