@@ -64,7 +64,7 @@ const ROOMS = {
     'data/safetensors.ts',
   ],
   adapters: ['index.ts', 'options'],
-  cli: ['index.ts', 'data/index.ts', 'options', 'files', 'peers'],
+  cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'options', 'files', 'peers'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;

@@ -7,7 +7,7 @@
  * @typedef {import('../dist/data/index.js').ImageTensor} Image
  */
 import { join } from 'node:path';
-import { optimizerFor } from '../dist/cli/demo-task.js';
+import { optimizerFor } from '../dist/cli/demo-student.js';
 import { CenterCrop, DataLoader, encodePng, writeAtomically } from '../dist/data/index.js';
 import {
   GlobalPercConfig,

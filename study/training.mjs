@@ -7,7 +7,7 @@
  * @typedef {{ steps: number, batch: number, side: number }} Sizes
  */
 import { join } from 'node:path';
-import { optimizerFor, Restorer } from '../dist/cli/demo-task.js';
+import { optimizerFor, Restorer } from '../dist/cli/demo-student.js';
 import { crop, DataLoader, encodePng, writeAtomically } from '../dist/data/index.js';
 import { nn, Trainer } from '../dist/index.js';
 import { JUDGES, Jury, judgesOf, stacked } from './judges.mjs';

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { contactSheet, crop, type ImageTensor, writeAtomically } from '../data/index.js';
 import { type Loss, LPIPS } from '../index.js';
+import { heatMap } from './colours.js';
 import { formatTable } from './common.js';
-import { heatMap, withScale } from './heat-map.js';
+import { withScale } from './heat-map.js';
 import { gmsd, psnr } from './measures.js';
 
 /** A student, as the photographs that it has not seen show it. */

@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { encodePng, type ImageTensor } from '../data/index.js';
 import type { HookMap, LossMap } from '../index.js';
 import { loadPeer } from '../peers/index.js';
-import { blended, colourBar, heatMap } from './heat-map.js';
+import { blended, colourBar, heatMap } from './colours.js';
 import { toSvg } from './plot.js';
 
 /** What is explained. */

@@ -63,14 +63,15 @@ function smoothed(values: readonly number[]): number[] {
   });
 }
 
-/** Writes `samples.png`: a row per image, a column per heading. */
+/** Writes `samples.png`, or a picture of another name: a row per image, a column per heading. */
 export async function writeSamples(
   folder: string,
   columns: readonly string[],
   rows: readonly (readonly ImageTensor[])[],
+  name = 'samples.png',
 ): Promise<void> {
   const picture = await contactSheet({ columns: [...columns], rows: rows.map((images) => ({ images: [...images] })) });
-  await writeAtomically(join(folder, 'samples.png'), picture);
+  await writeAtomically(join(folder, name), picture);
 }
 
 /** The single images `[C, H, W]` of a batch. */

@@ -10,6 +10,11 @@ export const LOG = 'log.jsonl';
 /** What a complete run leaves beside log and checkpoints. */
 export const RESULTS = ['student.onnx', 'curves.svg', 'curves.png', 'samples.png'] as const;
 
+/** What the student made of its first batch after some step, `samples-00000100.png`. */
+export const SAMPLES_AT = /^samples-(\d{8})\.png$/;
+
+export const samplesAt = (step: number): string => `samples-${String(step).padStart(8, '0')}.png`;
+
 const CHECKPOINT = /^checkpoint-\d{8}/;
 
 /**
@@ -58,7 +63,7 @@ async function namesIn(out: string): Promise<string[]> {
 }
 
 const isOfRun = (name: string): boolean =>
-  name === LOG || CHECKPOINT.test(name) || (RESULTS as readonly string[]).includes(name);
+  name === LOG || CHECKPOINT.test(name) || SAMPLES_AT.test(name) || (RESULTS as readonly string[]).includes(name);
 
 /** Whether a file is a log of ours: empty, or with what a step gives in its first line. */
 async function isLog(path: string): Promise<boolean> {

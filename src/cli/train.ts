@@ -6,7 +6,7 @@ import { refuseOverwriting } from '../files/index.js';
 import { exportOnnx, GlobalPercError, TrainableModel, Trainer } from '../index.js';
 import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
-import { LOG, RESULTS, requireOutside, requireRunFolder } from './run-folder.js';
+import { LOG, RESULTS, requireOutside, requireRunFolder, samplesAt } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
 import { readTrainConfig } from './train-config.js';
 import type { TrainConfig } from './train-module.js';
@@ -20,6 +20,8 @@ interface Options {
   readonly json?: boolean;
 }
 
+/** Pictures of samples that a whole run leaves, at most; they are taken with checkpoints. */
+const SAMPLINGS = 50;
 /** Rows of `samples.png`. */
 const SAMPLES = 4;
 
@@ -56,13 +58,18 @@ async function run(path: string, options: Options): Promise<void> {
     }),
   );
   if (resume) await trainer.load(out);
+  const checkpointEvery = config.checkpointEvery ?? 100;
+  const sampleEvery = checkpointEvery * Math.ceil(config.steps / checkpointEvery / SAMPLINGS);
   const complete = await takeSteps({
     trainer,
     batches: batchesOf(config, trainer.steps),
     steps: config.steps,
     out,
-    checkpointEvery: config.checkpointEvery ?? 100,
+    checkpointEvery,
     label: 'train',
+    afterStep: async (step) => {
+      if (step % sampleEvery === 0) await sample(trainer, first, out, samplesAt(step));
+    },
   });
   if (!complete) {
     process.stderr.write(`stopped and saved at step ${trainer.steps}; go on with --resume --out ${out}\n`);
@@ -113,8 +120,7 @@ async function report(trainer: Trainer, batch: Batch, { out, json }: Options): P
   const entries = await readLog(out);
   const values = entries.map(({ step, loss }) => ({ step, value: loss }));
   await writeCurves(out, 'Training', 'loss', [{ label: 'loss', values }]);
-  const output = await trainer.predict(batch.input);
-  if (output.dims.length === 4) await samples(out, batch, output);
+  await sample(trainer, batch, out);
   process.stdout.write(`${summaryOf(entries, trainer.steps, out, json)}\n`);
 }
 
@@ -127,14 +133,13 @@ function summaryOf(entries: readonly LogEntry[], steps: number, out: string, jso
   return `${out}: ${steps} steps, loss ${mean.toPrecision(6)} (mean of the last ${count} steps; last step ${loss?.toPrecision(6)})`;
 }
 
-async function samples(
-  out: string,
-  { input, target }: Batch,
-  output: { readonly dims: readonly number[]; readonly data: Float32Array },
-): Promise<void> {
+/** Draws what the student makes of a batch beside its input and target, where it makes images. */
+async function sample(trainer: Trainer, { input, target }: Batch, out: string, name?: string): Promise<void> {
+  const output = await trainer.predict(input);
+  if (output.dims.length !== 4) return;
   const columns = [input, output, target].map((batch) => imagesOf(batch as typeof output));
   const rows = Array.from({ length: Math.min(SAMPLES, columns[0]?.length ?? 0) }, (_, i) =>
     columns.flatMap((images) => images[i] ?? []),
   );
-  await writeSamples(out, ['input', 'output', 'target'], rows);
+  await writeSamples(out, ['input', 'output', 'target'], rows, name);
 }

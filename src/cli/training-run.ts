@@ -17,6 +17,8 @@ export interface LogEntry {
   readonly lr: number;
   /** Losses of the single hooks. */
   readonly hooks: readonly number[];
+  /** Their paths: in the first line that a process writes. */
+  readonly paths?: readonly string[];
   readonly seconds: number;
 }
 
@@ -73,11 +75,13 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
   const progress = new Progress(run, former, await barFor(run));
   try {
     if (trainer.steps < steps) {
+      let named = false;
       for await (const { input, target } of run.batches) {
         const start = performance.now();
         const result = await trainer.step(input, target);
         const seconds = (performance.now() - start) / 1000;
-        await log.add(entryOf(result, seconds));
+        await log.add(entryOf(result, seconds, named));
+        named = true;
         progress.show(result, input.dims[0] as number);
         await run.afterStep?.(result.step);
         const done = trainer.steps >= steps || interrupt.requested;
@@ -95,12 +99,14 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
   }
 }
 
-const entryOf = ({ step, loss, gradNorm, lr, hooks }: StepResult, seconds: number): LogEntry => ({
+/** @param named whether the log says already what its hooks are called. */
+const entryOf = ({ step, loss, gradNorm, lr, hooks }: StepResult, seconds: number, named: boolean): LogEntry => ({
   step,
   loss,
   gradNorm,
   lr,
   hooks: hooks.map((hook) => hook.loss),
+  ...(!named && hooks.length > 0 && { paths: hooks.map(({ path, class: name }) => path || name) }),
   seconds,
 });
 

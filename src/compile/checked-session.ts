@@ -35,7 +35,10 @@ export class CheckedSession {
     const { graph, onCpu } = lower(finished, providerOf(options));
     const floats = new Set(graph.outputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name));
     return new CheckedSession(
-      yield* Session.open(graph, requiredOpset(graph), options, { stay: stay.filter((name) => floats.has(name)), onCpu }),
+      yield* Session.open(graph, requiredOpset(graph), options, {
+        stay: stay.filter((name) => floats.has(name)),
+        onCpu,
+      }),
       finished,
       options,
     );

@@ -15,7 +15,7 @@ export interface HubProgress {
 export interface DownloadOptions {
   /** Stops the download; the promise rejects with the signal's reason. What has come is kept and continued later. */
   readonly signal?: AbortSignal;
-  /** Called as bytes arrive; not in a browser, nor for what the cache holds. */
+  /** Called as bytes arrive; not for what the cache holds, nor where a server does not tell how many there are. */
   readonly onProgress?: (progress: HubProgress) => void;
 }
 

@@ -35,12 +35,12 @@ export interface GlobalPercOptions {
   /** Module classes, class names, patterns or predicates on the module path; `[]` (default) hooks every leaf module. */
   readonly modulesToHook?: readonly HookSelector[];
   /** Applied to both images before the model sees them. Default: the model's own, as of models from the hub; else none. */
-  readonly transformNormalization?: Transform;
+  readonly transformNormalization?: Transform | undefined;
   /**
    * What the caller's tensors hold; they are brought to [0, 1], from where `transformNormalization` goes on, or else the
    * model. Gradients are those with respect to the caller's tensors. Default: tensors are taken as they are.
    */
-  readonly inputRange?: InputRange;
+  readonly inputRange?: InputRange | undefined;
   /** Distance between two activations, or a function that gives each hook its own. Default `new NormalizedTensorLoss()`: l1, mean, cosine. */
   readonly lossFunc?: LossFunc;
   /** Log the hooked modules, their number and their weights. Default true. */

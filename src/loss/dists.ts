@@ -61,7 +61,7 @@ export class DISTS extends NetworkLoss {
 
   /**
    * DISTS with its files read and checked, which otherwise the first call does.
-   * @param step Stops the download of `weights`, and is told of it; not in a browser.
+   * @param step Stops the download of `weights`, and is told of it.
    * @throws GlobalPercError as the constructor and `dists.load` do.
    */
   static async load(options: DISTSOptions, step: DownloadOptions = {}): Promise<DISTS> {

@@ -1,6 +1,7 @@
 /** LPIPS: learned perceptual similarity of image patches. */
 import type { Tensor } from '../graph/index.js';
 import type { DownloadOptions } from '../hub/index.js';
+import type { Model } from '../model/index.js';
 import { type Checks, checkOptions, oneOf } from '../options/index.js';
 import { GlobalPercConfig } from './config.js';
 import { type Distance, norm } from './distances.js';
@@ -16,21 +17,21 @@ export interface LPIPSOptions extends NetworkLossOptions {
 
 const OPTIONS: Checks<LPIPSOptions> = { ...NETWORK, net: oneOf('alex', 'vgg', 'squeeze') };
 
-/** The networks, and the layers that are compared. Bundlers look for files in expressions of just this form. */
-const NETS: Readonly<Record<NonNullable<LPIPSOptions['net']>, Network & { readonly hooks: RegExp }>> = {
+/** The networks, and the numbers of the layers that are compared. Bundlers look for files in expressions of just this form. */
+const NETS: Readonly<Record<NonNullable<LPIPSOptions['net']>, Network & { readonly layers: readonly number[] }>> = {
   alex: {
     file: new URL('../../assets/lpips-alex.onnx', import.meta.url),
-    hooks: /^features\.(1|4|7|9|11)$/,
+    layers: [1, 4, 7, 9, 11],
   },
   vgg: {
     file: new URL('../../assets/lpips-vgg.onnx', import.meta.url),
     torchvision: publishedAt('vgg16-397923af.pth'),
-    hooks: /^features\.(3|8|15|22|29)$/,
+    layers: [3, 8, 15, 22, 29],
   },
   squeeze: {
     file: new URL('../../assets/lpips-squeeze.onnx', import.meta.url),
     torchvision: publishedAt('squeezenet1_1-b8a52dc0.pth'),
-    hooks: /^features\.(1|4|7|9|10|11|12)$/,
+    layers: [1, 4, 7, 9, 10, 11, 12],
   },
 };
 
@@ -44,31 +45,47 @@ const NETS: Readonly<Record<NonNullable<LPIPSOptions['net']>, Network & { readon
  * const { value, grad, hooks } = await lpips.valueAndGrad(pred, target);
  */
 export class LPIPS extends NetworkLoss {
+  private readonly net: keyof typeof NETS;
+
   /** @throws GlobalPercError on an unknown option, and without the weights that `net` needs. */
   constructor(given: LPIPSOptions = {}) {
     const { net = 'alex', ...options } = checkOptions(given, OPTIONS, 'LPIPS');
-    super(`LPIPS: net '${net}'`, NETS[net], options, (model) => {
-      const factors = constantsOf(model);
-      const config = new GlobalPercConfig({
-        modulesToHook: [NETS[net].hooks],
-        startWeight: 1,
-        endWeight: 1,
-        transformNormalization: IMAGENET,
-        lossFunc: ({ index }) => new UnitDistance(factors.get(`lin${index}`) ?? []),
-        printData: false,
-      });
-      return new PerceptualDescription(model, config);
-    });
+    super(`LPIPS: net '${net}'`, NETS[net], options, (model) => new PerceptualDescription(model, configOf(net, model)));
+    this.net = net;
+  }
+
+  /**
+   * What it is made of: a GlobalPercLoss of them is this loss. With another configuration it is a variant, such as one without the
+   * first layer; its `lossFunc` has learned weights for the layers of LPIPS alone.
+   * @throws GlobalPercError as `load` does.
+   */
+  async network(step: DownloadOptions = {}): Promise<{ readonly model: Model; readonly config: GlobalPercConfig }> {
+    await this.load(step);
+    const model = this.loadedModel;
+    return { model, config: configOf(this.net, model) };
   }
 
   /**
    * LPIPS with its files read and checked, which otherwise the first call does.
-   * @param step Stops the download of `weights`, and is told of it; not in a browser.
+   * @param step Stops the download of `weights`, and is told of it.
    * @throws GlobalPercError as the constructor and `lpips.load` do.
    */
   static async load(options: LPIPSOptions = {}, step: DownloadOptions = {}): Promise<LPIPS> {
     return new LPIPS(options).load(step);
   }
+}
+
+function configOf(net: keyof typeof NETS, model: Model): GlobalPercConfig {
+  const factors = constantsOf(model);
+  const paths = NETS[net].layers.map((layer) => `features.${layer}`);
+  return new GlobalPercConfig({
+    modulesToHook: [new RegExp(`^features\\.(${NETS[net].layers.join('|')})$`)],
+    startWeight: 1,
+    endWeight: 1,
+    transformNormalization: IMAGENET,
+    lossFunc: ({ path }) => new UnitDistance(factors.get(`lin${paths.indexOf(path)}`) ?? []),
+    printData: false,
+  });
 }
 
 /** Keeps the division finite at places without any activation; the paper's implementation has the same. */

@@ -71,6 +71,12 @@ export abstract class NetworkLoss extends Loss {
     return this;
   }
 
+  /** The network, once it is loaded. */
+  protected get loadedModel(): Model {
+    if (this.loaded) return this.loaded.model;
+    throw new Error('a network was asked for before it was loaded');
+  }
+
   /** SHA-256 of the `.pth` that the weights came from, in hexadecimal, once it is loaded; a page has it over HTTPS only. */
   get sha256(): string | undefined {
     return this.loaded?.sha256;

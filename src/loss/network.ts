@@ -40,7 +40,14 @@ export async function loadNetwork(
   weights: string | undefined,
   options: DownloadOptions,
 ): Promise<LoadedNetwork> {
-  const network = await loadModel(file, IMAGE);
+  const { signal, onProgress } = options;
+  const network = await loadModel(file, {
+    ...IMAGE,
+    ...(signal && { signal }),
+    onProgress: (progress) => {
+      if (progress.step === 'download') onProgress?.(progress);
+    },
+  });
   if (torchvision === undefined || weights === undefined) return { model: network, files: [] };
   const expected = new Map(network.openInputs.map(({ name, declaredShape }) => [name, declaredShape as Shape]));
   const { tensors, files, sha256 } = await readWeights(weights, (name) => expected.has(name), options);

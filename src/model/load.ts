@@ -14,7 +14,7 @@ import {
   refused,
   string,
 } from '../options/index.js';
-import { platform } from '../runtime/index.js';
+import { platform, type ReadOptions } from '../runtime/index.js';
 import { requireFiniteWeights } from './finite-weights.js';
 import type { InputValue } from './inputs.js';
 import { Model } from './model.js';
@@ -85,7 +85,9 @@ export async function loadModel(source: ModelSource, given: LoadOptions = {}): P
   const located: HubModel = inMemory ? { source: 'the model' } : await locate(String(source), options);
   const name = located.source;
   onProgress?.({ step: 'read' });
-  const bytes = inMemory ? new Uint8Array(source as ArrayBuffer) : await platform.readBytes(name);
+  const bytes = inMemory
+    ? new Uint8Array(source as ArrayBuffer)
+    : await platform.readBytes(name, readingOf(name, options));
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();
@@ -111,6 +113,20 @@ export async function loadModel(source: ModelSource, given: LoadOptions = {}): P
   requireFiniteWeights(model);
   return options.trainable ? new TrainableModel(model) : model;
 }
+
+/** How a file is read by its URL: it can be stopped, and tells how far it is. */
+const readingOf = (name: string, { signal, onProgress }: LoadOptions): ReadOptions => ({
+  ...(signal && { signal }),
+  ...(onProgress && {
+    onLoaded: (loaded, total) => onProgress({ step: 'download', file: nameOf(name), loaded, total }),
+  }),
+});
+
+const nameOf = (source: string): string =>
+  source
+    .replace(/[?#].*$/, '')
+    .split('/')
+    .at(-1) ?? source;
 
 /** The file that a source names: itself, or one of the hub's. */
 async function locate(source: string, options: LoadOptions): Promise<HubModel> {

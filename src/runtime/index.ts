@@ -5,3 +5,4 @@ export { startSync } from './start-sync.js';
 export { type Abortable, runSteps, runStepsSync, type Steps } from './steps.js';
 export { Turns } from './turns.js';
 export type { HostTensor } from './types.js';
+export type { ReadOptions } from './url.js';

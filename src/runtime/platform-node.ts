@@ -94,7 +94,7 @@ export const platform: Platform = {
     return engineOf((workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData }));
   },
   exists: async (source) => existsSync(pathOf(source)),
-  readBytes: async (source) => (isRemote(source) ? readUrl(source) : readBytes(pathOf(source))),
+  readBytes: async (source, options) => (isRemote(source) ? readUrl(source, options) : readBytes(pathOf(source))),
   openBeside: async (source, location) => {
     if (isRemote(source)) return openBesideUrl(new URL(source), location);
     const path = resolve(dirname(pathOf(source)), location);

@@ -2,6 +2,7 @@
 import type { InferenceSession } from 'onnxruntime-common';
 import type { DataType, TypedArray } from '../graph/index.js';
 import type { ExternalFile } from '../onnx/index.js';
+import type { ReadOptions } from './url.js';
 
 /** A concrete tensor: its data, or the id of data kept beside the session. */
 export interface HostTensor {
@@ -80,7 +81,7 @@ export interface Platform {
   /** Whether there is a file of this path; a browser has none. */
   exists(source: string): Promise<boolean>;
   /** Reads a file or URL. @throws GlobalPercError when it is missing or unreadable. */
-  readBytes(source: string): Promise<Uint8Array>;
+  readBytes(source: string, options?: ReadOptions): Promise<Uint8Array>;
   /** Opens a file beside a model file. @throws GlobalPercError when it is missing or unreadable. */
   openBeside(source: string, location: string): Promise<ExternalFile>;
   /** Writes files as the checkpoint of a step, whole or not at all. @throws GlobalPercError where that cannot be done. */

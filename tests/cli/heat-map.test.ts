@@ -2,7 +2,8 @@
 
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
-import { blended, colourBar, heatMap, withScale } from '../../src/cli/heat-map.js';
+import { blended, colourBar, heatMap } from '../../src/cli/colours.js';
+import { withScale } from '../../src/cli/heat-map.js';
 import { encodePng, type ImageTensor } from '../../src/data/index.js';
 
 /** Levels from 0 to 255 of one place. */

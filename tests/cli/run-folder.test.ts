@@ -29,6 +29,7 @@ describe('requireRunFolder', () => {
     ['an empty folder', { './': '' }, false],
     ['hidden files', { '.DS_Store': 'x' }, false],
     ['a run that ended before its first checkpoint', { 'log.jsonl': ENTRY }, true],
+    ['one that left samples', { 'log.jsonl': ENTRY, 'samples-00000100.png': '' }, true],
     ['a run that ended before its first line', { 'log.jsonl': '' }, true],
   ])('takes %s', async (_label, files, anew) => {
     expect(await requireRunFolder(await fill(files), false)).toBe(anew);

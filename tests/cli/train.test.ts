@@ -106,6 +106,27 @@ describe('a run', () => {
     expect(model.input.declaredShape).toEqual(['batch', 3, 'height', 'width']);
   });
 
+  it('leaves samples with its checkpoints, and says once what its hooks are called', async () => {
+    const loss = { perceptual: { teacher: 'vgg.onnx', modulesToHook: ['ReLU'] } };
+    const path = await config('samples.json', {
+      loss,
+      steps: 5,
+      checkpointEvery: 2,
+      student: { unet: { width: 4, depth: 1 } },
+    });
+    const { status, stderr } = await runHere(['train', path, '--out', 'samples'], folder);
+    expect([status, stderr]).toEqual([0, expect.anything()]);
+    const names = (await readdir(at('samples'))).filter((name) => name.startsWith('samples'));
+    expect(names.sort()).toEqual(['samples-00000002.png', 'samples-00000004.png', 'samples.png']);
+    const lines = (await readFile(join(at('samples'), 'log.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines[0].paths).toHaveLength(lines[0].hooks.length);
+    expect(lines[0].paths.every((name: unknown) => typeof name === 'string' && name !== '')).toBe(true);
+    expect(lines.slice(1).some(({ paths }) => paths !== undefined)).toBe(false);
+  });
+
   it('says the mean of its last losses, and the last', async () => {
     const path = await config('mean.json', { steps: 60 });
     const { status, stdout } = await runHere(['train', path, '--out', 'mean', '--json'], folder);

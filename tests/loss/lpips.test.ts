@@ -7,7 +7,7 @@ import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { sizeOf } from '../../src/graph/index.js';
 import { modelBytes } from '../../src/loss/compiled-file.js';
-import { DISTS, L1Loss, type Loss, LPIPS } from '../../src/loss/index.js';
+import { DISTS, GlobalPercConfig, GlobalPercLoss, L1Loss, type Loss, LPIPS } from '../../src/loss/index.js';
 import { WeightedLoss } from '../../src/loss/weighted.js';
 import { loadModel, type TensorLike } from '../../src/model/index.js';
 import { Conv2d } from '../../src/nn/index.js';
@@ -191,4 +191,17 @@ describe('refuses, in one line', () => {
 it('tells the hash of the weights', () => {
   const hash = createHash('sha256').update(readFileSync(SQUEEZENET)).digest('hex');
   expect((losses.squeeze as LPIPS).sha256).toBe(hash);
+});
+
+it('is the GlobalPercLoss of its network and configuration, and a variant has learned weights too', async () => {
+  await using lpips = new LPIPS();
+  const { model, config } = await lpips.network();
+  const noise = hashed([1, 3, 40, 40]).data as Float32Array;
+  const pred: TensorLike = { dims: [1, 3, 40, 40], data: noise.map((x) => (x + 1) / 2) };
+  const target: TensorLike = { ...pred, data: Float32Array.from(pred.data as Float32Array, (x) => x * x) };
+  const { value, hooks } = await lpips.valueAndHooks(pred, target);
+  await using whole = new GlobalPercLoss(model, config);
+  expect(await whole.evaluate(pred, target)).toBeCloseTo(value, 6);
+  await using last = new GlobalPercLoss(model, new GlobalPercConfig({ ...config, modulesToHook: [/^features\.11$/] }));
+  expect(await last.evaluate(pred, target)).toBeCloseTo(hooks[4]?.loss as number, 6);
 });

@@ -40,3 +40,19 @@ it.each([
   expect(error).toBeInstanceOf(GlobalPercError);
   expect((error as Error).message).toMatch(message);
 });
+
+it('tells how far it is, where the server tells how much there is', async () => {
+  const reports: unknown[] = [];
+  const total = files['/a/m.onnx']?.length as number;
+  server.prependOnceListener('request', (_, response) => response.setHeader('Content-Length', total));
+  await loadModel(`${base}/a/m.onnx`, { onProgress: (progress) => reports.push(progress) });
+  expect(reports.at(0)).toEqual({ step: 'read' });
+  expect(reports).toContainEqual({ step: 'download', file: 'm.onnx', loaded: total, total });
+  expect(reports.at(-1)).toEqual({ step: 'parse' });
+});
+
+it('is not read once its reader has given up', async () => {
+  const reason = new Error('given up');
+  const signal = AbortSignal.abort(reason);
+  await expect(loadModel(`${base}/a/m.onnx`, { signal })).rejects.toBe(reason);
+});
