@@ -1,9 +1,10 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
-import { SessionHost } from './session-host.mjs';
+import { mappedWorker } from './mapped-worker.js';
 import { Turns } from './turns.js';
 import type { Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
+import { WebSessionHost } from './web-host.mjs';
 import { WorkerEngine } from './worker-engine.js';
 
 const NEEDS_WEB_WORKER =
@@ -14,16 +15,22 @@ const NEEDS_ISOLATION =
 
 /** Sessions run in a worker, so that the page stays responsive; where a bundler did not follow its URL, in this thread. */
 function startEngine(): Promise<Engine> {
-  return workerEngine().catch((error: Error) => ownEngine(error.message));
+  return workerEngine().catch((error: Error) => {
+    const reason = `its worker (globalperc/dist/runtime/web-worker.mjs) did not start: ${error.message}`;
+    console.warn(`globalperc: ${reason}. ONNX Runtime computes in this thread, and blocks it meanwhile`);
+    return ownEngine(reason);
+  });
 }
 
+/** Bundlers know the worker's file by this very expression. */
+const newWorker = (): Worker => new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' });
+
 async function workerEngine(): Promise<Engine> {
-  const worker = new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' });
-  await new Promise((loaded, failed) => {
-    worker.onmessage = loaded;
-    worker.onerror = ({ message }) =>
-      failed(new Error(`its worker (globalperc/dist/runtime/web-worker.mjs) did not start: ${message || 'not found'}`));
-  });
+  const worker = await loaded(newWorker).catch((error) =>
+    loaded(mappedWorker).catch(() => {
+      throw error;
+    }),
+  );
   const engine = new WorkerEngine(
     { post: (request) => worker.postMessage(request), keepAlive: () => {}, runs: () => true },
     typeof document !== 'undefined' ? NEEDS_WEB_WORKER : globalThis.crossOriginIsolated ? undefined : NEEDS_ISOLATION,
@@ -33,12 +40,29 @@ async function workerEngine(): Promise<Engine> {
   return engine;
 }
 
+/** A worker that has said that it is there. */
+async function loaded(start: () => Worker): Promise<Worker> {
+  const worker = start();
+  await new Promise((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = ({ message }) => reject(new Error(message || notFound()));
+  });
+  return worker;
+}
+
+/** A browser does not say what it did not find. */
+function notFound(): string {
+  const asked = performance.getEntriesByType('resource').map(({ name }) => name);
+  const address = asked.find((name) => name.includes('web-worker')) ?? 'its address';
+  return `not found at ${address}, where it must be served (https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md)`;
+}
+
 async function ownEngine(cannotBlock: string): Promise<Engine> {
   const ort = await import('onnxruntime-web').catch((cause) => {
     const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
     throw new GlobalPercError(message, { code: 'runtime', cause });
   });
-  const host = new SessionHost(ort, { writesInto: false });
+  const host = new WebSessionHost(ort);
   const turns = new Turns();
   return {
     cannotBlock,

@@ -1,0 +1,10 @@
+/**
+ * The worker of a page without a bundler. Import maps do not reach into workers, so that web-worker.mjs does not find
+ * `onnxruntime-web` by its name: this one is told the addresses that the page's own map has for it.
+ * @throws where there is no such map, as in a bundle.
+ */
+export function mappedWorker(): Worker {
+  const [ort, host] = [import.meta.resolve('onnxruntime-web'), import.meta.resolve('./web-host.mjs')];
+  const source = `import * as ort from '${ort}'; import { serve } from '${host}'; serve(ort);`;
+  return new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })), { type: 'module' });
+}
