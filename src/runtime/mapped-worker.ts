@@ -4,7 +4,8 @@
  * @throws where there is no such map, as in a bundle.
  */
 export function mappedWorker(): Worker {
-  const [ort, host] = [import.meta.resolve('onnxruntime-web'), import.meta.resolve('./web-host.mjs')];
+  // By a variable: webpack looks literals up while it builds.
+  const [ort, host] = ['onnxruntime-web', './web-host.mjs'].map((name) => import.meta.resolve(name));
   const source = `import * as ort from '${ort}'; import { serve } from '${host}'; serve(ort);`;
   return new Worker(URL.createObjectURL(new Blob([source], { type: 'text/javascript' })), { type: 'module' });
 }

@@ -45,17 +45,18 @@ async function loaded(start: () => Worker): Promise<Worker> {
   const worker = start();
   await new Promise((resolve, reject) => {
     worker.onmessage = resolve;
-    worker.onerror = ({ message }) => reject(new Error(message || notFound()));
+    worker.onerror = ({ message }) => {
+      worker.terminate();
+      reject(new Error(message || notFound()));
+    };
   });
   return worker;
 }
 
-/** A browser does not say what it did not find. */
-function notFound(): string {
-  const asked = performance.getEntriesByType('resource').map(({ name }) => name);
-  const address = asked.find((name) => name.includes('web-worker')) ?? 'its address';
-  return `not found at ${address}, where it must be served (https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md)`;
-}
+/** A browser does not say what it did not find: the file beside this script. */
+const notFound = (): string =>
+  `not found at ${import.meta.url.replace(/[^/]*$/, 'web-worker.mjs')}: bundle it to there ` +
+  '(https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md)';
 
 async function ownEngine(cannotBlock: string): Promise<Engine> {
   const ort = await import('onnxruntime-web').catch((cause) => {
