@@ -14,5 +14,5 @@ export async function compare(): Promise<{ value: number; gradNorm: number }> {
   const lpips = new LPIPS();
   const { value, grad } = await lpips.valueAndGrad(waves(5), waves(7));
   await lpips.dispose();
-  return { value, gradNorm: Math.hypot(...grad.data) };
+  return { value, gradNorm: Math.sqrt(grad.data.reduce((sum, slope) => sum + slope * slope, 0)) };
 }
