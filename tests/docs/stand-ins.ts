@@ -60,10 +60,18 @@ async function putPicture(path: string, seed: number): Promise<void> {
   await writeFile(path, await encodePng({ dims: [3, 112, 112], data }));
 }
 
-/** Fills a folder. */
-export async function putStandIns(folder: string): Promise<void> {
-  const recipes = `${ROOT}/fixtures/data/recipes`;
+const recipes = `${ROOT}/fixtures/data/recipes`;
+
+/** What the scripts of the README read. */
+export async function putModelAndPhotos(folder: string): Promise<void> {
   await copyFile(`${recipes}/dinov2_vits14_reg.onnx`, join(folder, 'dinov2_vits14_reg.onnx'));
+  await mkdir(join(folder, 'photos'));
+  for (let i = 0; i < 8; i += 1) await putPicture(join(folder, 'photos', `${i}.png`), i);
+}
+
+/** Fills a folder with all of it. */
+export async function putStandIns(folder: string): Promise<void> {
+  await putModelAndPhotos(folder);
   await copyFile(`${recipes}/resnet18.onnx`, join(folder, 'resnet18.onnx'));
   await copyFile(`${recipes}/resnet18.onnx`, join(folder, 'teacher.onnx'));
   await writeFile(join(folder, 'unet.onnx'), UNET);
@@ -72,6 +80,4 @@ export async function putStandIns(folder: string): Promise<void> {
   await writeFile(join(folder, 'dinov2.safetensors'), formatSafetensors(state));
   await putPicture(join(folder, 'pred.png'), 1);
   await putPicture(join(folder, 'target.png'), 2);
-  await mkdir(join(folder, 'photos'));
-  for (let i = 0; i < 8; i += 1) await putPicture(join(folder, 'photos', `${i}.png`), i);
 }

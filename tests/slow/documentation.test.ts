@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { BLOCKS, type Block, ROOT } from './documents.js';
-import { putStandIns, shorter } from './stand-ins.js';
+import { BLOCKS, type Block, ROOT } from '../docs/documents.js';
+import { putStandIns, shorter } from '../docs/stand-ins.js';
 
 const run = promisify(execFile);
 /** Inside the package, whose name then means itself. */
@@ -24,7 +24,7 @@ const COMMAND = `${ROOT}/dist/cli/main.js`;
 const ELSEWHERE = /^(npm ci && npx globalperc demo|npm test|npm install [^&;]*)$/;
 
 it('is in a language that is run', () => {
-  // py: recipes.test.ts; html and the shell of bundlers.md: tests/bundlers; without language: not to be run.
+  // py: tests/docs/recipes.test.ts; html and the shell of bundlers.md: tests/bundlers; without language: not to be run.
   const known = new Set(['ts', 'json', 'sh', 'py', 'html']);
   const others = BLOCKS.filter(({ language }) => !known.has(language)).map(({ place }) => place);
   expect(others).toEqual([expect.stringMatching(/^docs\/command-line\.md/)]);
