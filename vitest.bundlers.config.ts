@@ -9,6 +9,6 @@ export default defineConfig({
     include: ['tests/bundlers/**/*.test.ts'],
     exclude: [],
     testTimeout: 180_000,
-    hookTimeout: 300_000,
+    hookTimeout: 600_000,
   },
 });

@@ -3,20 +3,22 @@
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
 import { GlobalPercError, type Graph } from '../graph/index.js';
-import { requiredOpset } from '../ops/index.js';
 import { fold, shareConstants, simplify } from '../passes/index.js';
-import { runSteps, runStepsSync, Session, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
+import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
+import { CheckedSession } from './checked-session.js';
 import { begin, type StepOptions } from './progress.js';
 
 /** A graph as it was written down, and what its owner must know to run it. */
 export interface Draft<Details> {
   readonly graph: Graph;
   readonly details: Details;
+  /** Outputs that will be kept beside the session. */
+  readonly stay?: readonly string[];
 }
 
 /** A draft that is ready to run. */
 export interface Program<Details> {
-  readonly session: Session;
+  readonly session: CheckedSession;
   readonly details: Details;
 }
 
@@ -69,10 +71,10 @@ export class Runner<Details> {
     const known = this.programs.get(key);
     if (known) return known;
     const drafted = draft();
-    const { graph, details } = 'graph' in drafted ? drafted : yield* drafted;
+    const { graph, details, stay } = 'graph' in drafted ? drafted : yield* drafted;
     const finished = yield* this.finished(graph, options);
     begin('open', options);
-    const program = { session: yield* Session.open(finished, requiredOpset(finished), this.session), details };
+    const program = { session: yield* CheckedSession.open(finished, this.session, stay), details };
     this.programs.set(key, program);
     return program;
   }

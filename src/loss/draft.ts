@@ -139,7 +139,7 @@ export function* draftTarget(
     );
   }
   for (const [i, feature] of features.entries()) graph.output(featureName(i), feature);
-  return { graph, details: { hooks: [] } };
+  return { graph, details: { hooks: [] }, stay: features.map((_, i) => featureName(i)) };
 }
 
 const featureName = (index: number): string => `feature_${index}`;

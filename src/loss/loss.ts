@@ -131,7 +131,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   async synchronous(): Promise<SynchronousLoss> {
     await this.runner.take(async () => {
       await this.description.load?.();
-      await startSync();
+      await startSync(this.session);
     });
     return {
       valueAndGrad: (pred, target, given = {}) => {
@@ -148,7 +148,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
   async encode(target: TensorLike, options: CallOptions = {}): Promise<EncodedTarget> {
     const given = [snapshot(target), snapshotOptions(options)] as const;
     const [shape, features] = await this.inTurn(() => encode(this.runnable, ...given), options);
-    return new EncodedTarget(this, shape, features, () => runSteps(release(Object.values(features))));
+    return new EncodedTarget(this, shape, features, () => runSteps(release(Object.values(features), this.session)));
   }
 
   /**

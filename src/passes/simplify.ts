@@ -16,22 +16,14 @@ import {
   type Value,
 } from '../graph/index.js';
 import { operatorOf } from '../ops/index.js';
-import { copyNode, type Rewrite, rewriteGraph } from './transcribe.js';
+import { copyNode, firstOf, type Rewrite, rewriteGraph } from './transcribe.js';
 
 type Inputs = readonly (Tensor | undefined)[];
 
 /** The simplified graph; inputs and outputs keep their names. */
 export function simplify(graph: Graph): Graph {
-  const rules: Rewrite[] = [dropIdentity, dropNeutral, sumAsProduct, sumByAxes, sharing()];
-  const rewrite: Rewrite = (node, inputs, target) => {
-    const sources = skipExpand(node, inputs);
-    for (const rule of rules) {
-      const outputs = rule(node, sources, target);
-      if (outputs) return outputs;
-    }
-    return copyNode(node, sources, target);
-  };
-  return rewriteGraph(graph, rewrite);
+  const rule = firstOf([dropIdentity, dropNeutral, sumAsProduct, sumByAxes, sharing(), copyNode]);
+  return rewriteGraph(graph, (node, inputs, target) => rule(node, skipExpand(node, inputs), target));
 }
 
 /** Common subexpressions: the same operator on the same inputs is computed once. */

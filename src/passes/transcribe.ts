@@ -5,6 +5,17 @@ import { createGraph } from '../ops/index.js';
 /** Replaces a node while it is copied; `undefined` keeps it. Inputs are already those of the new graph. */
 export type Rewrite = (node: Node, inputs: readonly (Tensor | undefined)[], target: Graph) => Tensor[] | undefined;
 
+/** The first rule that fits a node replaces it. */
+export const firstOf =
+  (rules: readonly Rewrite[]): Rewrite =>
+  (node, inputs, target) => {
+    for (const rule of rules) {
+      const outputs = rule(node, inputs, target);
+      if (outputs) return outputs;
+    }
+    return undefined;
+  };
+
 /**
  * Copies what `wanted` needs from `source` into `target`, with the values in `bindings` replaced by tensors of the
  * target. Constants are shared, not copied. Values must be static.

@@ -1,6 +1,6 @@
 export { platform } from '#platform';
 export { download, release, Session, upload } from './session.js';
-export type { SessionOptions } from './session-options.js';
+export { type Provider, type Purpose, providerOf, type SessionOptions } from './session-options.js';
 export { startSync } from './start-sync.js';
 export { type Abortable, runSteps, runStepsSync, type Steps } from './steps.js';
 export { Turns } from './turns.js';

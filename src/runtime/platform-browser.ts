@@ -2,7 +2,7 @@
 import { GlobalPercError } from '../graph/index.js';
 import { mappedWorker } from './mapped-worker.js';
 import { Turns } from './turns.js';
-import type { Engine, Platform } from './types.js';
+import type { Build, Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
 import { WebSessionHost } from './web-host.mjs';
 import { WorkerEngine } from './worker-engine.js';
@@ -13,21 +13,35 @@ const NEEDS_ISOLATION =
   'the page has no shared memory: serve it with the headers Cross-Origin-Opener-Policy: same-origin and ' +
   'Cross-Origin-Embedder-Policy: require-corp';
 
+/** What runs a build of ONNX Runtime Web. Bundlers follow the address of a worker and the name of a module that stand here as they are. */
+const BUILDS = {
+  cpu: {
+    module: 'onnxruntime-web/wasm',
+    file: 'web-worker.mjs',
+    load: () => import('onnxruntime-web/wasm'),
+    work: () => new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' }),
+  },
+  webgpu: {
+    module: 'onnxruntime-web/webgpu',
+    file: 'web-worker-webgpu.mjs',
+    load: () => import('onnxruntime-web/webgpu'),
+    work: () => new Worker(new URL('./web-worker-webgpu.mjs', import.meta.url), { type: 'module' }),
+  },
+} satisfies Readonly<Record<Build, object>>;
+
 /** Sessions run in a worker, so that the page stays responsive; where a bundler did not follow its URL, in this thread. */
-function startEngine(): Promise<Engine> {
-  return workerEngine().catch((error: Error) => {
-    const reason = `its worker (globalperc/dist/runtime/web-worker.mjs) did not start: ${error.message}`;
+function startEngine(build: Build): Promise<Engine> {
+  return workerEngine(build).catch((error: Error) => {
+    const reason = `its worker (globalperc/dist/runtime/${BUILDS[build].file}) did not start: ${error.message}`;
     console.warn(`globalperc: ${reason}. ONNX Runtime computes in this thread, and blocks it meanwhile`);
-    return ownEngine(reason);
+    return ownEngine(build, reason);
   });
 }
 
-/** Bundlers know the worker's file by this very expression. */
-const newWorker = (): Worker => new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' });
-
-async function workerEngine(): Promise<Engine> {
-  const worker = await loaded(newWorker).catch((error) =>
-    loaded(mappedWorker).catch(() => {
+async function workerEngine(build: Build): Promise<Engine> {
+  const { module, file, work } = BUILDS[build];
+  const worker = await loaded(work, file).catch((error) =>
+    loaded(() => mappedWorker(module), file).catch(() => {
       throw error;
     }),
   );
@@ -41,25 +55,25 @@ async function workerEngine(): Promise<Engine> {
 }
 
 /** A worker that has said that it is there. */
-async function loaded(start: () => Worker): Promise<Worker> {
+async function loaded(start: () => Worker, file: string): Promise<Worker> {
   const worker = start();
   await new Promise((resolve, reject) => {
     worker.onmessage = resolve;
     worker.onerror = ({ message }) => {
       worker.terminate();
-      reject(new Error(message || notFound()));
+      reject(new Error(message || notFound(file)));
     };
   });
   return worker;
 }
 
 /** A browser does not say what it did not find: the file beside this script. */
-const notFound = (): string =>
-  `not found at ${import.meta.url.replace(/[^/]*$/, 'web-worker.mjs')}: bundle it to there ` +
+const notFound = (file: string): string =>
+  `not found at ${import.meta.url.replace(/[^/]*$/, file)}: bundle it to there ` +
   '(https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md)';
 
-async function ownEngine(cannotBlock: string): Promise<Engine> {
-  const ort = await import('onnxruntime-web').catch((cause) => {
+async function ownEngine(build: Build, cannotBlock: string): Promise<Engine> {
+  const ort = await BUILDS[build].load().catch((cause) => {
     const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
     throw new GlobalPercError(message, { code: 'runtime', cause });
   });
@@ -80,6 +94,7 @@ async function noFiles(): Promise<never> {
 }
 
 export const platform: Platform = {
+  builds: ['cpu', 'webgpu'],
   startEngine,
   exists: async () => false,
   readBytes: readUrl,

@@ -74,6 +74,7 @@ function pathOf(source: string): string {
 }
 
 export const platform: Platform = {
+  builds: ['cpu'],
   startEngine: () => {
     // On Linux ONNX Runtime writes a device id and looks up a host unless this stands in the process' own environment.
     process.env.ORT_DISABLE_TELEMETRY ??= '1';

@@ -3,6 +3,7 @@ import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
 import type { OnnxModel } from '../onnx/index.js';
 import { boolean, type Checks, checkOptions, integer, matching, oneOf, refused, string } from '../options/index.js';
+import type { Build } from './types.js';
 
 /** Options of ONNX Runtime: threads, execution providers, optimisation level, … */
 export type SessionOptions = Omit<InferenceSession.SessionOptions, 'externalData'>;
@@ -18,11 +19,13 @@ const PROVIDERS = [
   'qnn',
   'tensorrt',
   'wasm',
-  'webgl',
   'webgpu',
   'webnn',
   'xnnpack',
-] satisfies InferenceSession.ExecutionProviderName[];
+] as const;
+
+/** An execution provider that a session may ask for. */
+export type Provider = (typeof PROVIDERS)[number];
 
 type Named = Readonly<Record<string, never>>;
 
@@ -62,6 +65,18 @@ function executionProviders(value: unknown, where: string): ExecutionProviders {
   return value;
 }
 
+/** The execution provider that a session prefers. */
+export function providerOf({ executionProviders: [first = 'cpu'] = [] }: SessionOptions): Provider {
+  const name = typeof first === 'string' ? first : first.name;
+  return name === 'wasm' ? 'cpu' : (name as Provider);
+}
+
+/** The build of ONNX Runtime that has it. */
+export function buildOf(options: SessionOptions): Build {
+  const provider = providerOf(options);
+  return platform.builds.includes('webgpu') && (provider === 'webgpu' || provider === 'webnn') ? 'webgpu' : 'cpu';
+}
+
 /** From this size on, weights are used where the system maps them: copies in the kernels' layout would double the memory. */
 const REPACKED_UP_TO = 2 ** 30;
 
@@ -76,13 +91,26 @@ const NOT_APPLIED = [
 /** Configuration entries by section and key (onnxruntime_session_options_config_keys.h). */
 type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
+/** What a session is for. */
+export interface Purpose {
+  /** It runs once, while something is compiled: on the CPU, and no time is spent on optimisation. */
+  readonly once?: boolean;
+  /** Outputs that stay beside the session: where there is WebGPU, on its device. */
+  readonly stay?: readonly string[];
+  /** Names of nodes that the provider must leave to the CPU. */
+  readonly onCpu?: readonly string[];
+}
+
 /**
  * The options of a session.
  * @throws GlobalPercError naming an option that ONNX Runtime does not know, or whose value it does not take.
  * @param inPlace The weights that the runtime reads from their own files.
- * @param once The session runs once: no time is spent on optimisation.
  */
-export function sessionOptions(given: SessionOptions, inPlace: OnnxModel['inPlace'], once: boolean): SessionOptions {
+export function sessionOptions(
+  given: SessionOptions,
+  inPlace: OnnxModel['inPlace'],
+  { once = false, stay = [], onCpu = [] }: Purpose,
+): SessionOptions {
   const entries: Entries = {
     session: {
       ...(inPlace && { model_external_initializers_file_folder_path: inPlace.folder }),
@@ -90,6 +118,7 @@ export function sessionOptions(given: SessionOptions, inPlace: OnnxModel['inPlac
     },
     optimization: { disable_specified_optimizers: NOT_APPLIED.join(';') },
   };
+  const onDevice = !once && providerOf(given) === 'webgpu' && stay.length > 0;
   return {
     // Memory patterns plan for the whole graph at once and keep forward buffers alive through the backward pass (+75 %
     // peak memory on a ViT at no gain in time).
@@ -98,10 +127,18 @@ export function sessionOptions(given: SessionOptions, inPlace: OnnxModel['inPlac
     // Errors are thrown as well; what the runtime logs is not for its user.
     logSeverityLevel: 4,
     ...checkOptions(given, CHECKS, 'session'),
-    ...(once && { graphOptimizationLevel: 'disabled' }),
+    ...(onCpu.length > 0 && { executionProviders: keepingOnCpu(given, onCpu) }),
+    ...(once && { graphOptimizationLevel: 'disabled', executionProviders: ['cpu'] }),
+    ...(onDevice && { preferredOutputLocation: Object.fromEntries(stay.map((name) => [name, 'gpu-buffer'])) }),
     extra: { ...given.extra, ...merged(entries, given.extra) },
   };
 }
+
+const keepingOnCpu = ({ executionProviders = [] }: SessionOptions, names: readonly string[]): ExecutionProviders =>
+  executionProviders.map((provider) => {
+    const option = typeof provider === 'string' ? { name: provider } : provider;
+    return option.name === 'webgpu' ? { ...option, forceCpuNodeNames: names } : provider;
+  });
 
 const merged = (entries: Entries, given: SessionOptions['extra']): Record<string, unknown> =>
   Object.fromEntries(

@@ -1,33 +1,45 @@
 /** Sessions: a compiled graph that is ready to run. */
-import type { Graph } from '../graph/index.js';
+import { type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
 import { writeOnnx } from '../onnx/index.js';
-import { type SessionOptions, sessionOptions } from './session-options.js';
+import { buildOf, type Purpose, providerOf, type SessionOptions, sessionOptions } from './session-options.js';
 import { ask, type Steps } from './steps.js';
-import type { HostTensor } from './types.js';
+import type { Build, HostTensor } from './types.js';
 
 /** Constants from this size on reach ONNX Runtime beside the model, without a copy into it. */
 const EXTERNAL_FROM = 1024;
 
+/** Operator set of the graphs that only hand tensors through. */
+const OPSET = 20;
+
 export class Session {
   private readonly id: number;
+  private readonly build: Build;
 
-  private constructor(id: number) {
+  private constructor(id: number, build: Build) {
     this.id = id;
+    this.build = build;
   }
 
-  /** Writes the graph for the given opset and opens it in ONNX Runtime. */
-  static open(graph: Graph, opset: number, options: SessionOptions = {}): Steps<Session> {
-    return Session.create(graph, opset, options, false);
+  /**
+   * Writes the graph for the given opset and opens it in ONNX Runtime.
+   */
+  static open(
+    graph: Graph,
+    opset: number,
+    options: SessionOptions = {},
+    purpose: Omit<Purpose, 'once'> = {},
+  ): Steps<Session> {
+    return Session.create(graph, opset, options, purpose);
   }
 
-  /** Opens a graph, runs it once without spending time on optimisation, and closes it. */
+  /** Opens a graph, runs it once, on the CPU and without spending time on optimisation, and closes it. */
   static *runOnce(
     graph: Graph,
     opset: number,
     feeds: Readonly<Record<string, HostTensor>>,
     options: SessionOptions = {},
   ): Steps<Record<string, HostTensor>> {
-    const session = yield* Session.create(graph, opset, options, true);
+    const session = yield* Session.create(graph, opset, options, { once: true });
     try {
       return yield* session.run(feeds);
     } finally {
@@ -35,24 +47,25 @@ export class Session {
     }
   }
 
-  private static *create(graph: Graph, opset: number, options: SessionOptions, once: boolean): Steps<Session> {
+  private static *create(graph: Graph, opset: number, options: SessionOptions, purpose: Purpose): Steps<Session> {
     const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
-    const id = yield* ask('create', {
+    const build = buildOf(options);
+    const id = yield* ask(build, 'create', {
       model,
       external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
-      options: sessionOptions(options, inPlace, once),
+      options: sessionOptions(options, inPlace, purpose),
     });
-    return new Session(id);
+    return new Session(id, build);
   }
 
   /** Runs the graph and returns the named outputs (all by default). */
   run(feeds: Readonly<Record<string, HostTensor>>, fetches?: readonly string[]): Steps<Record<string, HostTensor>> {
-    return ask('run', { session: this.id, feeds, ...(fetches && { fetches }) });
+    return ask(this.build, 'run', { session: this.id, feeds, ...(fetches && { fetches }) });
   }
 
   /** Runs the graph and leaves the outputs beside the session; `release` frees them. */
   runKept(feeds: Readonly<Record<string, HostTensor>>): Steps<Record<string, HostTensor>> {
-    return ask('run', { session: this.id, feeds, keep: true });
+    return ask(this.build, 'run', { session: this.id, feeds, keep: true });
   }
 
   /**
@@ -66,30 +79,41 @@ export class Session {
     requireFinite: readonly string[],
   ): Steps<Record<string, HostTensor>> {
     const ids = Object.fromEntries(Object.entries(replace).map(([name, { kept }]) => [name, kept as number]));
-    return ask('run', { session: this.id, feeds, replace: ids, requireFinite });
+    return ask(this.build, 'run', { session: this.id, feeds, replace: ids, requireFinite });
   }
 
   dispose(): Steps<void> {
-    return ask('dispose', this.id);
+    return ask(this.build, 'dispose', this.id);
   }
 }
 
-/** Keeps copies of tensors beside all sessions; the results stand in for the data in later runs. */
-export function* upload(tensors: readonly HostTensor[]): Steps<HostTensor[]> {
-  const ids = yield* ask('upload', tensors);
+/** Keeps copies of tensors beside the sessions of the same options; the results stand in for the data in later runs. */
+export function* upload(tensors: readonly HostTensor[], options: SessionOptions): Steps<HostTensor[]> {
+  const ids = yield* ask(buildOf(options), 'upload', tensors);
   return tensors.map(({ dtype, dims }, i) => ({ dtype, dims, kept: ids[i] as number }));
 }
 
 /** The present data of kept tensors. */
-export const download = (tensors: readonly HostTensor[]): Steps<HostTensor[]> =>
-  ask(
-    'download',
-    tensors.map(({ kept }) => kept as number),
-  );
+export function* download(tensors: readonly HostTensor[], options: SessionOptions): Steps<HostTensor[]> {
+  if (providerOf(options) !== 'webgpu') return yield* ask(buildOf(options), 'download', tensors.map(idOf));
+  // Not every build of ONNX Runtime reads a buffer of the device; all hand it to a graph.
+  const graph = new GraphBuilder((_, [input]) => [input as Tensor]);
+  const feeds = Object.fromEntries(tensors.map((tensor, i) => [`input_${i}`, tensor]));
+  for (const [name, { dtype, dims }] of Object.entries(feeds)) {
+    const [output] = graph.emit('Identity', [graph.input(name, dtype, dims)]);
+    graph.output(name.replace('input', 'output'), output as Tensor);
+  }
+  const session = yield* Session.open(graph, OPSET, options);
+  try {
+    const outputs = yield* session.run(feeds);
+    return tensors.map((_, i) => outputs[`output_${i}`] as HostTensor);
+  } finally {
+    yield* session.dispose();
+  }
+}
 
 /** Frees kept tensors. */
-export const release = (tensors: readonly HostTensor[]): Steps<void> =>
-  ask(
-    'release',
-    tensors.flatMap(({ kept }) => (kept === undefined ? [] : [kept])),
-  );
+export const release = (tensors: readonly HostTensor[], options: SessionOptions): Steps<void> =>
+  ask(buildOf(options), 'release', tensors.filter(({ kept }) => kept !== undefined).map(idOf));
+
+const idOf = ({ kept }: HostTensor): number => kept as number;

@@ -4,17 +4,18 @@
  */
 import { platform } from '#platform';
 import { GlobalPercError } from '../graph/index.js';
-import type { Engine, EngineMethods, EngineRequest } from './types.js';
+import type { Build, Engine, EngineMethods, EngineRequest } from './types.js';
 
 /** A computation in steps; `runSteps` or `runStepsSync` carries it out, `yield*` makes it part of another. */
 export type Steps<T> = Generator<EngineRequest, T, unknown>;
 
-/** Asks the engine. @throws GlobalPercError of code `runtime` for whatever ONNX Runtime throws. */
+/** Asks the engine of a build. @throws GlobalPercError of code `runtime` for whatever ONNX Runtime throws. */
 export function* ask<M extends keyof EngineMethods>(
+  build: Build,
   method: M,
   argument: Parameters<EngineMethods[M]>[0],
 ): Steps<Awaited<ReturnType<EngineMethods[M]>>> {
-  return (yield { method, argument }) as Awaited<ReturnType<EngineMethods[M]>>;
+  return (yield { build, method, argument }) as Awaited<ReturnType<EngineMethods[M]>>;
 }
 
 /** What stops a computation: between two of its requests, and before the first. */
@@ -40,13 +41,15 @@ function failure({ method }: EngineRequest, cause: unknown): GlobalPercError {
   return new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${message.trim()}`, { code: 'runtime', cause });
 }
 
-let starting: Promise<Engine> | undefined;
-let started: Engine | undefined;
+const starting = new Map<Build, Promise<Engine>>();
+const started = new Map<Build, Engine>();
 
-async function startedEngine(): Promise<Engine> {
-  starting ??= platform.startEngine();
-  started = await starting;
-  return started;
+async function startedEngine(build: Build): Promise<Engine> {
+  const known = starting.get(build) ?? platform.startEngine(build);
+  starting.set(build, known);
+  const engine = await known;
+  started.set(build, engine);
+  return engine;
 }
 
 /**
@@ -64,7 +67,7 @@ export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): 
       continue;
     }
     const { value: request } = step;
-    const resume = await startedEngine()
+    const resume = await startedEngine(request.build)
       .then((engine) => engine.ask(request))
       .then(
         (answer) => () => steps.next(answer),
@@ -78,17 +81,13 @@ export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): 
 /** Carries out a computation and blocks until it is done. @throws GlobalPercError where that is not possible. */
 export function runStepsSync<T>(steps: Steps<T>, { signal }: Abortable = {}): T {
   signal?.throwIfAborted();
-  if (started === undefined) throw new Error('runStepsSync before the engine was started');
-  const engine = started;
-  const { cannotBlock } = engine;
-  if (cannotBlock)
-    throw new GlobalPercError(`synchronous calls are not possible here: ${cannotBlock}`, { code: 'runtime' });
   let step = steps.next();
-  while (!step.done) step = resumed(steps, step.value, engine);
+  while (!step.done) step = resumed(steps, step.value);
   return step.value;
 }
 
-function resumed<T>(steps: Steps<T>, request: EngineRequest, engine: Engine): IteratorResult<EngineRequest, T> {
+function resumed<T>(steps: Steps<T>, request: EngineRequest): IteratorResult<EngineRequest, T> {
+  const engine = blockingEngine(request.build);
   let answer: unknown;
   try {
     answer = engine.askSync?.(request);
@@ -96,4 +95,11 @@ function resumed<T>(steps: Steps<T>, request: EngineRequest, engine: Engine): It
     return steps.throw(failure(request, error));
   }
   return steps.next(answer);
+}
+
+function blockingEngine(build: Build): Engine {
+  const engine = started.get(build);
+  if (engine === undefined) throw new Error('runStepsSync before the engine was started');
+  if (engine.cannotBlock === undefined) return engine;
+  throw new GlobalPercError(`synchronous calls are not possible here: ${engine.cannotBlock}`, { code: 'runtime' });
 }

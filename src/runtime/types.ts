@@ -11,6 +11,12 @@ export interface HostTensor {
   readonly kept?: number;
 }
 
+/**
+ * The build of ONNX Runtime that runs a session: in a browser, the small one for the CPU or the larger one that reaches a GPU
+ * through WebGPU too. Each has an engine of its own. In Node there is one, and it is called `cpu`.
+ */
+export type Build = 'cpu' | 'webgpu';
+
 export interface CreateRequest {
   readonly model: Uint8Array;
   readonly external: { readonly path: string; readonly data: Uint8Array }[];
@@ -43,15 +49,16 @@ export interface EngineMethods {
 }
 
 export interface EngineRequest {
+  readonly build: Build;
   readonly method: keyof EngineMethods;
   readonly argument: unknown;
 }
 
 /** Runs sessions somewhere: a worker thread, or the page itself. */
 export interface Engine {
-  ask(request: EngineRequest): Promise<unknown>;
+  ask(request: Omit<EngineRequest, 'build'>): Promise<unknown>;
   /** The same, blocking the caller; only where nothing speaks against it. */
-  askSync?(request: EngineRequest): unknown;
+  askSync?(request: Omit<EngineRequest, 'build'>): unknown;
   /** Why the caller cannot block, and what to do, if so. */
   readonly cannotBlock: string | undefined;
 }
@@ -66,8 +73,10 @@ export interface WorkerRequest {
 
 /** What differs between Node and a browser. */
 export interface Platform {
-  /** Starts the engine; called once. */
-  startEngine(): Promise<Engine>;
+  /** Builds of ONNX Runtime there are. */
+  readonly builds: readonly Build[];
+  /** Starts the engine of a build; called once for each. */
+  startEngine(build: Build): Promise<Engine>;
   /** Whether there is a file of this path; a browser has none. */
   exists(source: string): Promise<boolean>;
   /** Reads a file or URL. @throws GlobalPercError when it is missing or unreadable. */

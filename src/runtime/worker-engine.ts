@@ -44,7 +44,7 @@ export class WorkerEngine implements Engine {
     this.cannotBlock = cannotBlock;
   }
 
-  async ask({ method, argument }: EngineRequest): Promise<unknown> {
+  async ask({ method, argument }: Omit<EngineRequest, 'build'>): Promise<unknown> {
     if (this.ended) throw this.ended;
     this.next += 1;
     this.port.post({ id: this.next, method, argument });
@@ -70,7 +70,7 @@ export class WorkerEngine implements Engine {
     for (const id of this.pending.keys()) this.settled(id)?.reject(this.ended);
   }
 
-  askSync({ method, argument }: EngineRequest): unknown {
+  askSync({ method, argument }: Omit<EngineRequest, 'build'>): unknown {
     if (this.ended) throw this.ended;
     this.buffer ??= sharedBuffer(FIRST_BUFFER_BYTES);
     this.port.post({ id: 0, method, argument, buffer: this.buffer });

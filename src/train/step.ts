@@ -146,7 +146,8 @@ function drafted(
 ): Draft<StepDetails> {
   const replaces = carried.finish();
   const draws = feedRandomness(graph);
-  return { graph, details: { hooks, target, output, draws, reads: [...carried.initial().keys()], replaces } };
+  const details = { hooks, target, output, draws, reads: [...carried.initial().keys()], replaces };
+  return { graph, details, stay: [...replaces.values()] };
 }
 
 const inputOf = ({ dtype, batch }: Recipe): TensorType => ({ dtype, shape: batch });

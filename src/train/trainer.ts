@@ -78,7 +78,7 @@ export class Trainer implements AsyncDisposable {
     await student.prepare(recipe.batch);
     const { initial, ...draft } = await runSteps(draftStep(recipe, options));
     const program = await runSteps(runner.program('step', () => draft, options));
-    const kept = await runSteps(upload([...initial.values()]));
+    const kept = await runSteps(upload([...initial.values()], recipe.session));
     const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
     return new Trainer(recipe, options.seed ?? 0, runner, program, carried);
   }
@@ -157,7 +157,7 @@ export class Trainer implements AsyncDisposable {
     if (this.synchronized === this.taken) return;
     for (const [path, held] of this.student.namedState()) {
       const kept = this.carried.get(weightName(path));
-      if (kept) held.data = (await runSteps(download([kept])))[0]?.data as Float32Array;
+      if (kept) held.data = (await runSteps(download([kept], this.recipe.session)))[0]?.data as Float32Array;
     }
     this.synchronized = this.taken;
   }
@@ -173,7 +173,7 @@ export class Trainer implements AsyncDisposable {
         state[path] = {
           dtype: 'float32',
           dims: held.shape,
-          data: (await runSteps(download([kept])))[0]?.data as Float32Array,
+          data: (await runSteps(download([kept], this.recipe.session)))[0]?.data as Float32Array,
         };
     }
     return state;
@@ -184,7 +184,7 @@ export class Trainer implements AsyncDisposable {
     await this.synchronize();
     return this.next(async () => {
       const names = [...this.carried.keys()];
-      const tensors = await runSteps(download([...this.carried.values()]));
+      const tensors = await runSteps(download([...this.carried.values()], this.recipe.session));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
       return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, run: this.run });
     });
@@ -201,11 +201,11 @@ export class Trainer implements AsyncDisposable {
       const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, source);
       this.student.loadStateDict(weights);
       const former = [...this.carried.values()];
-      const kept = await runSteps(upload([...carried.values()]));
+      const kept = await runSteps(upload([...carried.values()], this.recipe.session));
       Array.from(carried.keys()).forEach((name, i) => {
         this.carried.set(name, kept[i] as HostTensor);
       });
-      await runSteps(release(former));
+      await runSteps(release(former, this.recipe.session));
       this.taken = steps;
     });
   }
@@ -227,7 +227,7 @@ export class Trainer implements AsyncDisposable {
   dispose(): Promise<void> {
     return this.runner.dispose(async () => {
       await this.fetchWeights();
-      await runSteps(release([...this.carried.values()]));
+      await runSteps(release([...this.carried.values()], this.recipe.session));
     });
   }
 

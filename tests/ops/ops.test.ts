@@ -2,48 +2,22 @@
  * Every operator rule against stored PyTorch results and against central differences.
  * The cases come from `fixtures/ops/*.py`; adding an operator means adding its cases there.
  */
-import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import {
-  type Attribute,
   type ConstantData,
   constantOf,
   type DataType,
-  float,
-  floats,
   int,
-  ints,
-  isDifferentiable,
   type Node,
   numbersOf,
   string,
   type Tensor,
 } from '../../src/graph/index.js';
 import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
+import { build, type Case, families, withGradients } from '../support/op-cases.js';
 import { expectClose, feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
-import { castConstant, type Fixture, readFixture } from '../support/safetensors.js';
-
-type StoredAttribute = {
-  int?: number;
-  float?: number;
-  string?: string;
-  ints?: number[];
-  floats?: number[];
-  strings?: string[];
-};
-
-interface Case {
-  op: string;
-  name: string;
-  attributes: Record<string, StoredAttribute>;
-  inputs: ({ key: string; variable: boolean; fixed?: boolean } | null)[];
-  outputs: string[];
-  cotangents: (string | null)[];
-  gradients: (string | null)[];
-  smooth: boolean;
-  double: boolean;
-}
+import type { Fixture } from '../support/safetensors.js';
 
 /** Operators whose integer inputs may depend on the data. */
 const INDEXED = new Set([
@@ -55,55 +29,6 @@ const INDEXED = new Set([
   'MaxUnpool',
   'RoiAlign',
 ]);
-
-const families = readdirSync(new URL('../../fixtures/data/ops', import.meta.url));
-const fixtures = families.map((file) => ({ file, fixture: readFixture<Case>(`ops/${file}`) }));
-
-function attributeOf(stored: StoredAttribute): Attribute {
-  if (stored.int !== undefined) return int(stored.int);
-  if (stored.float !== undefined) return float(stored.float);
-  if (stored.string !== undefined) return string(stored.string);
-  if (stored.strings) return { kind: 'strings', value: stored.strings };
-  return stored.ints ? ints(stored.ints) : floats(stored.floats ?? []);
-}
-
-/**
- * The case as a graph: variables are inputs `input_i`, the loss is Σ⟨output, cotangent⟩.
- * @param fed Indices are inputs too, not constants.
- */
-function build(fixture: Fixture<Case>, test: Case, dtype: DataType, fed = false) {
-  const graph = createGraph();
-  const feeds: Record<string, ConstantData> = {};
-  const variables: (Tensor | undefined)[] = [];
-  const convert = (data: ConstantData, fixed?: boolean) =>
-    data.dtype === 'float32' && !fixed ? castConstant(data, dtype) : data;
-  const inputs = test.inputs.map((input, i) => {
-    if (input === null) return undefined;
-    const data = convert(fixture.tensor(input.key), input.fixed);
-    if (!input.variable && !(fed && data.dtype === 'int64')) return graph.constant(data);
-    feeds[`input_${i}`] = data;
-    const given = graph.input(`input_${i}`, data.dtype, data.shape);
-    if (input.variable) variables[i] = given;
-    return given;
-  });
-  const attributes = Object.fromEntries(
-    Object.entries(test.attributes).map(([name, value]) => [name, attributeOf(value)]),
-  );
-  const outputs = graph.emit(test.op, inputs, attributes, { outputs: test.outputs.length });
-  const terms = outputs.flatMap((output, i) => {
-    const key = test.cotangents[i];
-    return key && isDifferentiable(output.dtype)
-      ? [
-          output
-            .mul(graph.constant(castConstant(fixture.tensor(key), output.dtype)))
-            .cast(dtype)
-            .sum(),
-        ]
-      : [];
-  });
-  const loss = terms.length > 0 ? terms.reduce((sum, term) => sum.add(term)) : undefined;
-  return { graph, feeds, variables, outputs, loss };
-}
 
 /** ∂loss/∂x by (f(x+h) − f(x−h)) / 2h for every element of every variable. */
 async function centralDifferences(fixture: Fixture<Case>, test: Case): Promise<(number[] | undefined)[]> {
@@ -139,16 +64,11 @@ async function centralDifferences(fixture: Fixture<Case>, test: Case): Promise<(
 
 /** Outputs and gradients as ONNX Runtime computes them, and the outputs as the rules describe them. */
 async function run(fixture: Fixture<Case>, test: Case, dtype: DataType, fed = false) {
-  const { graph, feeds, variables, outputs, loss } = build(fixture, test, dtype, fed);
-  const wrt = variables.flatMap((variable, i) => (variable && test.gradients[i] && loss ? [{ variable, i }] : []));
-  const sought = wrt.map(({ variable }) => variable);
-  const gradients = loss && wrt.length > 0 ? gradient(loss, sought) : [];
-  for (const [i, output] of outputs.entries()) graph.output(`output_${i}`, output);
-  for (const [i, tensor] of gradients.entries()) graph.output(`gradient_${wrt[i]?.i}`, tensor);
+  const { graph, feeds, outputs, wrt } = withGradients(fixture, test, dtype, fed);
   const results = await withSession(graph, (session) =>
     session.run(Object.fromEntries(Object.entries(feeds).map(([name, data]) => [name, feedOf(data)]))),
   );
-  return { outputs, results, wrt: wrt.map(({ i }) => i) };
+  return { outputs, results, wrt };
 }
 
 type Ran = Awaited<ReturnType<typeof run>>;
@@ -162,7 +82,7 @@ function expectGradients({ results, wrt }: Ran, fixture: Fixture<Case>, test: Ca
 
 const labelled = (cases: readonly Case[]) => cases.map((test) => ({ label: `${test.op}: ${test.name}`, test }));
 
-describe.each(fixtures)('$file', ({ fixture }) => {
+describe.each(families)('$file', ({ fixture }) => {
   it.each(labelled(fixture.cases))('$label', async ({ test }) => {
     const single = await run(fixture, test, 'float32');
     const { outputs, results, wrt } = single;
@@ -206,7 +126,7 @@ describe.each(fixtures)('$file', ({ fixture }) => {
 
 describe('completeness', () => {
   const covered = new Set(
-    fixtures.flatMap(({ fixture }) =>
+    families.flatMap(({ fixture }) =>
       fixture.cases.filter((test) => test.gradients.some(Boolean)).map((test) => test.op),
     ),
   );

@@ -40,7 +40,7 @@ const WAYS = [
   [
     'blocked',
     async <T>(steps: Parameters<typeof runStepsSync<T>>[0]) => {
-      await startSync();
+      await startSync({});
       return runStepsSync(steps);
     },
   ],
@@ -75,10 +75,10 @@ describe.each(WAYS)('a call that is %s', (_, carryOut) => {
   });
 
   it('says that kept tensors were freed', async () => {
-    const kept = await carryOut(upload([tensor(1, 2)]));
-    expect((await carryOut(download(kept)))[0]?.data).toEqual(Float32Array.of(1, 2));
-    await carryOut(release(kept));
-    await expect(carryOut(download(kept))).rejects.toThrow(
+    const kept = await carryOut(upload([tensor(1, 2)], {}));
+    expect((await carryOut(download(kept, {})))[0]?.data).toEqual(Float32Array.of(1, 2));
+    await carryOut(release(kept, {}));
+    await expect(carryOut(download(kept, {}))).rejects.toThrow(
       /^ONNX Runtime could not give kept tensors back: .* after it was released$/,
     );
   });
@@ -86,11 +86,11 @@ describe.each(WAYS)('a call that is %s', (_, carryOut) => {
   it('brings back answers of every size', async () => {
     for (const size of [1, 30_000, 2, 60_000, 45_000]) {
       const values = Float32Array.from({ length: size }, (_, i) => i);
-      const kept = await carryOut(upload([{ dtype: 'float32', dims: [size], data: values }]));
-      const [found] = await carryOut(download(kept));
+      const kept = await carryOut(upload([{ dtype: 'float32', dims: [size], data: values }], {}));
+      const [found] = await carryOut(download(kept, {}));
       expect(found?.data).toHaveLength(size);
       expect(found?.data?.at(-1)).toBe(size - 1);
-      await carryOut(release(kept));
+      await carryOut(release(kept, {}));
     }
   });
 });
@@ -112,7 +112,7 @@ describe('calls that are not awaited', () => {
   });
 
   it('do not mix with one that blocks', async () => {
-    await startSync();
+    await startSync({});
     const session = await runSteps(doubling());
     const pending = runSteps(session.run({ x: tensor(1, 2) }));
     // Until the request has been sent.

@@ -13,7 +13,7 @@ vi.mock('#platform', () => ({
 }));
 
 function* closing(): Steps<string> {
-  yield* ask('dispose', 1);
+  yield* ask('cpu', 'dispose', 1);
   return 'closed';
 }
 

@@ -50,7 +50,7 @@ it.each<[what: string, given: SessionOptions, place: ReturnType<typeof inPlace> 
     },
   ],
 ])('%s', (_what, given, place, once, expected) => {
-  expect(sessionOptions(given, place, once)).toEqual({ ...defaults, ...expected });
+  expect(sessionOptions(given, place, { once })).toEqual({ ...defaults, ...expected });
 });
 
 it.each([
@@ -58,7 +58,7 @@ it.each([
   ['no dimensions', { freeDimensionOverrides: null }, 'session: freeDimensionOverrides should be an object, got null'],
   ['one wrong section of two', { extra: { a: {}, b: 3 } }, 'session: extra should be an object of sections'],
 ])('refuses %s', (_what, given, message) => {
-  expect(() => sessionOptions(given as never, undefined, false)).toThrow(
+  expect(() => sessionOptions(given as never, undefined, {})).toThrow(
     expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
   );
 });

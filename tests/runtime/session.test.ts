@@ -60,8 +60,8 @@ describe('a session', () => {
     expect(numbersIn((await runSteps(session.run({ x: kept }))).y)).toEqual([9, 18]);
     const others = await runSteps(session.runInPlace({ x: kept }, { y: kept }, []));
     expect(Object.keys(others)).toEqual(['z']);
-    expect(numbersIn((await runSteps(download([kept])))[0])).toEqual([9, 18]);
-    await runSteps(release([kept, feeds.x]));
+    expect(numbersIn((await runSteps(download([kept], {})))[0])).toEqual([9, 18]);
+    await runSteps(release([kept, feeds.x], {}));
     await expect(runSteps(session.run({ x: kept }))).rejects.toMatchObject({ code: 'runtime' });
     await runSteps(session.dispose());
   });

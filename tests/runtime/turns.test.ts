@@ -109,7 +109,7 @@ describe('a signal of runSteps', () => {
     let begun = false;
     function* steps(): Steps<void> {
       begun = true;
-      yield* ask('release', []);
+      yield* ask('cpu', 'release', []);
     }
     const signal = AbortSignal.abort(new Error('enough'));
     await expect(runSteps(steps(), { signal })).rejects.toThrow('enough');
@@ -120,16 +120,16 @@ describe('a signal of runSteps', () => {
     const controller = new AbortController();
     const log: unknown[] = [];
     function* steps(): Steps<void> {
-      const ids = yield* ask('upload', [uploaded]);
+      const ids = yield* ask('cpu', 'upload', [uploaded]);
       try {
         controller.abort(new Error('enough'));
-        yield* ask('download', ids);
+        yield* ask('cpu', 'download', ids);
         log.push('downloaded');
       } finally {
-        yield* ask('release', ids);
+        yield* ask('cpu', 'release', ids);
         log.push('released');
-        const gone = yield* ask('upload', [uploaded]);
-        yield* ask('release', gone);
+        const gone = yield* ask('cpu', 'upload', [uploaded]);
+        yield* ask('cpu', 'release', gone);
         log.push('uploaded again');
       }
     }
@@ -139,7 +139,7 @@ describe('a signal of runSteps', () => {
 
   it('that is aborted during the last request does not take its result away', async () => {
     const controller = new AbortController();
-    const result = runSteps(ask('upload', [uploaded]), controller);
+    const result = runSteps(ask('cpu', 'upload', [uploaded]), controller);
     await settled();
     controller.abort();
     expect(await result).toHaveLength(1);
