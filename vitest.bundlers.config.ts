@@ -8,7 +8,7 @@ export default defineConfig({
     ...base.test,
     include: ['tests/bundlers/**/*.test.ts'],
     exclude: [],
-    testTimeout: 180_000,
+    testTimeout: 300_000,
     hookTimeout: 600_000,
   },
 });

@@ -37,6 +37,7 @@ afterAll(async () => {
 /** What a page shows once it has computed, what it warned of, and whether it did so in a worker. */
 async function visit(url: string): Promise<{ text: string; warnings: string[]; workers: number }> {
   const page = await browser.newPage();
+  page.setDefaultTimeout(150_000);
   const warnings: string[] = [];
   page.on('console', (message) => message.type() === 'warning' && warnings.push(message.text()));
   await page.goto(url);
