@@ -21,7 +21,8 @@ let expected: { value: number; gradNorm: number };
 const served: Served[] = [];
 
 beforeAll(async () => {
-  [consumer, browser] = await Promise.all([Consumer.install(), openBrowser()]);
+  consumer = await Consumer.install();
+  browser = await openBrowser();
   await consumer.app('node');
   await consumer.withoutTypes('node');
   const script = "import('./compare.js').then(async ({ compare }) => console.log(JSON.stringify(await compare())))";
@@ -30,8 +31,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const server of served) server.close();
-  await browser.close();
-  await consumer.remove();
+  await browser?.close();
+  await consumer?.remove();
 });
 
 /** What a page shows once it has computed, what it warned of, and whether it did so in a worker. */
