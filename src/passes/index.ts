@@ -1,5 +1,5 @@
 export { fold } from './fold.js';
-export { type Lowered, lower } from './lower.js';
+export { lower } from './lower.js';
 export { shareConstants } from './share-constants.js';
 export { simplify } from './simplify.js';
 export { type Specialized, specialize } from './specialize.js';

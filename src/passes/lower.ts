@@ -1,19 +1,8 @@
-/** Makes a finished graph fit for an execution provider: rewrites, and nodes that the provider must leave to the CPU. */
+/** Makes a finished graph fit for an execution provider. */
 import type { Graph } from '../graph/index.js';
 import type { Provider } from '../runtime/index.js';
-import { firstOf, rewriteGraph } from './transcribe.js';
-import { staysOnCpu, webgpuRewrites } from './webgpu.js';
-
-/** A graph for one execution provider. */
-export interface Lowered {
-  readonly graph: Graph;
-  /** Names of the nodes that the provider must not take. */
-  readonly onCpu: readonly string[];
-}
+import { type Lowered, lowerForWebgpu } from './webgpu/index.js';
 
 /** The graph as the provider computes it rightly; the same graph where nothing is known against it. */
-export function lower(graph: Graph, provider: Provider): Lowered {
-  if (provider !== 'webgpu') return { graph, onCpu: [] };
-  const lowered = rewriteGraph(graph, firstOf(webgpuRewrites()));
-  return { graph: lowered, onCpu: lowered.nodes.filter(staysOnCpu).map(({ name }) => name) };
-}
+export const lower = (graph: Graph, provider: Provider): Lowered =>
+  provider === 'webgpu' ? lowerForWebgpu(graph) : { graph, onCpu: [] };

@@ -65,10 +65,11 @@ function executionProviders(value: unknown, where: string): ExecutionProviders {
   return value;
 }
 
-/** The execution provider that a session prefers. */
-export function providerOf({ executionProviders: [first = 'cpu'] = [] }: SessionOptions): Provider {
-  const name = typeof first === 'string' ? first : first.name;
-  return name === 'wasm' ? 'cpu' : (name as Provider);
+/** The execution provider that a session prefers; options that are none are refused where it is opened. */
+export function providerOf({ executionProviders }: SessionOptions): Provider {
+  const first = Array.isArray(executionProviders) ? executionProviders[0] : undefined;
+  const name = typeof first === 'string' ? first : first?.name;
+  return name === undefined || name === 'wasm' ? 'cpu' : (name as Provider);
 }
 
 /** The build of ONNX Runtime that has it. */

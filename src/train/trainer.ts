@@ -155,11 +155,16 @@ export class Trainer implements AsyncDisposable {
 
   private async fetchWeights(): Promise<void> {
     if (this.synchronized === this.taken) return;
-    for (const [path, held] of this.student.namedState()) {
-      const kept = this.carried.get(weightName(path));
-      if (kept) held.data = (await runSteps(download([kept], this.recipe.session)))[0]?.data as Float32Array;
-    }
+    for (const { held, data } of await this.fetched(weightName)) held.data = data;
     this.synchronized = this.taken;
+  }
+
+  /** What is carried for the weights and buffers of the student, under the names that are given for their paths. */
+  private async fetched(nameOf: (path: string) => string) {
+    const found = [...this.student.namedState()].filter(([path]) => this.carried.has(nameOf(path)));
+    const kept = found.map(([path]) => this.carried.get(nameOf(path)) as HostTensor);
+    const tensors = await runSteps(download(kept, this.recipe.session));
+    return found.map(([path, held], i) => ({ path, held, data: tensors[i]?.data as Float32Array }));
   }
 
   /** The averaged weights, with the present buffers, by the student's keys. @throws GlobalPercError when there is no `ema`. */
@@ -167,15 +172,8 @@ export class Trainer implements AsyncDisposable {
     this.requireAverage();
     await this.synchronize();
     const state = { ...this.student.stateDict() };
-    for (const [path, held] of this.student.namedState()) {
-      const kept = this.carried.get(averageName(path));
-      if (kept)
-        state[path] = {
-          dtype: 'float32',
-          dims: held.shape,
-          data: (await runSteps(download([kept], this.recipe.session)))[0]?.data as Float32Array,
-        };
-    }
+    const averages = await this.next(() => this.fetched(averageName));
+    for (const { path, held, data } of averages) state[path] = { dtype: 'float32', dims: held.shape, data };
     return state;
   }
 

@@ -1,7 +1,7 @@
 /** What a page, or a Web Worker of it, does; each returns what can be compared outside. */
 import * as jax from '@jax-js/jax';
 import * as tf from '@tensorflow/tfjs';
-import { Generator, GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel } from 'globalperc';
+import { Generator, GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel, nn, optim, Trainer } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
 import { tfLoss, tfStep } from 'globalperc/tfjs';
 
@@ -51,6 +51,34 @@ async function valueAndGrad() {
 async function lpips() {
   const { value, grad } = await new LPIPS().valueAndGrad(noise(1), noise(2));
   return { value, grad: [...grad.data] };
+}
+
+/** The same on a GPU, and what a training step and a prediction come to there. */
+async function webgpu() {
+  const session = { executionProviders: ['webgpu'] };
+  const loss = new LPIPS({ session });
+  const { value, grad } = await loss.valueAndGrad(noise(1), noise(2));
+  await loss.dispose();
+  return { value, grad: [...grad.data], ...(await trained(session)) };
+}
+
+/** Losses of three steps of a small student, and what it then makes of its input. @param {object} session */
+export async function trained(session) {
+  nn.manualSeed(0);
+  const student = new nn.Sequential(
+    new nn.Conv2d(3, 4, 3, { padding: 1 }),
+    new nn.ReLU(),
+    new nn.Conv2d(4, 3, 3, { padding: 1 }),
+  );
+  const trainer = await Trainer.create(student, new nn.L1Loss(), new optim.AdamW(), {
+    batch: [2, 3, SIDE, SIDE],
+    session,
+  });
+  const losses = [];
+  for (let i = 0; i < 3; i += 1) losses.push((await trainer.step(noise(1), noise(2))).loss);
+  const { data } = await trainer.predict(noise(1));
+  await trainer.dispose();
+  return { losses, output: [...data] };
 }
 
 /** Samples, map and loss under a mask of LPIPS. */
@@ -115,4 +143,4 @@ async function tfLossRefused() {
   );
 }
 
-export const SCENARIOS = { valueAndGrad, lpips, where, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };
+export const SCENARIOS = { valueAndGrad, lpips, where, webgpu, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };

@@ -10,8 +10,13 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Bundled, each to a file of its own; the last one is the worker that blocked threads ask. */
-const ENTRIES = ['tests/browser/page.mjs', 'tests/browser/worker.mjs', 'dist/runtime/web-worker.mjs'];
+/** Bundled, each to a file of its own; the last two are the workers that ONNX Runtime runs in. */
+const ENTRIES = [
+  'tests/browser/page.mjs',
+  'tests/browser/worker.mjs',
+  'dist/runtime/web-worker.mjs',
+  'dist/runtime/web-worker-webgpu.mjs',
+];
 
 const TYPES: Readonly<Record<string, string>> = { '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
 
@@ -74,10 +79,13 @@ export async function serve({ isolated = true, worker = true }: SiteOptions = {}
   return { url: `http://127.0.0.1:${port}/`, close: () => void server.close() };
 }
 
+/** WebGPU on a software adapter. */
+const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+
 /** The system's Chromium, or the one that the environment variable CHROMIUM names. */
 export function openBrowser(): Promise<Browser> {
   const executablePath = process.env.CHROMIUM ?? execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
-  return chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', ...WEBGPU] });
 }
 
 /** A page, once its scripts have run. */

@@ -4,7 +4,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel } from '../../src/index.js';
 import { relativeError } from '../support/run.js';
-import { noise } from './scenarios.mjs';
+import { noise, trained } from './scenarios.mjs';
 import { openBrowser, type Site, serve, visit } from './site.js';
 
 interface Result {
@@ -15,6 +15,7 @@ interface Result {
   readonly masked: number;
   readonly samples: number[];
   readonly map: number[];
+  readonly output: number[];
 }
 
 let browser: Browser;
@@ -67,6 +68,17 @@ describe.each(['onMainThread', 'inWebWorker'] as const)('%s', (thread) => {
     expect(relativeError(found.samples, samples as Float32Array)).toBeLessThan(1e-5);
     expect(relativeError(found.map, map.data)).toBeLessThan(1e-5);
     expect(relativeError([found.masked], [await loss.evaluate(noise(1), noise(2), { mask })])).toBeLessThan(1e-5);
+  });
+
+  it('computes on WebGPU what the CPU of Node computes', async () => {
+    await using loss = new LPIPS();
+    const expected = await loss.valueAndGrad(noise(1), noise(2));
+    const student = await trained({});
+    const found = await run(page, thread, 'webgpu');
+    expect(relativeError([found.value], [expected.value])).toBeLessThan(1e-3);
+    expect(relativeError(found.grad, expected.grad.data as Float32Array)).toBeLessThan(1e-3);
+    expect(relativeError(found.losses, student.losses)).toBeLessThan(1e-3);
+    expect(relativeError(found.output, student.output)).toBeLessThan(1e-3);
   });
 });
 

@@ -1,7 +1,7 @@
 /** What ONNX Runtime is told beneath what a caller asks for. */
 import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
-import { type SessionOptions, sessionOptions } from '../../src/runtime/session-options.js';
+import { providerOf, type SessionOptions, sessionOptions } from '../../src/runtime/session-options.js';
 
 const optimization = { disable_specified_optimizers: 'CommonSubexpressionElimination;Pad_Fusion' };
 const defaults = { enableMemPattern: false, intraOpNumThreads: availableParallelism(), logSeverityLevel: 4 };
@@ -16,7 +16,7 @@ it.each<[what: string, given: SessionOptions, place: ReturnType<typeof inPlace> 
     {},
     undefined,
     true,
-    { graphOptimizationLevel: 'disabled', extra: { session: unpacked, optimization } },
+    { graphOptimizationLevel: 'disabled', executionProviders: ['cpu'], extra: { session: unpacked, optimization } },
   ],
   ['of weights in files', {}, inPlace(2 ** 30), false, { extra: { session: beside, optimization } }],
   [
@@ -61,4 +61,23 @@ it.each([
   expect(() => sessionOptions(given as never, undefined, {})).toThrow(
     expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
   );
+});
+
+it('keeps on the device what stays there, and from it what it must not take', () => {
+  const given = { executionProviders: ['webgpu', 'cpu'] } as const;
+  expect(sessionOptions(given, undefined, { stay: ['w'], onCpu: ['a', 'b'] })).toMatchObject({
+    preferredOutputLocation: { w: 'gpu-buffer' },
+    executionProviders: [{ name: 'webgpu', forceCpuNodeNames: ['a', 'b'] }, 'cpu'],
+  });
+  expect(sessionOptions({}, undefined, { stay: ['w'] })).not.toHaveProperty('preferredOutputLocation');
+});
+
+it.each<[provider: string, options: SessionOptions]>([
+  ['cpu', {}],
+  ['cpu', { executionProviders: [] }],
+  ['cpu', { executionProviders: ['wasm'] }],
+  ['webgpu', { executionProviders: [{ name: 'webgpu' }, 'cpu'] }],
+  ['cpu', { executionProviders: null as never }],
+])('prefers %s by %j', (provider, options) => {
+  expect(providerOf(options)).toBe(provider);
 });
