@@ -4,7 +4,6 @@ import { mappedWorker } from './mapped-worker.js';
 import { Turns } from './turns.js';
 import type { Build, Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
-import { WebSessionHost } from './web-host.mjs';
 import { WorkerEngine } from './worker-engine.js';
 
 const NEEDS_WEB_WORKER =
@@ -77,6 +76,7 @@ async function ownEngine(build: Build, cannotBlock: string): Promise<Engine> {
     const message = "globalperc needs 'onnxruntime-web' in a browser: npm install onnxruntime-web";
     throw new GlobalPercError(message, { code: 'runtime', cause });
   });
+  const { WebSessionHost } = await import('./web-host.mjs');
   const host = new WebSessionHost(ort);
   const turns = new Turns();
   return {
