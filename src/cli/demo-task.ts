@@ -6,8 +6,6 @@ import type { Generator } from '../index.js';
 import { loadPeer } from '../peers/index.js';
 import { DEGRADATION, misaligned, WIDE } from './demo-student.js';
 
-export { optimizerFor, Restorer, SIDE } from './demo-student.js';
-
 /** Photographs to learn from, and others to show and measure. */
 const TRAINING = [
   'french-alpine-landscape',

@@ -28,6 +28,7 @@ export interface LoadedNetwork {
 }
 
 const IMAGE = { input: 'image' };
+const BUNDLERS = 'https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md';
 
 /**
  * Loads a network of the package.
@@ -40,14 +41,7 @@ export async function loadNetwork(
   weights: string | undefined,
   options: DownloadOptions,
 ): Promise<LoadedNetwork> {
-  const { signal, onProgress } = options;
-  const network = await loadModel(file, {
-    ...IMAGE,
-    ...(signal && { signal }),
-    onProgress: (progress) => {
-      if (progress.step === 'download') onProgress?.(progress);
-    },
-  });
+  const network = await ownModel(file, options);
   if (torchvision === undefined || weights === undefined) return { model: network, files: [] };
   const expected = new Map(network.openInputs.map(({ name, declaredShape }) => [name, declaredShape as Shape]));
   const { tensors, files, sha256 } = await readWeights(weights, (name) => expected.has(name), options);
@@ -62,6 +56,22 @@ export async function loadNetwork(
   }
   const model = await loadModel(file, { ...IMAGE, inputs: Object.fromEntries(tensors) });
   return { model, files, ...(sha256 !== undefined && { sha256 }) };
+}
+
+/** A network without its weights. A page that was bundled by hand may lack it. */
+function ownModel(file: URL, { signal, onProgress }: DownloadOptions): Promise<Model> {
+  const loading = loadModel(file, {
+    ...IMAGE,
+    ...(signal && { signal }),
+    onProgress: (progress) => {
+      if (progress.step === 'download') onProgress?.(progress);
+    },
+  });
+  return loading.catch((error: Error) => {
+    if (!(error instanceof GlobalPercError) || error.code !== 'io') throw error;
+    const message = `${error.message}; it is in node_modules/globalperc/assets: serve it at that address (${BUNDLERS})`;
+    throw new GlobalPercError(message, { code: 'io', cause: error });
+  });
 }
 
 /** The constants that a network of the package comes with, by name. */

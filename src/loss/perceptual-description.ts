@@ -117,7 +117,8 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
       this.specialized.set(key, made);
       return made;
     } catch (error) {
-      if (!(error instanceof GlobalPercError)) throw error;
+      // A file of ONNX Runtime's own that is missing is not the model's fault.
+      if (!(error instanceof GlobalPercError) || error.code === 'io') throw error;
       throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`, {
         code: error.code,
         cause: error,

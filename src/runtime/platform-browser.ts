@@ -1,7 +1,7 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
 import { peerError } from '../peers/index.js';
-import { SessionHost } from './session-host.mjs';
+import { mappedWorker } from './mapped-worker.js';
 import { Turns } from './turns.js';
 import type { Build, Engine, Platform } from './types.js';
 import { openBesideUrl, readUrl } from './url.js';
@@ -13,28 +13,38 @@ const NEEDS_ISOLATION =
   'the page has no shared memory: serve it with the headers Cross-Origin-Opener-Policy: same-origin and ' +
   'Cross-Origin-Embedder-Policy: require-corp';
 
-/** Each worker by an address of its own, and each build by its name, as bundlers follow them. */
-const WORKERS: Readonly<Record<Build, () => Worker>> = {
-  cpu: () => new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' }),
-  webgpu: () => new Worker(new URL('./web-worker-webgpu.mjs', import.meta.url), { type: 'module' }),
-};
-const RUNTIMES = {
-  cpu: () => import('onnxruntime-web/wasm'),
-  webgpu: () => import('onnxruntime-web/webgpu'),
-} satisfies Readonly<Record<Build, () => Promise<unknown>>>;
+/** What runs a build of ONNX Runtime Web. Bundlers follow the address of a worker and the name of a module that stand here as they are. */
+const BUILDS = {
+  cpu: {
+    module: 'onnxruntime-web/wasm',
+    file: 'web-worker.mjs',
+    load: () => import('onnxruntime-web/wasm'),
+    work: () => new Worker(new URL('./web-worker.mjs', import.meta.url), { type: 'module' }),
+  },
+  webgpu: {
+    module: 'onnxruntime-web/webgpu',
+    file: 'web-worker-webgpu.mjs',
+    load: () => import('onnxruntime-web/webgpu'),
+    work: () => new Worker(new URL('./web-worker-webgpu.mjs', import.meta.url), { type: 'module' }),
+  },
+} satisfies Readonly<Record<Build, object>>;
 
 /** Sessions run in a worker, so that the page stays responsive; where a bundler did not follow its URL, in this thread. */
 function startEngine(build: Build): Promise<Engine> {
-  return workerEngine(build).catch((error: Error) => ownEngine(build, error.message));
+  return workerEngine(build).catch((error: Error) => {
+    const reason = `its worker (globalperc/dist/runtime/${BUILDS[build].file}) did not start: ${error.message}`;
+    console.warn(`globalperc: ${reason}. ONNX Runtime computes in this thread, and blocks it meanwhile`);
+    return ownEngine(build, reason);
+  });
 }
 
 async function workerEngine(build: Build): Promise<Engine> {
-  const worker = WORKERS[build]();
-  await new Promise((loaded, failed) => {
-    worker.onmessage = loaded;
-    worker.onerror = ({ message }) =>
-      failed(new Error(`its worker (globalperc/dist/runtime/web-worker.mjs) did not start: ${message || 'not found'}`));
-  });
+  const { module, file, work } = BUILDS[build];
+  const worker = await loaded(work, file).catch((error) =>
+    loaded(() => mappedWorker(module), file).catch(() => {
+      throw error;
+    }),
+  );
   const engine = new WorkerEngine(
     { post: (request) => worker.postMessage(request), keepAlive: () => {}, runs: () => true },
     typeof document !== 'undefined' ? NEEDS_WEB_WORKER : globalThis.crossOriginIsolated ? undefined : NEEDS_ISOLATION,
@@ -44,11 +54,30 @@ async function workerEngine(build: Build): Promise<Engine> {
   return engine;
 }
 
+/** A worker that has said that it is there. */
+async function loaded(start: () => Worker, file: string): Promise<Worker> {
+  const worker = start();
+  await new Promise((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = ({ message }) => {
+      worker.terminate();
+      reject(new Error(message || notFound(file)));
+    };
+  });
+  return worker;
+}
+
+/** A browser does not say what it did not find: the file beside this script. */
+const notFound = (file: string): string =>
+  `not found at ${import.meta.url.replace(/[^/]*$/, file)}: bundle it to there ` +
+  '(https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md)';
+
 async function ownEngine(build: Build, cannotBlock: string): Promise<Engine> {
-  const ort = await RUNTIMES[build]().catch((cause) => {
+  const ort = await BUILDS[build].load().catch((cause) => {
     throw peerError('onnxruntime-web', cause);
   });
-  const host = new SessionHost(ort, { writesInto: false });
+  const { WebSessionHost } = await import('./web-host.mjs');
+  const host = new WebSessionHost(ort);
   const turns = new Turns();
   return {
     cannotBlock,

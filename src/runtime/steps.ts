@@ -33,13 +33,13 @@ const DOING: Readonly<Record<keyof EngineMethods, string>> = {
   dispose: 'close a session',
 };
 
-const failure = ({ method }: EngineRequest, cause: unknown): GlobalPercError =>
-  cause instanceof GlobalPercError
-    ? cause
-    : new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${(cause as Error).message.trim()}`, {
-        code: 'runtime',
-        cause,
-      });
+function failure({ method }: EngineRequest, cause: unknown): GlobalPercError {
+  if (cause instanceof GlobalPercError) return cause;
+  const { message, code } = cause as Error & { readonly code?: unknown };
+  // A file of ONNX Runtime's that is missing: nothing that it was asked is to blame.
+  if (code === 'io') return new GlobalPercError(message, { code, cause });
+  return new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${message.trim()}`, { code: 'runtime', cause });
+}
 
 const starting = new Map<Build, Promise<Engine>>();
 const started = new Map<Build, Engine>();

@@ -19,6 +19,9 @@ export async function readUrl(source: string, { signal, onLoaded }: ReadOptions 
   };
   const response = await fetch(source, signal ? { signal } : {}).catch(failed);
   if (!response.ok) throw new GlobalPercError(`cannot fetch '${source}': HTTP ${response.status}`, { code: 'io' });
+  // Servers of single-page applications answer with their page where there is no file.
+  if (response.headers.get('content-type')?.startsWith('text/html'))
+    throw new GlobalPercError(`cannot fetch '${source}': the server sends a page (text/html) instead`, { code: 'io' });
   return bytesOf(response, onLoaded).catch(failed);
 }
 

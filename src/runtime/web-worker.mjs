@@ -3,10 +3,6 @@
  * find it by the URL in platform-browser.
  */
 import * as ort from 'onnxruntime-web/wasm';
-import { SessionHost } from './session-host.mjs';
-import { answering } from './worker-host.mjs';
+import { serve } from './web-host.mjs';
 
-const answer = answering(new SessionHost(ort, { writesInto: false }), (message) => self.postMessage(message));
-
-self.addEventListener('message', ({ data }) => answer(data));
-self.postMessage('loaded');
+serve(ort);

@@ -20,6 +20,8 @@ export interface WorkerAnswer {
   readonly id: number;
   readonly result?: unknown;
   readonly error?: string;
+  /** The error's own code, if it has one. */
+  readonly code?: unknown;
 }
 
 interface Pending {
@@ -51,9 +53,9 @@ export class WorkerEngine implements Engine {
   }
 
   /** Called with every message of the worker. */
-  receive({ id, result, error }: WorkerAnswer): void {
+  receive({ id, result, error, code }: WorkerAnswer): void {
     if (error === undefined) this.settled(id)?.resolve(result);
-    else this.settled(id)?.reject(new Error(error));
+    else this.settled(id)?.reject(Object.assign(new Error(error), { code }));
   }
 
   /**
@@ -72,8 +74,8 @@ export class WorkerEngine implements Engine {
     if (this.ended) throw this.ended;
     this.buffer ??= sharedBuffer(FIRST_BUFFER_BYTES);
     this.port.post({ id: 0, method, argument, buffer: this.buffer });
-    const { result, error } = decode(this.collected(this.buffer)) as Omit<WorkerAnswer, 'id'>;
-    if (error !== undefined) throw new Error(error);
+    const { result, error, code } = decode(this.collected(this.buffer)) as Omit<WorkerAnswer, 'id'>;
+    if (error !== undefined) throw Object.assign(new Error(error), { code });
     return result;
   }
 

@@ -46,6 +46,7 @@ async function outcome(host, method, argument) {
   try {
     return { result: await host[method](/** @type {never} */ (argument)) };
   } catch (error) {
-    return { error: error instanceof Error ? error.message : String(error) };
+    if (!(error instanceof Error)) return { error: String(error) };
+    return { error: error.message, code: /** @type {{ code?: unknown }} */ (error).code };
   }
 }

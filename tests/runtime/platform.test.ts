@@ -20,6 +20,8 @@ beforeAll(async () => {
   server = createServer(({ url }, response) => {
     if (url === '/models/a.onnx' || url === '/models/parts/w%20%231') response.end(BYTES);
     else if (url === '/broken') response.writeHead(200, { 'content-length': 9 }).write(BYTES, () => response.destroy());
+    else if (url === '/app/model.onnx')
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end('<!doctype html>');
     else response.writeHead(404).end();
   });
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
@@ -52,6 +54,11 @@ it.each<[what: string, source: () => string, message: (source: string) => string
   ['a path that only contains an address', () => join(folder, 'http://x'), (source) => `cannot read '${source}': `],
   ['a file URL of another host', () => 'file://host/a', (source) => `cannot read '${source}': `],
   ['a page that is not there', () => `http://${host}/none`, (source) => `cannot fetch '${source}': HTTP 404`],
+  [
+    'the page of an application in the place of a file',
+    () => `http://${host}/app/model.onnx`,
+    (source) => `cannot fetch '${source}': the server sends a page (text/html) instead`,
+  ],
   ['an answer that breaks off', () => `http://${host}/broken`, (source) => `cannot fetch '${source}': `],
   ['a host that does not answer', () => 'http://127.0.0.1:1/a', (source) => `cannot fetch '${source}': `],
 ])('%s is refused', async (_what, sourceOf, message) => {

