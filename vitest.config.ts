@@ -11,7 +11,7 @@ export default defineConfig({
   test: {
     include: ['tests/**/*.test.ts'],
     setupFiles: ['tests/support/check-graphs.ts', 'tests/support/one-thread.ts'],
-    exclude: ['tests/slow/**', 'tests/browser/**', 'tests/package/**'],
+    exclude: ['tests/{browser,bundlers,package,slow,webgpu}/**'],
     testTimeout: 60_000,
     maxWorkers: '100%',
   },

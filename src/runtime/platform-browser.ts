@@ -1,6 +1,5 @@
 /** Browsers: ONNX Runtime Web (an optional peer dependency), models by URL. */
 import { GlobalPercError } from '../graph/index.js';
-import { peerError } from '../peers/index.js';
 import { mappedWorker } from './mapped-worker.js';
 import { Turns } from './turns.js';
 import type { Build, Engine, Platform } from './types.js';
@@ -73,7 +72,8 @@ const notFound = (file: string): string =>
   '(https://github.com/globalperc/globalperc/blob/main/docs/bundlers.md)';
 
 async function ownEngine(build: Build, cannotBlock: string): Promise<Engine> {
-  const ort = await BUILDS[build].load().catch((cause) => {
+  const ort = await BUILDS[build].load().catch(async (cause) => {
+    const { peerError } = await import('../peers/index.js');
     throw peerError('onnxruntime-web', cause);
   });
   const { WebSessionHost } = await import('./web-host.mjs');

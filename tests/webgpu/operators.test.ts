@@ -1,5 +1,5 @@
 /** Every operator and its gradient on the WebGPU provider, against the CPU's; where each runs is written to PROVIDERS.md. */
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Graph } from '../../src/graph/index.js';
 import { concat } from '../../src/graph/index.js';
 import { createGraph, requiredOpset } from '../../src/ops/index.js';
@@ -96,7 +96,7 @@ function summary(cases: readonly { readonly name: string }[], isOn: (index: numb
     : `GPU; CPU: ${away.slice(0, 3).join(', ')}${away.length > 3 ? ', …' : ''}`;
 }
 
-afterAll(async () => {
+it('PROVIDERS.md says where each runs', async () => {
   const rows = [...places]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([op, cases]) => {
