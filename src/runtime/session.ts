@@ -49,7 +49,8 @@ export class Session {
 
   private static *create(graph: Graph, opset: number, options: SessionOptions, purpose: Purpose): Steps<Session> {
     const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
-    const build = buildOf(options);
+    // The build for the CPU has kernels that the one for WebGPU lacks, such as those of double precision.
+    const build = purpose.once ? 'cpu' : buildOf(options);
     const id = yield* ask(build, 'create', {
       model,
       external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),

@@ -2,7 +2,7 @@
 import { GraphBuilder } from '../graph/index.js';
 import { Session } from './session.js';
 import type { SessionOptions } from './session-options.js';
-import { runSteps, runStepsSync } from './steps.js';
+import { runSteps, runStepsSync, type Steps } from './steps.js';
 
 const OPSET = 20;
 
@@ -16,8 +16,13 @@ export async function startSync(options: SessionOptions): Promise<void> {
   runStepsSync(identity(options));
 }
 
-function identity(options: SessionOptions): ReturnType<typeof Session.runOnce> {
+/** Runs in the engine for what runs once, and in that of the sessions to come. */
+function* identity(options: SessionOptions): Steps<void> {
   const graph = new GraphBuilder(() => [{ dtype: 'float32', shape: [1] }]);
   graph.output('y', graph.input('x', 'float32', [1]));
-  return Session.runOnce(graph, OPSET, { x: { dtype: 'float32', dims: [1], data: new Float32Array(1) } }, options);
+  const feeds = { x: { dtype: 'float32', dims: [1], data: new Float32Array(1) } } as const;
+  yield* Session.runOnce(graph, OPSET, feeds, options);
+  const session = yield* Session.open(graph, OPSET, options);
+  yield* session.run(feeds);
+  yield* session.dispose();
 }

@@ -18,7 +18,11 @@ const ENTRIES = [
   'dist/runtime/web-worker-webgpu.mjs',
 ];
 
-const TYPES: Readonly<Record<string, string>> = { '.mjs': 'text/javascript', '.wasm': 'application/wasm' };
+const TYPES: Readonly<Record<string, string>> = {
+  '.mjs': 'text/javascript',
+  '.onnx': 'application/octet-stream',
+  '.wasm': 'application/wasm',
+};
 
 /** Gives a page the shared memory that synchronous calls need. */
 const ISOLATION = { 'Cross-Origin-Opener-Policy': 'same-origin', 'Cross-Origin-Embedder-Policy': 'require-corp' };
@@ -83,9 +87,9 @@ export async function serve({ isolated = true, worker = true }: SiteOptions = {}
 const WEBGPU = ['--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 
 /** The system's Chromium, or the one that the environment variable CHROMIUM names. */
-export function openBrowser(): Promise<Browser> {
+export function openBrowser({ webgpu = false } = {}): Promise<Browser> {
   const executablePath = process.env.CHROMIUM ?? execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
-  return chromium.launch({ executablePath, args: ['--no-sandbox', ...WEBGPU] });
+  return chromium.launch({ executablePath, args: ['--no-sandbox', ...(webgpu ? WEBGPU : [])] });
 }
 
 /** A page, once its scripts have run. */

@@ -29,7 +29,7 @@ beforeAll(async () => {
     serve({ worker: false }),
   ]);
   sites = { whole, unshared, workerless };
-  browser = await openBrowser();
+  browser = await openBrowser({ webgpu: true });
   page = await visit(browser, whole.url);
 });
 
