@@ -5,12 +5,13 @@ import { type Batch, ImageFolder, PairedImageFolder } from '../data/index.js';
 import { refuseOverwriting } from '../files/index.js';
 import { exportOnnx, GlobalPercError, TrainableModel, Trainer } from '../index.js';
 import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
+import type { LogEntry } from './log-entry.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
 import { LOG, RESULTS, requireOutside, requireRunFolder, samplesAt } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
 import { readTrainConfig } from './train-config.js';
 import type { TrainConfig } from './train-module.js';
-import { type LogEntry, readLog, takeSteps } from './training-run.js';
+import { readLog, takeSteps } from './training-run.js';
 
 interface Options {
   readonly out: string;

@@ -6,21 +6,9 @@ import { type Batch, writeAtomically } from '../data/index.js';
 import { makeFolder, reasonOf } from '../files/index.js';
 import { GlobalPercError, type StepResult, type Trainer } from '../index.js';
 import { loadPeer } from '../peers/index.js';
+import type { LogEntry } from './log-entry.js';
 import { LOG } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
-
-/** A line of `log.jsonl`. */
-export interface LogEntry {
-  readonly step: number;
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly lr: number;
-  /** Losses of the single hooks. */
-  readonly hooks: readonly number[];
-  /** Their paths: in the first line that a process writes. */
-  readonly paths?: readonly string[];
-  readonly seconds: number;
-}
 
 /** What a run needs. */
 export interface TrainingRun {

@@ -55,6 +55,7 @@ export class SessionHost {
       const kept = replace[name];
       if (kept !== undefined) {
         if (finite) this.replace(kept, tensor);
+        else this.free(tensor);
         continue;
       }
       const described = { dtype: /** @type {HostTensor['dtype']} */ (tensor.type), dims: tensor.dims };
@@ -77,7 +78,13 @@ export class SessionHost {
   replace(id, tensor) {
     const former = this.kept.get(id);
     if (former && this.writesInto) this.spares.set(id, former);
+    else this.free(former);
     this.kept.set(id, tensor);
+  }
+
+  /** Gives back the memory of a device, which a browser's engine does not do by itself. @param {OrtTensor | undefined} tensor */
+  free(tensor) {
+    if (!this.writesInto && tensor?.location === 'gpu-buffer') tensor.dispose();
   }
 
   /**
@@ -118,6 +125,7 @@ export class SessionHost {
   /** @param {readonly number[]} ids */
   release(ids) {
     for (const id of ids) {
+      this.free(this.kept.get(id));
       this.kept.delete(id);
       this.spares.delete(id);
     }

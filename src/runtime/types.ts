@@ -49,17 +49,21 @@ export interface EngineMethods {
   dispose(session: number): Promise<void>;
 }
 
-export interface EngineRequest {
-  readonly build: Build;
+export interface EngineCall {
   readonly method: keyof EngineMethods;
   readonly argument: unknown;
 }
 
+/** A call, and the build whose engine it is for. */
+export interface EngineRequest extends EngineCall {
+  readonly build: Build;
+}
+
 /** Runs sessions somewhere: a worker thread, or the page itself. */
 export interface Engine {
-  ask(request: Omit<EngineRequest, 'build'>): Promise<unknown>;
+  ask(request: EngineCall): Promise<unknown>;
   /** The same, blocking the caller; only where nothing speaks against it. */
-  askSync?(request: Omit<EngineRequest, 'build'>): unknown;
+  askSync?(request: EngineCall): unknown;
   /** Why the caller cannot block, and what to do, if so. */
   readonly cannotBlock: string | undefined;
 }

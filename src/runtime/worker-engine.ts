@@ -1,7 +1,7 @@
 /** An engine in a worker, for callers that wait for promises and for callers that block. */
 import { GlobalPercError } from '../graph/index.js';
 import { decode, sharedBuffer, waitFor } from './shared-answer.mjs';
-import type { Engine, EngineRequest, WorkerRequest } from './types.js';
+import type { Engine, EngineCall, WorkerRequest } from './types.js';
 
 /** Room for the first synchronous answer; it grows to the largest one. */
 const FIRST_BUFFER_BYTES = 2 ** 16;
@@ -44,7 +44,7 @@ export class WorkerEngine implements Engine {
     this.cannotBlock = cannotBlock;
   }
 
-  async ask({ method, argument }: Omit<EngineRequest, 'build'>): Promise<unknown> {
+  async ask({ method, argument }: EngineCall): Promise<unknown> {
     if (this.ended) throw this.ended;
     this.next += 1;
     this.port.post({ id: this.next, method, argument });
@@ -70,7 +70,7 @@ export class WorkerEngine implements Engine {
     for (const id of this.pending.keys()) this.settled(id)?.reject(this.ended);
   }
 
-  askSync({ method, argument }: Omit<EngineRequest, 'build'>): unknown {
+  askSync({ method, argument }: EngineCall): unknown {
     if (this.ended) throw this.ended;
     this.buffer ??= sharedBuffer(FIRST_BUFFER_BYTES);
     this.port.post({ id: 0, method, argument, buffer: this.buffer });

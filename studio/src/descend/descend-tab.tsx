@@ -13,9 +13,7 @@ import * as state from './state.js';
 const SIDES = [96, 160, 224, 288] as const;
 
 export function DescendTab() {
-  useEffect(() => {
-    if (!look.target.peek()) void look.takeExample('nagasaki-boats', 'blurred');
-  }, []);
+  useEffect(look.takeFirstExample, []);
   return (
     <div class="split">
       <aside>

@@ -12,9 +12,7 @@ import * as state from './state.js';
 import { WeightCurve } from './weight-curve.js';
 
 export function LookTab() {
-  useEffect(() => {
-    if (!state.target.peek()) void state.takeExample('nagasaki-boats', 'blurred');
-  }, []);
+  useEffect(state.takeFirstExample, []);
   return (
     <div class="split">
       <aside>

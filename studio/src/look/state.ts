@@ -146,6 +146,11 @@ export const takeExample = (photo: string, name: DegradationName): Promise<void>
     degrade(name);
   });
 
+/** An example, as long as nothing was chosen: where a tab is opened first. */
+export function takeFirstExample(): void {
+  if (!target.peek()) void takeExample('nagasaki-boats', 'blurred');
+}
+
 /** Makes the prediction of the target. */
 export function degrade(name: DegradationName): void {
   if (target.value) prediction.value = { name, image: DEGRADATIONS[name](target.value.image) };

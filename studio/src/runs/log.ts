@@ -1,17 +1,6 @@
 /** A run's `log.jsonl` as it is read: a line per step. */
+import type { LogEntry } from '../../../dist/cli/log-entry.js';
 import { type Point, type Series, smoothed } from '../ui/chart-scale.js';
-
-/** A line. */
-export interface LogEntry {
-  readonly step: number;
-  readonly loss: number;
-  readonly gradNorm: number;
-  readonly lr: number;
-  readonly hooks: readonly number[];
-  /** What the hooks are called; in some of the lines. */
-  readonly paths?: readonly string[];
-  readonly seconds: number;
-}
 
 const NUMBERS = ['step', 'loss', 'gradNorm', 'lr'] as const;
 

@@ -1,6 +1,7 @@
 /** The runs that are shown: those of the server, which are followed, and logs that were dropped. */
 import { signal } from '@preact/signals';
-import { type LogEntry, NotALog, parseLog } from './log.js';
+import type { LogEntry } from '../../../dist/cli/log-entry.js';
+import { NotALog, parseLog } from './log.js';
 
 /** A run on the page. */
 export interface ShownRun {

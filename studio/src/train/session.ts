@@ -2,10 +2,10 @@
 import { type Checkpoint, type LoadProgress, nn, Trainer, toOnnx } from 'globalperc';
 import type { ImageTensor } from 'globalperc/data';
 import { optimizerFor, Restorer, SIDE } from '../../../dist/cli/demo-student.js';
+import type { LogEntry } from '../../../dist/cli/log-entry.js';
 import { type Device, sessionFor } from '../engine/device.js';
 import { batchOf, firstOf } from '../engine/image.js';
 import { keep } from '../engine/keep.js';
-import type { LogEntry } from '../runs/log.js';
 import { BATCH, heldOut, type LossName, objective, trainingData } from './task.js';
 
 /** What a training is told. */

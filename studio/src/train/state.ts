@@ -1,11 +1,11 @@
 /** The training of the page, its phases and what is shown of it. */
 import { signal } from '@preact/signals';
+import type { LogEntry } from '../../../dist/cli/log-entry.js';
 import { type Device, hasGpu } from '../engine/device.js';
 import { messageOf } from '../engine/errors.js';
 import { forget, kept } from '../engine/keep.js';
 import { barOf, newBar } from '../engine/progress.js';
 import { saveFile } from '../engine/save.js';
-import type { LogEntry } from '../runs/log.js';
 import { KEPT, type KeptTraining, type Settings, type StepSample, TrainingSession } from './session.js';
 import type { LossName } from './task.js';
 

@@ -1,9 +1,10 @@
 /** Train: the demo's student, in this page. */
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect } from 'preact/hooks';
 import { hookLines, lineOf } from '../runs/log.js';
 import { Figure } from '../ui/image-view.js';
 import { LineChart } from '../ui/line-chart.js';
 import { Card, Choice, Note, Problem, ProgressBar } from '../ui/parts.js';
+import { StepSlider, useNewest } from '../ui/step-slider.js';
 import * as state from './state.js';
 import { LOSSES, type LossName } from './task.js';
 
@@ -153,9 +154,7 @@ function Kept() {
 
 function Samples() {
   const all = state.samples.value;
-  const [chosen, setChosen] = useState<number | undefined>(undefined);
-  const last = all.length - 1;
-  const at = Math.min(chosen ?? last, last);
+  const [at, choose] = useNewest(all.length);
   const { input, target } = state.shown.value ?? {};
   const step = all[at]?.step;
   return (
@@ -169,22 +168,7 @@ function Samples() {
         />
         <Figure caption="target" image={target} label="target" />
       </div>
-      {all.length > 1 && (
-        <label class="slider">
-          <span>Step</span>
-          <input
-            type="range"
-            min={0}
-            max={last}
-            value={at}
-            aria-valuetext={`step ${step}`}
-            onInput={({ currentTarget: { valueAsNumber } }) =>
-              setChosen(valueAsNumber === last ? undefined : valueAsNumber)
-            }
-          />
-          <output>{step}</output>
-        </label>
-      )}
+      {all.length > 1 && <StepSlider step={step} at={at} count={all.length} onChoose={choose} />}
     </Card>
   );
 }
