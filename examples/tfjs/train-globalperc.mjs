@@ -7,12 +7,17 @@ import { photos } from './photos.mjs';
 
 const EPOCHS = Number(process.argv[2] ?? 20);
 
-/** A residual network of two convolutions. */
+/** A residual network of two convolutions, the same at each start. */
 function student() {
   const x = tf.input({ shape: [null, null, 3] });
-  const hidden = tf.layers.conv2d({ filters: 16, kernelSize: 3, padding: 'same', activation: 'relu' }).apply(x);
-  const detail = tf.layers.conv2d({ filters: 3, kernelSize: 3, padding: 'same' }).apply(hidden);
+  const hidden = convolution(16, 1, 'relu').apply(x);
+  const detail = convolution(3, 2).apply(hidden);
   return tf.model({ inputs: x, outputs: tf.layers.add().apply([x, detail]) });
+}
+
+function convolution(filters, seed, activation = 'linear') {
+  const kernelInitializer = tf.initializers.glorotUniform({ seed });
+  return tf.layers.conv2d({ filters, kernelSize: 3, padding: 'same', activation, kernelInitializer });
 }
 
 const [x, y] = await photos({ batchSize: 16, side: 32 });
