@@ -19,6 +19,10 @@ export type ErrorCode =
   | 'not-finite'
   /** Use after `dispose()`. */
   | 'disposed'
+  /** Memory ran out: of the machine, or of the 4 GB that a page's WebAssembly has. */
+  | 'out-of-memory'
+  /** The GPU went away, with the weights and the optimiser's state that were kept on it. */
+  | 'device-lost'
   /** ONNX Runtime, its worker or another library failed, is missing, or cannot do what is asked here and now. */
   | 'runtime';
 

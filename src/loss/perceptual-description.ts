@@ -1,6 +1,14 @@
 /** What the perceptual loss computes: activations of a pretrained model for both images, and a distance at each hook. */
 import { begin } from '../compile/index.js';
-import { GlobalPercError, type Shape, sameShape, Tensor, type TensorType, type Value } from '../graph/index.js';
+import {
+  type ErrorCode,
+  GlobalPercError,
+  type Shape,
+  sameShape,
+  Tensor,
+  type TensorType,
+  type Value,
+} from '../graph/index.js';
 import { declaredType, describeInput, type Model, type TensorLike } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
@@ -26,6 +34,9 @@ import { Measured } from './measured.js';
 import { weightedHooks } from './parts.js';
 import { RangeWarning } from './range-warning.js';
 import { View } from './view.js';
+
+/** What is not the model's fault: a file of ONNX Runtime's own that is missing, a machine that is too small. */
+const NOT_THE_MODELS: ReadonlySet<ErrorCode> = new Set(['io', 'out-of-memory', 'device-lost']);
 
 export class PerceptualDescription implements LossDescription<readonly Tensor[]> {
   readonly model: Model;
@@ -117,8 +128,7 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
       this.specialized.set(key, made);
       return made;
     } catch (error) {
-      // A file of ONNX Runtime's own that is missing is not the model's fault.
-      if (!(error instanceof GlobalPercError) || error.code === 'io') throw error;
+      if (!(error instanceof GlobalPercError) || NOT_THE_MODELS.has(error.code)) throw error;
       throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`, {
         code: error.code,
         cause: error,

@@ -9,7 +9,7 @@ import type { Build, Engine, EngineMethods, EngineRequest } from './types.js';
 /** A computation in steps; `runSteps` or `runStepsSync` carries it out, `yield*` makes it part of another. */
 export type Steps<T> = Generator<EngineRequest, T, unknown>;
 
-/** Asks the engine of a build. @throws GlobalPercError of code `runtime` for whatever ONNX Runtime throws. */
+/** Asks the engine of a build. @throws GlobalPercError of code `out-of-memory`, `device-lost`, or `runtime` for whatever else ONNX Runtime throws. */
 export function* ask<M extends keyof EngineMethods>(
   build: Build,
   method: M,
@@ -33,11 +33,29 @@ const DOING: Readonly<Record<keyof EngineMethods, string>> = {
   dispose: 'close a session',
 };
 
+/** What is said where memory ends: by ONNX Runtime's arena, by C++, by JavaScript; and by sizes that 32-bit WebAssembly cannot count. */
+const OUT_OF_MEMORY = /failed to allocate|bad_alloc|SafeIntOnOverflow|out of memory|allocation failed|\bOOM\b/i;
+const DEVICE_LOST = /device (is |was )?lost|GPUDevice.*lost|external Instance reference/i;
+
 function failure({ method }: EngineRequest, cause: unknown): GlobalPercError {
   if (cause instanceof GlobalPercError) return cause;
   const { message, code } = cause as Error & { readonly code?: unknown };
   // A file of ONNX Runtime's that is missing: nothing that it was asked is to blame.
   if (code === 'io') return new GlobalPercError(message, { code, cause });
+  if (OUT_OF_MEMORY.test(message)) {
+    const remedy = 'take smaller images or batches, fewer hooks or a smaller model';
+    return new GlobalPercError(
+      `memory ran out when ONNX Runtime was to ${DOING[method]}: ${remedy} (${message.trim()})`,
+      { code: 'out-of-memory', cause },
+    );
+  }
+  if (DEVICE_LOST.test(message)) {
+    const remedy = "go on from a checkpoint, with session.executionProviders ['cpu'] or in a new process or page";
+    return new GlobalPercError(`the GPU was lost, and what was kept on it: ${remedy} (${message.trim()})`, {
+      code: 'device-lost',
+      cause,
+    });
+  }
   return new GlobalPercError(`ONNX Runtime could not ${DOING[method]}: ${message.trim()}`, { code: 'runtime', cause });
 }
 

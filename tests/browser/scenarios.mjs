@@ -1,7 +1,7 @@
 /** What a page, or a Web Worker of it, does; each returns what can be compared outside. */
 import * as jax from '@jax-js/jax';
 import * as tf from '@tensorflow/tfjs';
-import { Generator, GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel, nn, optim, Trainer } from 'globalperc';
+import { Generator, GlobalPercConfig, GlobalPercLoss, LPIPS, loadModel, nn, optim, Trainer, toOnnx } from 'globalperc';
 import { jaxLoss, valueAndGradWith } from 'globalperc/jax';
 import { tfLoss, tfStep } from 'globalperc/tfjs';
 
@@ -143,4 +143,28 @@ async function tfLossRefused() {
   );
 }
 
-export const SCENARIOS = { valueAndGrad, lpips, where, webgpu, tfjsFit, tfjsSteps, jaxSteps, tfLossRefused };
+/** Activations that no 32-bit address reaches, and then a loss that fits. */
+async function outOfMemory() {
+  const dims = [1, 3, 1536, 1536];
+  const wide = await loadModel(await toOnnx(new nn.Sequential(new nn.Conv2d(3, 512, 1)), { input: dims }));
+  const loss = new GlobalPercLoss(wide, new GlobalPercConfig({ printData: false }));
+  const image = { dims, data: new Float32Array(3 * 1536 * 1536) };
+  const message = await loss.valueAndGrad(image, image).then(
+    () => '',
+    (error) => `${error.code}: ${error.message}`,
+  );
+  await loss.dispose();
+  return { message, value: await (await perceptual()).evaluate(noise(1), noise(2)) };
+}
+
+export const SCENARIOS = {
+  valueAndGrad,
+  lpips,
+  where,
+  webgpu,
+  outOfMemory,
+  tfjsFit,
+  tfjsSteps,
+  jaxSteps,
+  tfLossRefused,
+};

@@ -191,6 +191,27 @@ it('Train goes on where a page ended', async () => {
   await context.close();
 });
 
+it('Train computes on the GPU, and without it when it is lost', async () => {
+  const withGpu = await openBrowser({ webgpu: true });
+  const page = await open('train', await withGpu.newContext());
+  await page.getByLabel('Loss').selectOption('l1');
+  await page.getByLabel('Steps').selectOption('50');
+  await page.getByRole('button', { name: 'Train' }).last().click();
+  const progress = page.locator('.progress');
+  const step = async (): Promise<number> =>
+    Number(/step (\d+) of 50/.exec((await progress.textContent().catch(() => '')) ?? '')?.[1] ?? 0);
+  await expect.poll(step, { timeout: 120_000 }).toBeGreaterThan(0);
+  await page.getByText('WebGPU', { exact: true }).waitFor();
+  await page.getByText(/Step \d+ is kept/).waitFor({ timeout: 60_000 });
+  await (await withGpu.newBrowserCDPSession()).send('Browser.crashGpuProcess');
+  await page.getByRole('alert').filter({ hasText: 'The GPU was lost' }).waitFor({ timeout: 60_000 });
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await page.getByText('WebAssembly', { exact: true }).waitFor();
+  const before = await step();
+  await expect.poll(step, { timeout: 120_000 }).toBeGreaterThan(before);
+  await withGpu.close();
+});
+
 describe('Runs', () => {
   it('draws a log, follows it, and names its hooks', async () => {
     const page = await open('runs');

@@ -82,6 +82,12 @@ describe.each(['onMainThread', 'inWebWorker'] as const)('%s', (thread) => {
   });
 });
 
+it('says that memory ran out, and goes on', async () => {
+  const { message, value } = await run(page, 'onMainThread', 'outOfMemory');
+  expect(message).toMatch(/^out-of-memory: memory ran out when ONNX Runtime was to run a session: take smaller images/);
+  expect(value).toBeGreaterThan(0);
+});
+
 it.each([
   ['TensorFlow.js: model.fit in a Web Worker', 'inWebWorker', 'tfjsFit'],
   ['TensorFlow.js: tfStep on the main thread', 'onMainThread', 'tfjsSteps'],

@@ -38,6 +38,23 @@ describe('a session', () => {
     await expect(runSteps(session.run(feeds))).rejects.toMatchObject({ name: 'GlobalPercError', code: 'runtime' });
   });
 
+  it('says that memory ran out', async () => {
+    const graph = createGraph();
+    graph.output(
+      'y',
+      graph
+        .input('x', 'float32', [2])
+        .reshape([2, 1])
+        .expand([2, 2 ** 44]),
+    );
+    const session = await open(graph);
+    await expect(runSteps(session.run(feeds))).rejects.toMatchObject({
+      code: 'out-of-memory',
+      message: expect.stringMatching(/^memory ran out when ONNX Runtime was to run a session: take smaller images/),
+    });
+    await runSteps(session.dispose());
+  });
+
   it('takes large weights beside the model', async () => {
     const session = await open(graphOf(new Float32Array(2000).fill(3)));
     const x = { dtype: 'float32', dims: [2000], data: new Float32Array(2000).fill(2) } as const;

@@ -6,8 +6,16 @@ export type Device = 'webgpu' | 'wasm';
 /** The build of ONNX Runtime for GPUs; the package leaves it out, a site and a checkout have it. */
 const GPU_RUNTIME = 'assets/ort-wasm-simd-threaded.asyncify.wasm';
 
+let lost = false;
+
+/** From now on there is none: ONNX Runtime does not open a lost device again. */
+export function giveUpGpu(): void {
+  lost = true;
+}
+
 /** Whether there are a GPU and the files to use it. */
 export async function hasGpu(): Promise<boolean> {
+  if (lost) return false;
   const gpu = (navigator as { readonly gpu?: { requestAdapter(): Promise<unknown> } }).gpu;
   const adapter = await gpu?.requestAdapter().catch(() => null);
   if (!adapter) return false;

@@ -2,17 +2,17 @@
 import { GlobalPercError } from 'globalperc';
 import { UnreadablePicture } from './image.js';
 
-const OUT_OF_MEMORY = /bad_alloc|out of memory|allocation failed|failed to allocate|Array buffer allocation/i;
-const DEVICE_LOST = /device (is |was )?lost|GPUDevice.*lost|external Instance reference/i;
+/** Whether the GPU is gone, and with it what was on it. */
+export const isDeviceLost = (error: unknown): boolean =>
+  error instanceof GlobalPercError && error.code === 'device-lost';
 
 /** One line: what went wrong, and what to do. */
 export function messageOf(error: unknown): string {
-  const text = textOf(error);
-  if (OUT_OF_MEMORY.test(text))
+  if (error instanceof GlobalPercError && error.code === 'out-of-memory')
     return 'The page is out of memory: take smaller images, fewer hooks or a smaller model.';
-  if (DEVICE_LOST.test(text)) return 'The GPU was lost: go on with WebAssembly, or reload the page.';
+  if (isDeviceLost(error)) return 'The GPU was lost; WebAssembly computes from here on.';
   if (error instanceof GlobalPercError || error instanceof UnreadablePicture) return error.message;
-  return `The page failed: ${text}`;
+  return `The page failed: ${textOf(error)}`;
 }
 
 function textOf(error: unknown): string {

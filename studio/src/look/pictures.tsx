@@ -82,13 +82,17 @@ const TakePicture = ({ which }: { readonly which: 'prediction' | 'target' }) => 
   </Drop>
 );
 
+const scaled = (which: string, { scaledFrom }: Picture): string[] =>
+  scaledFrom ? [`The ${which} was scaled from ${scaledFrom[1]} × ${scaledFrom[0]}.`] : [];
+
 /** What became of sizes that were too large, or not the same. */
 function Sizes({ picture, other }: { readonly picture: Picture | undefined; readonly other: Picture | undefined }) {
   if (!picture || !other) return null;
   const [height, width] = sidesOf(picture.image);
   const differs = sidesOf(other.image).join() !== sidesOf(picture.image).join();
   const notes = [
-    ...(picture.scaledFrom ? [`The target was scaled from ${picture.scaledFrom[1]} × ${picture.scaledFrom[0]}.`] : []),
+    ...scaled('target', picture),
+    ...scaled('prediction', other),
     ...(differs ? ['The prediction was scaled to the target.'] : []),
   ];
   return (

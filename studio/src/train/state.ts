@@ -1,8 +1,8 @@
 /** The training of the page, its phases and what is shown of it. */
 import { signal } from '@preact/signals';
 import type { LogEntry } from '../../../dist/cli/log-entry.js';
-import { type Device, hasGpu } from '../engine/device.js';
-import { messageOf } from '../engine/errors.js';
+import { type Device, giveUpGpu, hasGpu } from '../engine/device.js';
+import { isDeviceLost, messageOf } from '../engine/errors.js';
 import { forget, kept } from '../engine/keep.js';
 import { barOf, newBar } from '../engine/progress.js';
 import { saveFile } from '../engine/save.js';
@@ -33,6 +33,7 @@ export const keptStep = signal<number | undefined>(undefined);
 const [SAMPLES, KEEP_MS] = [10, 5000];
 
 let session: TrainingSession | undefined;
+let failed = false;
 let lastKept = 0;
 
 /** Looks whether a page before this one has left a training. */
@@ -47,9 +48,10 @@ export async function begin(from?: KeptTraining): Promise<void> {
   [loss.value, steps.value] = [settings.loss, settings.steps];
   problem.value = undefined;
   remark.value = undefined;
+  failed = false;
   phase.value = 'preparing';
   try {
-    await session?.dispose();
+    await close();
     session = await opened(settings, from);
     former.value = undefined;
     keptStep.value = from?.entries.at(-1)?.step;
@@ -119,14 +121,17 @@ function show(): void {
   samples.value = session?.samples ?? [];
 }
 
-/** Weights and optimiser are as before the step that failed. */
+/** What a failed step has left of weights and optimiser is not to be trusted: it goes on from what is kept. */
 function fail(error: unknown): void {
+  if (isDeviceLost(error)) giveUpGpu();
+  failed = true;
   const at = keptStep.value;
-  problem.value = `${messageOf(error)}${at ? ` Step ${at} is kept: reload the page to go on from there.` : ''}`;
+  problem.value = `${messageOf(error)}${at ? ` Step ${at} is kept, and can be gone on from.` : ''}`;
   phase.value = session && entries.value.length > 0 ? 'paused' : 'idle';
 }
 
 export async function goOn(): Promise<void> {
+  if (failed) return begin(await kept<KeptTraining>(KEPT).catch(() => undefined));
   problem.value = undefined;
   await train().catch(fail);
 }
@@ -136,10 +141,16 @@ export function pause(): void {
   stopping.value = true;
 }
 
+/** A device that is lost takes its sessions along. */
+async function close(): Promise<void> {
+  await session?.dispose().catch(() => undefined);
+  session = undefined;
+}
+
 /** Ends it and forgets it. */
 export async function discard(): Promise<void> {
-  await session?.dispose();
-  session = undefined;
+  await close();
+  problem.value = undefined;
   await forget(KEPT).catch(() => undefined);
   former.value = undefined;
   keptStep.value = undefined;
@@ -152,7 +163,7 @@ export async function downloadStudent(): Promise<void> {
   try {
     if (session) saveFile('student.onnx', await session.student());
   } catch (error) {
-    fail(error);
+    problem.value = messageOf(error);
   }
 }
 
