@@ -87,11 +87,17 @@ function disableTelemetry(): void {
   );
 }
 
+/** The flags of the process, without the type of a script that was given by `--eval`: a worker's is a file. */
+const execArgv = (): string[] =>
+  process.execArgv.filter((flag, i, flags) => !flag.startsWith('--input-type') && flags[i - 1] !== '--input-type');
+
 export const platform: Platform = {
   builds: ['cpu'],
   startEngine: () => {
     disableTelemetry();
-    return engineOf((workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData }));
+    return engineOf(
+      (workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData, execArgv: execArgv() }),
+    );
   },
   exists: async (source) => existsSync(pathOf(source)),
   readBytes: async (source, options) => (isRemote(source) ? readUrl(source, options) : readBytes(pathOf(source))),
