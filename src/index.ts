@@ -1,4 +1,7 @@
-/** globalperc: any pretrained model as a training loss. */
+/**
+ * Any pretrained model as a training loss.
+ * @module globalperc
+ */
 /// <reference lib="esnext.disposable" preserve="true" />
 
 export type { Progress, StepOptions } from './compile/index.js';

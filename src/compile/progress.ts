@@ -9,6 +9,7 @@ export interface Progress {
 export interface StepOptions {
   /** Stops between two steps; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Called at the beginning of each step. */
   readonly onProgress?: (progress: Progress) => void;
 }
 

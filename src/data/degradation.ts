@@ -45,7 +45,7 @@ export class SuperResolution implements Degradation {
     this.scale = checkOptions(options, SUPER_RESOLUTION, 'SuperResolution').scale ?? 4;
   }
 
-  /** @throws GlobalPercError when height or width is no multiple of the scale. */
+  /** The image, shrunk and enlarged again. @throws GlobalPercError when height or width is no multiple of the scale. */
   degrade(image: ImageTensor): ImageTensor {
     const [channels, height, width] = sidesOf(image);
     if (height % this.scale !== 0 || width % this.scale !== 0) {

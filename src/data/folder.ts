@@ -92,7 +92,10 @@ export class ImageFolder implements Dataset {
     return this.store.skipped;
   }
 
-  /** @throws GlobalPercError when no image can be decoded, or the transform or degradation does not fit this one. */
+  /**
+   * One image after the transform as the target, and degraded as the input; for one that cannot be decoded, the next that can.
+   * @throws GlobalPercError when no image can be decoded, or the transform or degradation does not fit this one.
+   */
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
     const { paths, images } = await this.store.firstGood(this.paths, index);
@@ -172,7 +175,10 @@ export class PairedImageFolder implements Dataset {
     return this.store.skipped;
   }
 
-  /** @throws GlobalPercError when no pair can be decoded, or the transform does not fit this one. */
+  /**
+   * One pair after the transform; for one that cannot be decoded, the next that can.
+   * @throws GlobalPercError when no pair can be decoded, or the transform does not fit this one.
+   */
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
     const { paths, images } = await this.store.firstGood(this.pairs, index);

@@ -1,4 +1,7 @@
-/** Data sets, images and arrays in files; Node only. */
+/**
+ * Data sets, images and arrays, in memory and in files; in a browser, what needs no files.
+ * @module globalperc/data
+ */
 
 export { type Content, writeAtomically } from '../files/index.js';
 export * from './browser.js';

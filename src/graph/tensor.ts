@@ -23,8 +23,15 @@ export type Graph = GraphOf<Tensor>;
 /** A tensor, or a number that becomes a scalar of the other operand's dtype. */
 export type Operand = Tensor | number;
 
+/**
+ * A value of a graph that is being written, under the names of `torch.Tensor`: a method computes nothing, it adds to the graph.
+ * Binary operations broadcast as NumPy does; a negative axis counts from the end.
+ * @throws GlobalPercError from the methods, where shapes or dtypes do not go together.
+ */
 export class Tensor {
+  /** The graph it is part of. */
   readonly graph: Graph;
+  /** Its value there. */
   readonly value: Value;
 
   constructor(graph: Graph, value: Value) {
@@ -42,6 +49,7 @@ export class Tensor {
     return this.value.shape;
   }
 
+  /** Type of the elements. @throws GlobalPercError as `shape` does. */
   get dtype(): DataType {
     if (this.value.dtype === undefined)
       throw new GlobalPercError(
@@ -51,6 +59,7 @@ export class Tensor {
     return this.value.dtype;
   }
 
+  /** Number of dimensions. @throws GlobalPercError as `shape` does. */
   get rank(): number {
     return this.shape.length;
   }
@@ -83,9 +92,11 @@ export class Tensor {
   }
 
   // Elementwise arithmetic, broadcasting as NumPy does.
+  /** x + y, elementwise. */
   add(other: Operand): Tensor {
     return this.call('Add', [this.operand(other)]);
   }
+  /** x − y, elementwise. */
   sub(other: Operand): Tensor {
     return this.call('Sub', [this.operand(other)]);
   }
@@ -93,12 +104,15 @@ export class Tensor {
   subtractFrom(minuend: number): Tensor {
     return this.operand(minuend).sub(this);
   }
+  /** x·y, elementwise. */
   mul(other: Operand): Tensor {
     return this.call('Mul', [this.operand(other)]);
   }
+  /** x/y, elementwise; integers are rounded towards 0. */
   div(other: Operand): Tensor {
     return this.call('Div', [this.operand(other)]);
   }
+  /** xʸ, elementwise. */
   pow(exponent: Operand): Tensor {
     return this.call('Pow', [this.operand(exponent)]);
   }
@@ -106,48 +120,63 @@ export class Tensor {
   square(): Tensor {
     return this.mul(this);
   }
+  /** −x, elementwise. */
   neg(): Tensor {
     return this.call('Neg');
   }
+  /** |x|, elementwise. */
   abs(): Tensor {
     return this.call('Abs');
   }
+  /** −1, 0 or 1, elementwise; no gradient flows. */
   sign(): Tensor {
     return this.call('Sign');
   }
+  /** eˣ, elementwise. */
   exp(): Tensor {
     return this.call('Exp');
   }
+  /** ln x, elementwise. */
   log(): Tensor {
     return this.call('Log');
   }
+  /** √x, elementwise. */
   sqrt(): Tensor {
     return this.call('Sqrt');
   }
+  /** 1/x, elementwise. */
   reciprocal(): Tensor {
     return this.call('Reciprocal');
   }
+  /** sin x, elementwise, in radians. */
   sin(): Tensor {
     return this.call('Sin');
   }
+  /** cos x, elementwise, in radians. */
   cos(): Tensor {
     return this.call('Cos');
   }
+  /** tanh x, elementwise. */
   tanh(): Tensor {
     return this.call('Tanh');
   }
+  /** 2/√π · ∫₀ˣ e^(−t²) dt, elementwise. */
   erf(): Tensor {
     return this.call('Erf');
   }
+  /** 1/(1 + e⁻ˣ), elementwise. */
   sigmoid(): Tensor {
     return this.call('Sigmoid');
   }
+  /** max(x, 0), elementwise. */
   relu(): Tensor {
     return this.call('Relu');
   }
+  /** The largest integer that is not above x, elementwise; no gradient flows. */
   floor(): Tensor {
     return this.call('Floor');
   }
+  /** eˣ/Σeˣ, the sum along `axis`. */
   softmax(axis: number): Tensor {
     return this.call('Softmax', [], { axis: int(axis) });
   }
@@ -161,27 +190,35 @@ export class Tensor {
   }
 
   // Comparisons give bool tensors.
+  /** x = y, elementwise. */
   equal(other: Operand): Tensor {
     return this.call('Equal', [this.operand(other)]);
   }
+  /** x > y, elementwise. */
   greater(other: Operand): Tensor {
     return this.call('Greater', [this.operand(other)]);
   }
+  /** x ≥ y, elementwise. */
   greaterOrEqual(other: Operand): Tensor {
     return this.call('GreaterOrEqual', [this.operand(other)]);
   }
+  /** x < y, elementwise. */
   less(other: Operand): Tensor {
     return this.call('Less', [this.operand(other)]);
   }
+  /** x ≤ y, elementwise. */
   lessOrEqual(other: Operand): Tensor {
     return this.call('LessOrEqual', [this.operand(other)]);
   }
+  /** Not x, elementwise, of a bool tensor. */
   logicalNot(): Tensor {
     return this.call('Not');
   }
+  /** x and y, elementwise, of bool tensors. */
   logicalAnd(other: Tensor): Tensor {
     return this.call('And', [other]);
   }
+  /** x or y, elementwise, of bool tensors. */
   logicalOr(other: Tensor): Tensor {
     return this.call('Or', [other]);
   }
@@ -233,6 +270,7 @@ export class Tensor {
     return this.call('Reshape', [this.graph.ints(resolved)], resolved.includes(0) ? { allowzero: int(1) } : {});
   }
 
+  /** Drops dimensions of size 1. @throws GlobalPercError for an axis of another size. */
   squeeze(axes: readonly number[]): Tensor {
     const dropped = axes.map((axis) => normalizeAxis(axis, this.rank));
     return this.reshape(this.shape.filter((_, i) => !dropped.includes(i)));
@@ -278,17 +316,19 @@ export class Tensor {
     return this.call('Gather', [indices], { axis: int(axis) });
   }
 
+  /** Sum over the axes, by default over all; they are dropped, or stay as 1 with `keepdims`. */
   sum(axes?: readonly number[], keepdims = false): Tensor {
     return this.reduce('ReduceSum', axes, keepdims);
   }
+  /** Mean over the axes, as `sum`. */
   mean(axes?: readonly number[], keepdims = false): Tensor {
     return this.reduce('ReduceMean', axes, keepdims);
   }
-  /** Largest element over the axes. */
+  /** Largest element over the axes, as `sum`. */
   amax(axes?: readonly number[], keepdims = false): Tensor {
     return this.reduce('ReduceMax', axes, keepdims);
   }
-  /** Smallest element over the axes. */
+  /** Smallest element over the axes, as `sum`. */
   amin(axes?: readonly number[], keepdims = false): Tensor {
     return this.reduce('ReduceMin', axes, keepdims);
   }

@@ -69,16 +69,27 @@ const CONFIG: Checks<GlobalPercOptions> = {
   logger: callback,
 };
 
+/** What a `GlobalPercLoss` hooks, how it weighs the hooks and how it compares: the options, checked, with the defaults filled in. */
 export class GlobalPercConfig {
+  /** Weight of the first hook. */
   readonly startWeight: number;
+  /** Weight of the last hook. */
   readonly endWeight: number;
+  /** Bend of the curve between them, from 0 on. */
   readonly curveForce: number;
+  /** What is hooked; `[]` is every leaf module. */
   readonly modulesToHook: readonly HookSelector[];
+  /** What both images go through in front of the model; undefined: the model's own, if it has one. */
   readonly transformNormalization: Transform | undefined;
+  /** What the caller's tensors hold; undefined: they are taken as they are. */
   readonly inputRange: InputRange | undefined;
+  /** Distance between two activations, or a function that gives each hook its own. */
   readonly lossFunc: LossFunc;
+  /** Whether hooks and weights are logged. */
   readonly printData: boolean;
+  /** Whether each hook's weight is divided by its mean loss on pairs of random inputs. */
   readonly dynamicNormalization: boolean;
+  /** Where `printData` and warnings go. */
   readonly logger: (message: string) => void;
 
   /** @throws GlobalPercError on an unknown key or a value of the wrong type. */

@@ -27,7 +27,7 @@ export interface LossDescription<F extends Features = Features> {
   readonly files?: readonly string[];
   /** Learns what it must know before its first graph. @param shape of the first prediction. */
   prepare?(shape: Shape, context: RunContext): Steps<void>;
-  /** @throws GlobalPercError when an output of some shape cannot be compared with the values of a target. */
+  /** Looks at the values of a target. @throws GlobalPercError when an output of some shape cannot be compared with them. */
   requireTarget?(target: HostTensor, output: Shape): void;
   /** Looks at a concrete image, to warn about unlikely values. @param name what messages call it. */
   inspect?(name: string, image: HostTensor): void;

@@ -62,7 +62,10 @@ export function requireTensors(owner: object, ...given: readonly unknown[]): voi
 export abstract class ReducedDistance implements Distance {
   abstract readonly reduction: Reduction;
 
-  /** @throws GlobalPercError where the tensors cannot be compared, and for data in place of symbolic tensors. */
+  /**
+   * The distances, reduced: a scalar, or what `distances` gives where the reduction is 'none'.
+   * @throws GlobalPercError where the tensors cannot be compared, and for data in place of symbolic tensors.
+   */
   forward(input: Tensor, target: Tensor): Tensor {
     requireTensors(this, input, target);
     return reduce(this.distances(input, target), this.reduction);
@@ -154,6 +157,10 @@ export class NormalizedTensorLoss extends ReducedDistance {
     this.norm = norm;
   }
 
+  /**
+   * |d| or d² with a place for each: in the shape of the input, under `cosine` with 1 for dim 1.
+   * @throws GlobalPercError as `forward` does.
+   */
   elements(input: Tensor, target: Tensor): Tensor {
     const distances = this.distances(input, target);
     return this.norm === 'cosine' ? distances.unsqueeze([1]) : distances.reshape(input.shape);
@@ -213,6 +220,10 @@ export class CosineLoss extends ReducedDistance {
     this.reduction = reduction;
   }
 
+  /**
+   * The distances in the rank of the input, with 1 for `dim`; where `dim` spans the flattened dims, with 1 for each of them.
+   * @throws GlobalPercError as `forward` does.
+   */
   elements(input: Tensor, target: Tensor): Tensor {
     const distances = this.distances(input, target);
     const flat = distances.unsqueeze([this.dim < 0 ? this.dim + distances.rank + 1 : this.dim]);

@@ -2,6 +2,10 @@
 import { GlobalPercError, type Shape, type TensorType } from '../graph/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
+/**
+ * What a loss has read of a target: it stands in for the target in that loss's calls, and what it holds stays beside the session
+ * until it is disposed. `await using` disposes it at the end of its block.
+ */
 export class EncodedTarget implements AsyncDisposable {
   /** Shape of the target it was made from. */
   readonly shape: Shape;
@@ -42,6 +46,7 @@ export class EncodedTarget implements AsyncDisposable {
     await this.free();
   }
 
+  /** `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

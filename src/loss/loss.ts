@@ -64,6 +64,10 @@ export interface LossOptions {
 /** What ONNX Runtime is told is checked where it is told. */
 export const LOSS: Checks<LossOptions> = { session: recordOf(anything, 'an object of options of ONNX Runtime') };
 
+/**
+ * A loss of a prediction against a target, compiled with its gradient for each shape it is called with. Calls made at once are
+ * carried out one after the other. `await using` disposes it at the end of its block.
+ */
 export abstract class Loss implements Objective, AsyncDisposable {
   /** What it computes, apart from how it is run. */
   abstract readonly description: LossDescription;
@@ -206,6 +210,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return this.runner.dispose();
   }
 
+  /** `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

@@ -30,10 +30,12 @@ export class GlobalPercLoss extends Loss {
     if (config.printData) this.print();
   }
 
+  /** The model whose activations are compared. */
   get model(): Model {
     return this.description.model;
   }
 
+  /** The configuration it was made with. */
   get config(): GlobalPercConfig {
     return this.description.config;
   }

@@ -21,6 +21,7 @@ export class UnitLengthLoss extends ReducedDistance {
     this.reduction = checkOptions(options, REDUCED, 'UnitLengthLoss').reduction ?? 'mean';
   }
 
+  /** The squared differences, in the shape of the input. */
   elements(input: Tensor, target: Tensor): Tensor {
     return unitLength(input).sub(unitLength(target)).square();
   }

@@ -27,6 +27,7 @@ export type LoadProgress = { readonly step: 'read' | 'parse' } | HubProgress;
 export interface LoadOptions {
   /** Stops between two steps, or the download; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Called when a step begins, and with the bytes of a download as they come. */
   readonly onProgress?: (progress: LoadProgress) => void;
   /** Branch, tag or commit of a repository on the hub. Default `main`. */
   readonly revision?: string;

@@ -24,6 +24,7 @@ interface ModelOptions {
   readonly files?: readonly string[];
 }
 
+/** A frozen pretrained model, made by `loadModel`: its graph, its module calls, and the input that an image goes into. */
 export class Model {
   /** Path, URL or given name it was read from. */
   readonly source: string;

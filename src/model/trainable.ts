@@ -85,7 +85,7 @@ export class TrainableModel extends Module<Tensor[]> {
     this.bodies.set(key, await runSteps(body));
   }
 
-  /** @throws GlobalPercError for a shape that `prepare` has not seen. */
+  /** The outputs of the file, in its order. @throws GlobalPercError for a shape that `prepare` has not seen. */
   override forward(x: Tensor): Tensor[] {
     const body = this.bodies.get(x.shape.join('x'));
     if (body === undefined) {

@@ -20,7 +20,12 @@ export type HookSelector =
   | ((path: string, call: ModuleCall) => boolean);
 
 /** A class of modules, the caller's own ones included. */
-export type ModuleClass = abstract new (...args: never[]) => { forward(...inputs: never[]): unknown };
+export type ModuleClass = abstract new (
+  ...args: never[]
+) => {
+  /** What makes a class one of modules: see `nn.Module`. */
+  forward(...inputs: never[]): unknown;
+};
 
 /** Subclasses within PyTorch and torchvision that its `isinstance` counts as their base. */
 const BASE_CLASS: Readonly<Record<string, string>> = {

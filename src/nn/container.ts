@@ -48,6 +48,7 @@ abstract class Numbered<Part> extends Container<Part> {
     for (const part of parts as readonly Part[]) this.append(part);
   }
 
+  /** How many parts it has. */
   override get length(): number {
     return this.parts().length;
   }
@@ -67,6 +68,7 @@ abstract class Numbered<Part> extends Container<Part> {
     return this;
   }
 
+  /** The parts in their order. */
   [Symbol.iterator](): IterableIterator<Part> {
     return this.parts()
       .map(([, part]) => part)
@@ -104,6 +106,7 @@ abstract class Named<Part> extends Container<Part> {
     return this;
   }
 
+  /** Whether there is a part of this name. */
   has(name: string): boolean {
     return this.parts().some(([other]) => other === name);
   }

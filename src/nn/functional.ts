@@ -23,6 +23,7 @@ const LEADING_TENSORS: Readonly<Partial<Record<string, number>>> = {
  * The layers as functions of tensors, by the names of torch.nn.functional
  * (https://pytorch.org/docs/stable/nn.functional.html).
  * @throws GlobalPercError from each where it is given data in place of a symbolic tensor.
+ * @namespace
  */
 export const functional = Object.fromEntries(
   Object.entries(functions).map(([name, compute]) => [name, checked(name, compute as Compute)]),

@@ -1,6 +1,7 @@
 /**
  * Initial values of weights (https://pytorch.org/docs/stable/nn.init.html): each function fills a parameter in place and
  * returns it. The distributions are PyTorch's; the numbers come from a generator of its own, see `manualSeed`.
+ * @module
  */
 import { GlobalPercError, type Shape, sizeOf } from '../graph/index.js';
 import { type Checks, checkOptions, instanceOf, number, oneOf, positive } from '../options/index.js';
@@ -112,8 +113,10 @@ export function constant(parameter: Parameter, value: number): Parameter {
   return fill(parameter, () => value);
 }
 
+/** 1 everywhere. */
 export const ones = (parameter: Parameter): Parameter => constant(parameter, 1);
 
+/** 0 everywhere. */
 export const zeros = (parameter: Parameter): Parameter => constant(parameter, 0);
 
 /** How many elements each output is made of, and each input goes to, for a weight `[out, in, …kernel]`. */
@@ -122,7 +125,7 @@ export interface Fans {
   readonly fanOut: number;
 }
 
-/** @throws GlobalPercError for a shape of less than two dimensions. */
+/** fan_in and fan_out of a weight of this shape. @throws GlobalPercError for a shape of less than two dimensions. */
 export function fansOf(shape: Shape): Fans {
   const [outputs, inputs, ...kernel] = shape;
   if (outputs === undefined || inputs === undefined) {

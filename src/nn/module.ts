@@ -21,7 +21,9 @@ export interface IncompatibleKeys {
 
 /** Who holds a module's weights while it trains. */
 export interface WeightKeeper {
+  /** Type of the input that the module is trained on. */
   readonly input: TensorType;
+  /** Brings the weights that it holds into the module's parameters and buffers. */
   synchronize(): Promise<void>;
 }
 
@@ -109,6 +111,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
     return Object.entries(this).filter((entry): entry is [string, AnyModule] => entry[1] instanceof Module);
   }
 
+  /** Child modules, in the order their fields were set. */
   children(): AnyModule[] {
     return this.namedChildren().map(([, module]) => module);
   }
@@ -140,6 +143,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
     }
   }
 
+  /** Every parameter of this module and of all below it once, in the order of `namedParameters`. */
   parameters(): Parameter[] {
     return Array.from(this.namedParameters(), ([, parameter]) => parameter);
   }
@@ -206,6 +210,7 @@ export abstract class Module<Output extends Outputs = Tensor> {
     return this;
   }
 
+  /** Switches this module and all below it to evaluation: running statistics, no dropout. As `train(false)`. */
   eval(): this {
     return this.train(false);
   }

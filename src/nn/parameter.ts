@@ -41,6 +41,10 @@ export class Parameter {
     this.elements = data instanceof Float32Array ? data : Float32Array.from(data);
   }
 
+  /**
+   * The elements, float32 in row-major order, and no copy of them: what changes them changes the weight. Where none were set
+   * they are zeros, or what `initializeOnRead` makes of them at the first read.
+   */
   get data(): Float32Array {
     const { initialize } = this;
     this.initialize = undefined;
@@ -49,6 +53,7 @@ export class Parameter {
     return this.elements;
   }
 
+  /** Puts others in their place, which should be as many; they are not copied. */
   set data(elements: Float32Array) {
     this.initialize = undefined;
     this.elements = elements;

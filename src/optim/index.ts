@@ -1,4 +1,7 @@
-/** Optimisers by PyTorch's names and formulas, as graphs (https://pytorch.org/docs/stable/optim.html). */
+/**
+ * Optimisers by PyTorch's names and formulas, as graphs (https://pytorch.org/docs/stable/optim.html).
+ * @module
+ */
 export { Adam, type AdamOptions, AdamW } from './adam.js';
 export { fromJSON } from './json.js';
 export * as lrScheduler from './lr-scheduler.js';

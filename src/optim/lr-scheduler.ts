@@ -1,4 +1,8 @@
-/** The public `optim.lrScheduler` namespace. */
+/**
+ * Schedules of the learning rate, by the names of `torch.optim.lr_scheduler`; they advance once per optimiser step
+ * (https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate).
+ * @module
+ */
 export {
   ConstantLR,
   CosineAnnealingLR,

@@ -60,9 +60,16 @@ export function withCommon<Options>(
   return { ...own, schedule, groups } as Checks<Partial<Options> & CommonOptions<Options>>;
 }
 
+/**
+ * The base of all optimisers: a rule for one parameter, written as a graph, with the schedule of its rate and groups of
+ * parameters with options of their own. A subclass gives `stateNames` and `update`.
+ */
 export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOptions> {
+  /** Its own options, which hold for parameters of no group. */
   readonly options: Options;
+  /** The learning rate over the steps. */
   readonly schedule: LRScheduler;
+  /** Groups of parameters, of which the first that matches holds. */
   readonly groups: readonly ParameterGroup<Options>[];
   /** PyTorch's names of what is kept for each parameter, in its shape. */
   abstract readonly stateNames: readonly string[];
@@ -83,7 +90,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     return (Object.hasOwn(own, 'className') && own.className) || this.constructor.name;
   }
 
-  /** The rule. */
+  /** The rule: the parameter, and its state by the same names, after one step. Shapes stay as they are. */
   abstract update(context: Update<Options>): Updated;
 
   /** Options and rate of the parameter at `path`. @param taken optimiser steps before this one, float64 scalar. */
@@ -93,7 +100,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
     return { options, lr: this.schedule.rate(options.lr, taken) };
   }
 
-  /** @throws GlobalPercError when a group matches none of the paths. */
+  /** Sees that every group has a parameter among those that train. @throws GlobalPercError when one matches none of the paths. */
   checkGroups(paths: readonly string[]): void {
     const idle = this.groups.find(({ parameters }) => !paths.some((path) => path.search(parameters) >= 0));
     if (idle === undefined) return;

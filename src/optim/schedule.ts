@@ -16,7 +16,11 @@ import {
 
 /** The learning rate at each step. */
 export interface LRScheduler {
-  /** @param base the optimiser's lr. @param step optimiser steps taken before this one, a float64 scalar. */
+  /**
+   * The learning rate of one step, a float64 scalar.
+   * @param base the optimiser's lr.
+   * @param step optimiser steps taken before this one, a float64 scalar.
+   */
   rate(base: number, step: Tensor): Tensor;
 }
 

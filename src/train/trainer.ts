@@ -229,6 +229,7 @@ export class Trainer implements AsyncDisposable {
     });
   }
 
+  /** `dispose`, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.dispose();
   }

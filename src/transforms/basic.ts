@@ -161,6 +161,7 @@ const LAMBDA: Checks<LambdaOptions> = { geometry: callback };
 
 /** Any function on symbolic tensors. */
 export class Lambda implements Transform {
+  /** The function: an image `[B, C, H, W]` to another. */
   readonly transform: (image: Tensor) => Tensor;
   readonly geometry?: NonNullable<Transform['geometry']>;
 

@@ -1,3 +1,8 @@
+/**
+ * Differentiable preprocessing of images `[B, C, H, W]`, by torchvision's names where it has one
+ * (https://pytorch.org/vision/stable/transforms.html). Gradients go through it to the caller's image.
+ * @module
+ */
 export {
   Compose,
   Grayscale,

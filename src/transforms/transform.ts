@@ -21,6 +21,7 @@ export class Draws {
 
 /** A differentiable piece of graph in front of the model. */
 export interface Transform {
+  /** What the model sees of an image `[B, C, H, W]`. @param draws the random numbers that prediction and target share. */
   apply(image: Tensor, draws: Draws): Tensor;
   /**
    * What it does to places alone: the same to a plane `[B, 1, H, W]` of weights, linear in them; what it adds weighs 0.

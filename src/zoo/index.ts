@@ -1,4 +1,7 @@
-/** Ready-made models: students, and teachers that take published weights. */
+/**
+ * Ready-made models: students, and teachers that take published weights.
+ * @module
+ */
 export {
   DinoVisionTransformer,
   type DinoVisionTransformerOptions,

@@ -5,6 +5,7 @@
  *
  * On Node 20 jax-js' `init()` fails for want of `navigator`. Nothing here calls it: without it jax-js runs on
  * WebAssembly, and `init('wasm')` works everywhere.
+ * @module globalperc/jax
  */
 import { type Array as JaxArray, numpy as np, type OwnedFunction, type tree, vjp } from '@jax-js/jax';
 import { type CallOptions, EncodedTarget, GlobalPercError, type HookLoss, type Loss } from '../../index.js';

@@ -49,6 +49,7 @@ export const hardsigmoid = (x: Tensor): Tensor =>
 export const sigmoid = (x: Tensor): Tensor => x.sigmoid();
 /** ln σ(x) */
 export const logsigmoid = (x: Tensor): Tensor => emit('Softplus', x.neg()).neg();
+/** tanh x */
 export const tanh = (x: Tensor): Tensor => x.tanh();
 /** x − tanh x */
 export const tanhshrink = (x: Tensor): Tensor => x.sub(x.tanh());
