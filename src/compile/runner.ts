@@ -3,9 +3,11 @@
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
 import { GlobalPercError, type Graph } from '../graph/index.js';
-import { fold, shareConstants, simplify } from '../passes/index.js';
+import { fold, memoryUse, shareConstants, simplify } from '../passes/index.js';
 import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
+import { warnOfMemory } from './memory-warning.js';
+import { type OpenProgram, OpenPrograms } from './open-programs.js';
 import { begin, type StepOptions } from './progress.js';
 
 /** A graph as it was written down, and what its owner must know to run it. */
@@ -14,11 +16,12 @@ export interface Draft<Details> {
   readonly details: Details;
   /** Outputs that will be kept beside the session. */
   readonly stay?: readonly string[];
+  /** Its owner holds on to the program, which stays open. */
+  readonly held?: boolean;
 }
 
 /** A draft that is ready to run. */
-export interface Program<Details> {
-  readonly session: CheckedSession;
+export interface Program<Details> extends OpenProgram {
   readonly details: Details;
 }
 
@@ -27,7 +30,7 @@ export class Runner<Details> {
   disposed = false;
   private readonly owner: string;
   private readonly session: SessionOptions;
-  private readonly programs = new Map<string, Program<Details>>();
+  private readonly programs = new OpenPrograms<Program<Details>>();
   private readonly turns = new Turns();
 
   /** @param owner what messages call the thing that was disposed, e.g. `loss`. @param session for ONNX Runtime. */
@@ -62,7 +65,7 @@ export class Runner<Details> {
     );
   }
 
-  /** The program of a key: drafted, finished and opened where it is not known yet. */
+  /** The program of a key: drafted, finished and opened where it is not open. It is to be run before another is asked for. */
   *program(
     key: string,
     draft: () => Draft<Details> | Steps<Draft<Details>>,
@@ -71,11 +74,13 @@ export class Runner<Details> {
     const known = this.programs.get(key);
     if (known) return known;
     const drafted = draft();
-    const { graph, details, stay } = 'graph' in drafted ? drafted : yield* drafted;
+    const { graph, details, stay, held = false } = 'graph' in drafted ? drafted : yield* drafted;
     const finished = yield* this.finished(graph, options);
     begin('open', options);
-    const program = { session: yield* CheckedSession.open(finished, this.session, stay), details };
-    this.programs.set(key, program);
+    const bytes = memoryUse(finished);
+    warnOfMemory(bytes, this.owner);
+    const program = { session: yield* CheckedSession.open(finished, this.session, stay), details, held, bytes };
+    for (const { session } of this.programs.add(key, program)) yield* session.dispose();
     return program;
   }
 
@@ -101,9 +106,7 @@ export class Runner<Details> {
 
   /** Closes every session at once; `dispose` waits for its turn. */
   *close(): Steps<void> {
-    const programs = [...this.programs.values()];
-    this.programs.clear();
-    for (const { session } of programs) yield* session.dispose();
+    for (const { session } of this.programs.clear()) yield* session.dispose();
   }
 
   private requireOpen(): void {

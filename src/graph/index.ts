@@ -6,6 +6,7 @@ export * from './errors.js';
 export * from './file-kind.js';
 export * from './graph.js';
 export * from './half.js';
+export * from './recent.js';
 export * from './tensor.js';
 export * from './types.js';
 export * from './walk.js';

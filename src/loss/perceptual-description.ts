@@ -3,6 +3,7 @@ import { begin } from '../compile/index.js';
 import {
   type ErrorCode,
   GlobalPercError,
+  Recent,
   type Shape,
   sameShape,
   Tensor,
@@ -49,7 +50,7 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
   /** Weight of each hook: the curve's, divided by the hook's scale once that is measured. */
   weights: readonly number[];
   private readonly range: RangeWarning;
-  private readonly specialized = new Map<string, Specialized>();
+  private readonly specialized = new Recent<Specialized>();
   private calibrated: boolean;
 
   /** @throws GlobalPercError when no module of the model matches `modulesToHook`. */

@@ -6,6 +6,7 @@ import {
   GraphBuilder,
   type Node,
   neededNodes,
+  Recent,
   type Shape,
   type Tensor,
   type Value,
@@ -43,8 +44,8 @@ export class TrainableModel extends Module<Tensor[]> {
   private readonly graph: Graph;
   /** What the model's calls give in that graph. */
   private readonly callOutputs: readonly Value[];
-  /** The graph for each input shape seen by `prepare`. */
-  private readonly bodies = new Map<string, Specialized>();
+  /** The graph for each of the input shapes that `prepare` saw last. */
+  private readonly bodies = new Recent<Specialized>();
 
   /** Made by `loadModel`. @throws GlobalPercError when the model has no weights, or an input without value. */
   constructor(model: Model) {
@@ -76,7 +77,7 @@ export class TrainableModel extends Module<Tensor[]> {
   /** Runs the model once to learn its shapes. @throws GlobalPercError when it does not accept inputs of this shape. */
   override async prepare(shape: Shape): Promise<void> {
     const key = shape.join('x');
-    if (this.bodies.has(key)) return;
+    if (this.bodies.get(key)) return;
     const { input } = this.model;
     this.model.checkInputShape(shape);
     const wanted = [...this.graph.outputs, ...this.callOutputs];

@@ -104,4 +104,6 @@ export const platform: Platform = {
   writeSnapshot: noFiles,
   readSnapshot: noFiles,
   threads: globalThis.navigator?.hardwareConcurrency ?? 1,
+  // What 32-bit WebAssembly can address; what of it is free nobody tells.
+  memory: { total: 2 ** 32, free: () => 2 ** 32 },
 };

@@ -1,10 +1,10 @@
 /** Node: ONNX Runtime in a worker thread, models from the file system or by URL. */
 import { existsSync } from 'node:fs';
 import { realpath } from 'node:fs/promises';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, freemem, totalmem } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isMainThread, Worker } from 'node:worker_threads';
+import { isMainThread, Worker, type WorkerOptions } from 'node:worker_threads';
 import {
   openForReading,
   readBytes,
@@ -87,16 +87,26 @@ function disableTelemetry(): void {
   );
 }
 
-/** The flags of the process, without the type of a script that was given by `--eval`: a worker's is a file. */
-const execArgv = (): string[] =>
-  process.execArgv.filter((flag, i, flags) => !flag.startsWith('--input-type') && flags[i - 1] !== '--input-type');
+/** The machine's, or what a container may use of it; where nothing is set, that is 0 or more than there is. */
+function totalMemory(): number {
+  const constrained = process.constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}
+
+/** Caches that the system would give up count as free; Node before 20.13 does not tell them apart. */
+const freeMemory = (): number =>
+  (process as { readonly availableMemory?: () => number }).availableMemory?.() ?? freemem();
+
+/** A worker inherits the flags of the process; where the type of a script given by `--eval` is one of them, none fit its file. */
+const flagsOfWorker = (): WorkerOptions =>
+  process.execArgv.some((flag) => flag.startsWith('--input-type')) ? { execArgv: [] } : {};
 
 export const platform: Platform = {
   builds: ['cpu'],
   startEngine: () => {
     disableTelemetry();
     return engineOf(
-      (workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData, execArgv: execArgv() }),
+      (workerData) => new Worker(new URL('./node-worker.mjs', import.meta.url), { workerData, ...flagsOfWorker() }),
     );
   },
   exists: async (source) => existsSync(pathOf(source)),
@@ -115,4 +125,5 @@ export const platform: Platform = {
   writeSnapshot,
   readSnapshot,
   threads: availableParallelism(),
+  memory: { total: totalMemory(), free: freeMemory },
 };

@@ -76,6 +76,13 @@ export interface WorkerRequest {
   readonly buffer?: SharedArrayBuffer;
 }
 
+/** The memory that sessions may fill, in bytes. */
+export interface Memory {
+  readonly total: number;
+  /** What is free now. */
+  free(): number;
+}
+
 /** What differs between Node and a browser. */
 export interface Platform {
   /** Builds of ONNX Runtime there are. */
@@ -98,4 +105,5 @@ export interface Platform {
   refuseOverwriting(outputs: readonly string[], inputs: readonly string[]): Promise<void>;
   /** Number of cores this process may use. */
   readonly threads: number;
+  readonly memory: Memory;
 }

@@ -147,7 +147,7 @@ function drafted(
   const replaces = carried.finish();
   const draws = feedRandomness(graph);
   const details = { hooks, target, output, draws, reads: [...carried.initial().keys()], replaces };
-  return { graph, details, stay: [...replaces.values()] };
+  return { graph, details, stay: [...replaces.values()], held: true };
 }
 
 const inputOf = ({ dtype, batch }: Recipe): TensorType => ({ dtype, shape: batch });

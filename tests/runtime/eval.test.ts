@@ -9,6 +9,9 @@ const SCRIPT = `
   console.log(await loss.evaluate(image(1), image(3)));
 `;
 
-it.each([[['--input-type=module']], [['--input-type', 'module']]])('node %j --eval computes', (flags) => {
-  expect(execFileSync('node', [...flags, '--eval', SCRIPT], { encoding: 'utf8' })).toBe('2\n');
-});
+it.each([[['--input-type=module']], [['--expose-gc', '--input-type', 'module']]])(
+  'node %j --eval computes',
+  (flags) => {
+    expect(execFileSync('node', [...flags, '--eval', SCRIPT], { encoding: 'utf8' })).toBe('2\n');
+  },
+);
