@@ -1,6 +1,6 @@
 /** Sessions: a compiled graph that is ready to run. */
 import { type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
-import { writeOnnx } from '../onnx/index.js';
+import { infersRightly, writeOnnx } from '../onnx/index.js';
 import { buildOf, type Purpose, providerOf, type SessionOptions, sessionOptions } from './session-options.js';
 import { ask, type Steps } from './steps.js';
 import type { Build, HostTensor } from './types.js';
@@ -48,13 +48,19 @@ export class Session {
   }
 
   private static *create(graph: Graph, opset: number, options: SessionOptions, purpose: Purpose): Steps<Session> {
-    const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
+    const strict = !purpose.once && infersRightly(graph);
+    const { model, external, inPlace } = writeOnnx(graph, {
+      opset,
+      externalFrom: EXTERNAL_FROM,
+      allTypes: strict,
+      inPlace: true,
+    });
     // The build for the CPU has kernels that the one for WebGPU lacks, such as those of double precision.
     const build = purpose.once ? 'cpu' : buildOf(options);
     const id = yield* ask(build, 'create', {
       model,
       external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
-      options: sessionOptions(options, inPlace, purpose),
+      options: sessionOptions(options, inPlace, { ...purpose, strict }),
     });
     return new Session(id, build);
   }
