@@ -10,6 +10,7 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.js';
+import { requireRank, requireShape } from './helpers/fits.js';
 
 /** What `infer` sees besides the inputs. */
 export interface InferContext {
@@ -63,8 +64,24 @@ export class ValueNeededError extends GlobalPercError {
   }
 }
 
-/** The constant integers an operator needs at compile time (axes, shapes, repeats). @throws ValueNeededError */
-export function constantInts({ node }: InferContext, input: Tensor | undefined, what: string): number[] | undefined {
+/** The list of constant integers an operator needs at compile time (axes, shapes, repeats). @throws ValueNeededError */
+export function constantInts(context: InferContext, input: Tensor | undefined, what: string): number[] | undefined {
+  requireRank(what, input, 1);
+  return constantsOf(context, input, what);
+}
+
+/** The constant number an operator needs at compile time. @param rank Of its tensor. @throws ValueNeededError */
+export function constantNumber(
+  context: InferContext,
+  input: Tensor | undefined,
+  what: string,
+  rank: 0 | 1 = 0,
+): number | undefined {
+  requireShape(what, input, rank === 0 ? [] : [1]);
+  return constantsOf(context, input, what)?.[0];
+}
+
+function constantsOf({ node }: InferContext, input: Tensor | undefined, what: string): number[] | undefined {
   if (input === undefined) return undefined;
   const values = input.constantValues();
   if (values === undefined) throw new ValueNeededError(node, input, what);

@@ -1,6 +1,6 @@
 /** Operators that make tensors from nothing or only read shapes: no gradient passes them. */
 import { GlobalPercError, ONNX_DTYPE } from '../graph/index.js';
-import { constantInts, defineOp } from './define.js';
+import { constantInts, constantNumber, defineOp } from './define.js';
 import { commonDtype, dtypeNumbered } from './helpers/infer.js';
 
 /** The tensor held in the attribute `value` (https://onnx.ai/onnx/operators/onnx__Constant.html). */
@@ -24,8 +24,8 @@ export const ConstantOfShape = defineOp({
 /** start, start + delta, … up to (not including) limit. */
 export const Range = defineOp({
   infer: (context, start, limit, delta) => {
-    const [from, to, by] = [start, limit, delta].map(
-      (input, i) => constantInts(context, input, ['the start', 'the limit', 'the step'][i] as string)?.[0],
+    const [from, to, by] = [start, limit, delta].map((input, i) =>
+      constantNumber(context, input, ['the start', 'the limit', 'the step'][i] as string),
     );
     if (from === undefined || to === undefined || !by)
       throw new GlobalPercError(`Range from ${from} to ${to} in steps of ${by} is none`, { code: 'invalid-argument' });

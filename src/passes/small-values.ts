@@ -74,17 +74,43 @@ const picked = (list: readonly number[], places: readonly number[]): number[] =>
 
 const isList = (operand: Operand | undefined): operand is Operand => operand?.shape.length === 1;
 
-/** The part of a list that Slice takes, by starts, ends, axes and steps of one element each. */
-const slice: Rule = ({ operands: [list, starts, ends, , steps], type }) => {
-  if (!isList(list) || starts?.values.length !== 1 || ends?.values.length !== 1) return undefined;
-  const [step, size] = [steps?.values[0] ?? 1, list.values.length];
-  const start = starts.values[0] as number;
+/** Elements of a tensor in the order of the result. @param place Where in the tensor each place of the result comes from. */
+function rearranged(
+  { values, shape }: Operand,
+  result: Shape,
+  place: (at: readonly number[]) => readonly number[],
+): number[] {
+  return Array.from({ length: sizeOf(result) }, (_, index) => {
+    let rest = index;
+    const at = result.toReversed().map((size) => {
+      const here = rest % size;
+      rest = Math.floor(rest / size);
+      return here;
+    });
+    return (
+      values[place(at.toReversed()).reduce((sum, here, axis) => sum * (shape[axis] as number) + here, 0)] ?? Number.NaN
+    );
+  });
+}
+
+/** Along one axis. */
+const slice: Rule = ({ operands: [x, starts, ends, axes, steps], type }) => {
+  if (x === undefined || starts?.values.length !== 1 || ends === undefined) return undefined;
+  const [start, step, axis] = [starts.values[0], steps?.values[0] ?? 1, axes?.values[0] ?? 0] as [
+    number,
+    number,
+    number,
+  ];
+  const along = axis < 0 ? axis + x.shape.length : axis;
+  const size = x.shape[along] as number;
   const from = start < 0 ? start + size : start;
   const first = step > 0 ? Math.max(from, 0) : Math.max(0, Math.min(from, size - 1));
-  return picked(
-    list.values,
-    Array.from({ length: sizeOf(type.shape) }, (_, i) => first + i * step),
-  );
+  return rearranged(x, type.shape, (at) => at.map((here, i) => (i === along ? first + here * step : here)));
+};
+
+const transpose: Rule = ({ attributes, operands: [x], type }) => {
+  const permutation = attributes.ints('perm') ?? type.shape.map((_, i) => type.shape.length - 1 - i);
+  return x && rearranged(x, type.shape, (at) => at.map((_, axis) => at[permutation.indexOf(axis)] as number));
 };
 
 const product: Rule = ({ operands: [x], type }) =>
@@ -105,6 +131,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   Gather: ({ operands: [list, places] }) => (isList(list) ? picked(list.values, places?.values ?? []) : undefined),
   Concat: ({ operands }) => (operands.every(isList) ? operands.flatMap(({ values }) => values) : undefined),
   Slice: slice,
+  Transpose: transpose,
   Add: pairwise((a, b) => a + b),
   Sub: pairwise((a, b) => a - b),
   Mul: pairwise((a, b) => a * b),
@@ -172,7 +199,9 @@ export function smallValue(node: Node, type: TensorType): ConstantData | undefin
   // A left-out input would move those behind it.
   if (operands.length !== node.inputs.length) return undefined;
   const values = RULES[node.op]?.({ attributes: attributesOf(node), operands, type });
-  const all = [...operands.flatMap((operand) => operand.values), ...(values ?? [])];
+  // The bounds of a slice may be as large as integers are: all elements to the end.
+  const read = node.op === 'Slice' ? operands.slice(0, 1) : operands;
+  const all = [...read.flatMap((operand) => operand.values), ...(values ?? [])];
   if (values === undefined || !all.every((value) => isExact(value))) return undefined;
   const rounded = type.dtype === 'float32' ? values.map(Math.fround) : values;
   return rounded.every(Number.isFinite) && fits(rounded, type.dtype)

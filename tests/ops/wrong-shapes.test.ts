@@ -13,6 +13,9 @@ import { type Draw, drawing } from '../support/draw.js';
 import { attributesOfCase, type Case, families } from '../support/op-cases.js';
 import { feedOf, withSession } from '../support/run.js';
 
+/** What is wrong with values, or is not implemented for any: no rule for types tells. */
+const NOT_TYPES = /out of (data )?bounds|out of range|out-of-bound|invalid ind|mode only supports/i;
+
 /** A shape with one dimension changed, put in or taken away. */
 function bent(shape: readonly number[], draw: Draw): number[] {
   const at = draw(Math.max(shape.length, 1));
@@ -48,7 +51,7 @@ describe.each(families)('$file', ({ fixture }) => {
     const wrong = new Set<string>();
     for (const test of cases.slice(0, 12)) {
       for (let i = 0; i < 8; i += 1)
-        await outcome(fixture, test, draw).catch((error: Error) => wrong.add(error.message));
+        await outcome(fixture, test, draw).catch(({ message }: Error) => NOT_TYPES.test(message) || wrong.add(message));
     }
     expect([...wrong], op).toEqual([]);
   });
