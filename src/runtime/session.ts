@@ -59,7 +59,8 @@ export class Session {
     const build = purpose.once ? 'cpu' : buildOf(options);
     const id = yield* ask(build, 'create', {
       model,
-      external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
+      // Copies, which move to the worker: a weight is mostly a part of its file, and all of that would be sent with it.
+      external: external.map(({ path, constant }) => ({ path, data: new Uint8Array(constant.bytes) })),
       options: sessionOptions(options, inPlace, { ...purpose, strict }),
     });
     return new Session(id, build);
