@@ -56,6 +56,7 @@ export function* specialize(
   try {
     return yield* specialized(original, inputs, wanted, variables, { opset: requiredOpset(graph), options });
   } catch (error) {
+    if (!(error instanceof GlobalPercError)) throw error;
     throw tooSmall(original, inputs, error) ?? explained(error, inputs);
   }
 }
@@ -162,10 +163,9 @@ function guards(node: Node, output: Value): Node[] {
 }
 
 /** Says for which inputs the model does not run. */
-function explained(error: unknown, inputs: ReadonlyMap<Value, TensorType>): unknown {
-  // All else is not the shapes' fault: an aborted signal, session options, an operator that is not supported.
-  const isTheirs = error instanceof GlobalPercError && (error.code === 'runtime' || error.code === 'invalid-argument');
-  if (!isTheirs) return error;
+function explained(error: GlobalPercError, inputs: ReadonlyMap<Value, TensorType>): GlobalPercError {
+  // All else is not the shapes' fault: session options, an operator that is not supported.
+  if (error.code !== 'runtime' && error.code !== 'invalid-argument') return error;
   const shapes = Array.from(inputs.values(), ({ shape }) => `[${shape}]`).join(', ');
   const reason = error.message.replace(/\s+/g, ' ').trim();
   return new GlobalPercError(`the model does not run on an input of shape ${shapes}: ${reason}`, {

@@ -23,29 +23,11 @@ import { loadModel, type Model } from '../../src/model/index.js';
 import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
 import { specialize } from '../../src/passes/index.js';
 import { SMALL_OPERATORS, smallValue } from '../../src/passes/small-values.js';
-import { runSteps, Session, type Steps } from '../../src/runtime/index.js';
+import { runSteps, Session } from '../../src/runtime/index.js';
 import { type Draw, drawing } from '../support/draw.js';
-import { feedOf, numbersIn, withSession } from '../support/run.js';
+import { counted, feedOf, numbersIn, withSession } from '../support/run.js';
 
 const image = (shape: readonly number[]): TensorType => ({ dtype: 'float32', shape });
-
-/** How often a computation opens a session, and the bytes that it hands over. */
-async function counted<T>(steps: Steps<T>): Promise<{ result: T; sessions: number; bytes: number }> {
-  const counts = { sessions: 0, bytes: 0 };
-  function* counting(): Steps<T> {
-    let step = steps.next();
-    while (!step.done) {
-      const { method, argument } = step.value as { method: string; argument: { model: Uint8Array; external: [] } };
-      if (method === 'create') counts.sessions += 1;
-      const external = (argument.external ?? []) as { data: Uint8Array }[];
-      if (method === 'create')
-        counts.bytes += external.reduce((sum, { data }) => sum + data.length, argument.model.length);
-      step = steps.next(yield step.value);
-    }
-    return step.value;
-  }
-  return { result: await runSteps(counting()), ...counts };
-}
 
 const stored = (folder: string): URL => new URL(`../../${folder}/`, import.meta.url);
 const modelsIn = (folder: string): [string, URL][] =>
