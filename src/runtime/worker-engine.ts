@@ -104,5 +104,5 @@ export class WorkerEngine implements Engine {
 function movedWith({ method, argument }: EngineCall): ArrayBuffer[] {
   if (method !== 'create') return [];
   const { model, external } = argument as CreateRequest;
-  return [model, ...external.map(({ data }) => data)].map(({ buffer }) => buffer as ArrayBuffer);
+  return [...new Set([model, ...external.map(({ data }) => data)].map(({ buffer }) => buffer as ArrayBuffer))];
 }
