@@ -76,6 +76,7 @@ function weightsOf({ inputs }: Node): Weight[] {
 function complaintAbout({ dtype, shape, bytes }: ConstantData, infinityAllowed: boolean): string | undefined {
   let [first, count] = [0, 0];
   const values = typedArray(dtype, bytes) as Float32Array;
+  if (areFinite(values)) return undefined;
   // By index: an iterator takes seven times as long, which is seconds for a large model.
   for (let i = 0; i < values.length; i += 1) {
     const value = values[i] as number;
@@ -84,6 +85,13 @@ function complaintAbout({ dtype, shape, bytes }: ConstantData, infinityAllowed: 
     count += 1;
   }
   return count === 0 ? undefined : `${first} (${count} of its ${sizeOf(shape)} values)`;
+}
+
+/** 0·x is 0 for every number, and NaN for what is none: a sum of those takes a third of the time of looking at each. */
+function areFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < values.length; i += 1) sum += 0 * (values[i] as number);
+  return sum === 0;
 }
 
 /** ` of layer1.0 (Conv2d)`: the innermost module around a node, if there is one. */

@@ -74,7 +74,7 @@ export class TrainableModel extends Module<Tensor[]> {
     for (const [{ name }, parameter] of this.held) yield [prefix === '' ? name : `${prefix}.${name}`, parameter];
   }
 
-  /** Runs the model once to learn its shapes. @throws GlobalPercError when it does not accept inputs of this shape. */
+  /** Makes the model static for a shape of its input. @throws GlobalPercError when it does not accept inputs of this shape. */
   override async prepare(shape: Shape): Promise<void> {
     const key = shape.join('x');
     if (this.bodies.get(key)) return;

@@ -3,7 +3,7 @@
  * began another, what the first module returned is gone; another call of its class tells its shape, or how the exporter
  * spells the class.
  */
-import { constantOf, type Graph, type Node, numbersOf, sizeOf, type Value } from '../graph/index.js';
+import { constantOf, type Graph, makeConstant, type Node, numbersOf, sizeOf, type Value } from '../graph/index.js';
 import { dynamoScopes } from './dynamo.js';
 import { groupBy } from './group.js';
 import type { Scope } from './types.js';
@@ -62,8 +62,7 @@ function elementsOf({ producer }: Value): number | undefined {
 function insertView(graph: Graph, view: Value, dims: readonly number[]): Value {
   const { rewriting: _, ...producer } = view.producer as Node;
   const shape: Value = {
-    name: `${view.name}:shape`,
-    constant: constantOf('int64', [dims.length], dims),
+    ...makeConstant(`${view.name}:shape`, constantOf('int64', [dims.length], dims)),
     literal: true,
   };
   const output: Value = { name: `${view.name}.restored` };

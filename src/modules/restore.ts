@@ -10,6 +10,7 @@ import {
   type Graph,
   insertAfter,
   int,
+  makeConstant,
   makeValue,
   type Node,
   numbersOf,
@@ -155,11 +156,11 @@ class Restorer {
   }
 
   private constant(values: readonly number[]): Value {
-    return { name: `restored_${++this.made}`, constant: constantOf('int64', [values.length], values), literal: true };
+    return { ...makeConstant(`restored_${++this.made}`, constantOf('int64', [values.length], values)), literal: true };
   }
 
   private scalar(value: number): Value {
-    return { name: `restored_${++this.made}`, constant: constantOf('float32', [], [value]), literal: true };
+    return { ...makeConstant(`restored_${++this.made}`, constantOf('float32', [], [value])), literal: true };
   }
 }
 

@@ -59,6 +59,8 @@ export interface WriteOptions {
   readonly externalFrom?: number;
   /** Hand them out as parts of one file of this path, instead of as files of their own. */
   readonly externalPath?: string;
+  /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
+  readonly allTypes?: boolean;
   /** Refer to weights that lie in files where they are, as far as they share a folder, and embed all others. Default false. */
   readonly inPlace?: boolean;
 }
@@ -92,7 +94,7 @@ export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
       create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(opset) }),
       ...Array.from(domains, (domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
     ],
-    graph: graphProto(graph, names, initializer),
+    graph: graphProto(graph, names, initializer, options.allTypes === true),
   });
   const { external, inPlace } = weights;
   return { model: toBinary(ModelProtoSchema, model), external, inPlace };
@@ -125,13 +127,23 @@ class WeightWriter {
   }
 }
 
-function graphProto(graph: Graph, names: ReadonlyMap<Value, string>, initializer: TensorProto[]): GraphProto {
+function graphProto(
+  graph: Graph,
+  names: ReadonlyMap<Value, string>,
+  initializer: TensorProto[],
+  allTypes: boolean,
+): GraphProto {
   const nameOf = (value: Value | undefined): string => (value && names.get(value)) ?? '';
   const taken = new Set<string>();
+  const outputs = new Set(graph.outputs);
+  const inner = graph.nodes.flatMap((node) =>
+    node.outputs.filter((value) => value?.dtype !== undefined && !outputs.has(value)),
+  ) as Value[];
   return create(GraphProtoSchema, {
     name: 'globalperc',
-    input: graph.inputs.map(valueInfo),
-    output: graph.outputs.map(valueInfo),
+    input: graph.inputs.map((value) => valueInfo(value)),
+    output: graph.outputs.map((value) => valueInfo(value)),
+    valueInfo: allTypes ? inner.map((value) => valueInfo(value, nameOf(value))) : [],
     initializer,
     node: graph.nodes.map((node) =>
       create(NodeProtoSchema, {
@@ -202,15 +214,15 @@ const externalTensor = (type: TensorType, name: string, location: string, offset
     ),
   });
 
-function valueInfo(value: Value): ValueInfoProto {
-  if (value.dtype === undefined) return create(ValueInfoProtoSchema, { name: value.name });
+function valueInfo(value: Value, name = value.name): ValueInfoProto {
+  if (value.dtype === undefined) return create(ValueInfoProtoSchema, { name });
   const shape = (value.declaredShape ?? value.shape)?.map(dimension);
   const tensor = create(TypeProto_TensorSchema, {
     elemType: ONNX_DTYPE[value.dtype],
     ...(shape && { shape: create(TensorShapeProtoSchema, { dim: shape }) }),
   });
   return create(ValueInfoProtoSchema, {
-    name: value.name,
+    name,
     type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
   });
 }

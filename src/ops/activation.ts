@@ -1,7 +1,8 @@
 /** Activation functions. */
 import type { AttributeReader, Tensor } from '../graph/index.js';
 import { defineOp, type OpDefinition } from './define.js';
-import { sameAsInput } from './helpers/infer.js';
+import { requireSpread } from './helpers/fits.js';
+import { commonDtype, sameAsInput } from './helpers/infer.js';
 
 interface Point {
   readonly x: Tensor;
@@ -33,7 +34,10 @@ export const LeakyRelu = activation(({ x, dy, attributes }) =>
 
 /** y = x where x > 0, else s·x.  ∂x = dy where x > 0, else s·dy;  ∂s = 0 where x > 0, else x·dy */
 export const PRelu = defineOp({
-  infer: sameAsInput,
+  infer: (_, x, slope) => {
+    requireSpread('the slope', slope, x.shape);
+    return { dtype: commonDtype(x, slope), shape: x.shape };
+  },
   vjp: ({ dy }, x, slope) => [() => x.greater(0).where(dy, dy.mul(slope)), () => x.greater(0).where(0, dy.mul(x))],
 });
 

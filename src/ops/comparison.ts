@@ -1,6 +1,7 @@
 /** Choosing among values (Where, Min, Max, Clip), comparing them, and logic. */
 import { broadcastShapes, type Tensor } from '../graph/index.js';
 import { defineOp, type Gradient, type OpDefinition } from './define.js';
+import { requireThat } from './helpers/fits.js';
 import { broadcast, broadcastAs, commonDtype, sameAsInput } from './helpers/infer.js';
 
 /**
@@ -8,7 +9,11 @@ import { broadcast, broadcastAs, commonDtype, sameAsInput } from './helpers/infe
  * bound;  ∂low = dy where x < low < high;  ∂high = dy where x > high or low > high
  */
 export const Clip = defineOp({
-  infer: sameAsInput,
+  infer: (_, x, low, high) => {
+    for (const bound of [low, high])
+      requireThat(bound === undefined || bound.size === 1, () => `a bound is one number, got shape [${bound?.shape}]`);
+    return { dtype: x.dtype, shape: x.shape };
+  },
   vjp: ({ dy }, x, low?: Tensor, high?: Tensor) => [
     () => {
       const raised = low === undefined ? dy : x.greater(low).where(dy, 0);

@@ -2,7 +2,15 @@
  * How an operator is described: one entry says what type its outputs have and how gradients flow back.
  * Adding an operator touches its family's file and its test cases, nothing else.
  */
-import { type AttributeReader, GlobalPercError, type Node, type Tensor, type TensorType } from '../graph/index.js';
+import {
+  type AttributeReader,
+  GlobalPercError,
+  type Node,
+  type Tensor,
+  type TensorType,
+  type Value,
+} from '../graph/index.js';
+import { requireRank, requireShape } from './helpers/fits.js';
 
 /** What `infer` sees besides the inputs. */
 export interface InferContext {
@@ -43,15 +51,39 @@ export interface OpDefinition {
 
 export const defineOp = (definition: OpDefinition): OpDefinition => definition;
 
-/** The constant integers an operator needs at compile time (axes, shapes, repeats). */
-export function constantInts({ node }: InferContext, input: Tensor | undefined, what: string): number[] | undefined {
+/** The type of an output depends on the elements of an input, which are not known. */
+export class ValueNeededError extends GlobalPercError {
+  /** The input. */
+  readonly value: Value;
+
+  constructor({ op, name }: Node, { value }: Tensor, what: string) {
+    super(`${op} '${name}': ${what} must be known at compile time, but depend on the data`, {
+      code: 'unsupported-operator',
+    });
+    this.value = value;
+  }
+}
+
+/** The list of constant integers an operator needs at compile time (axes, shapes, repeats). @throws ValueNeededError */
+export function constantInts(context: InferContext, input: Tensor | undefined, what: string): number[] | undefined {
+  requireRank(what, input, 1);
+  return constantsOf(context, input, what);
+}
+
+/** The constant number an operator needs at compile time. @param rank Of its tensor. @throws ValueNeededError */
+export function constantNumber(
+  context: InferContext,
+  input: Tensor | undefined,
+  what: string,
+  rank: 0 | 1 = 0,
+): number | undefined {
+  requireShape(what, input, rank === 0 ? [] : [1]);
+  return constantsOf(context, input, what)?.[0];
+}
+
+function constantsOf({ node }: InferContext, input: Tensor | undefined, what: string): number[] | undefined {
   if (input === undefined) return undefined;
   const values = input.constantValues();
-  if (values === undefined) {
-    throw new GlobalPercError(
-      `${node.op} '${node.name}': ${what} must be known at compile time, but depend on the data`,
-      { code: 'unsupported-operator' },
-    );
-  }
+  if (values === undefined) throw new ValueNeededError(node, input, what);
   return values;
 }

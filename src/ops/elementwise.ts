@@ -1,6 +1,7 @@
 /** Unary mathematics, and the operators that hand their input through or only change its type. */
 import { GlobalPercError, isDifferentiable, type Tensor, type TensorType } from '../graph/index.js';
-import { defineOp, type Gradient, type InferContext, type OpDefinition } from './define.js';
+import { constantNumber, defineOp, type Gradient, type InferContext, type OpDefinition } from './define.js';
+import { requireRank } from './helpers/fits.js';
 import { broadcastAs, dtypeNumbered, sameAsInput } from './helpers/infer.js';
 
 /** An elementwise function of one input. */
@@ -93,8 +94,9 @@ export const Identity = unary((_x, _y, dy) => dy);
 /** y = x, and a mask of ones: dropout in evaluation.  ∂x = dy */
 export const Dropout = defineOp({ infer: dropoutTypes, vjp: ({ dy }) => [() => dy, null, null] });
 
-function dropoutTypes(_: InferContext, x: Tensor, _ratio?: Tensor, training?: Tensor): TensorType[] {
-  if (training !== undefined && training.constantValues()?.[0] !== 0) {
+function dropoutTypes(context: InferContext, x: Tensor, ratio?: Tensor, training?: Tensor): TensorType[] {
+  requireRank('the ratio', ratio, 0);
+  if (constantNumber(context, training, 'whether it trains')) {
     throw new GlobalPercError('Dropout is in training mode; export the model in evaluation mode', {
       code: 'unsupported-operator',
     });

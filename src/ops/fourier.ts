@@ -1,6 +1,7 @@
 /** The discrete Fourier transform of an axis; the last axis holds real and imaginary parts, or real numbers alone. */
 import { constantOf, GlobalPercError, int, normalizeAxis, type Tensor } from '../graph/index.js';
-import { constantInts, defineOp, type InferContext } from './define.js';
+import { constantNumber, defineOp, type InferContext } from './define.js';
+import { requireShape, requireThat } from './helpers/fits.js';
 import { gatherGradient } from './helpers/scatter.js';
 
 /** How an axis is transformed. */
@@ -17,13 +18,14 @@ const halfOf = (length: number): number => Math.floor(length / 2) + 1;
 
 function transformOf(context: InferContext, x: Tensor, length?: Tensor, axisInput?: Tensor): Transform {
   const { attributes } = context;
-  const axis = normalizeAxis(constantInts(context, axisInput, 'the axis')?.[0] ?? -2, x.rank);
+  const axis = normalizeAxis(constantNumber(context, axisInput, 'the axis') ?? -2, x.rank);
+  requireThat(axis < x.rank - 1 && x.dim(-1) <= 2, () => `[${x.shape}] should end with 1 or 2 parts of each number`);
   const [inverse, onesided] = ['inverse', 'onesided'].map((name) => attributes.int(name, 0) === 1) as [
     boolean,
     boolean,
   ];
   const whole = inverse && onesided ? 2 * (x.dim(axis) - 1) : x.dim(axis);
-  return { axis, length: constantInts(context, length, 'the length')?.[0] ?? whole, inverse, onesided };
+  return { axis, length: constantNumber(context, length, 'the length') ?? whole, inverse, onesided };
 }
 
 /**
@@ -119,11 +121,14 @@ function framesOf(
   length?: Tensor,
 ): Frames {
   const [size, apart] = [
-    constantInts(context, length, 'the length of a frame')?.[0] ?? window?.dim(0),
-    constantInts(context, step, 'the step between frames')?.[0],
+    constantNumber(context, length, 'the length of a frame') ?? window?.dim(0),
+    constantNumber(context, step, 'the step between frames'),
   ];
   if (size === undefined || apart === undefined)
     throw new GlobalPercError('STFT needs a step, and a window or the length of a frame', { code: 'invalid-model' });
+  requireShape('the signal', signal, [undefined, undefined, signal.rank === 3 && signal.dim(2) === 2 ? 2 : 1]);
+  requireShape('the window', window, [size]);
+  requireThat(size > 0 && size <= signal.dim(1), () => `frames of ${size} do not fit a signal of ${signal.dim(1)}`);
   if (window && signal.dim(2) === 2) {
     const message =
       'ONNX Runtime 1.30 computes windows of complex signals wrongly; multiply after cutting frames, and use DFT';

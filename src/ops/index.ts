@@ -1,4 +1,4 @@
-export type { Gradient, OpDefinition, VjpContext } from './define.js';
+export { type Gradient, type OpDefinition, ValueNeededError, type VjpContext } from './define.js';
 export { perChannel } from './helpers/channels.js';
 export { type Interpolation, interpolationMatrix } from './helpers/interpolation.js';
 export { emptyOutput, TooSmallError } from './helpers/windows.js';

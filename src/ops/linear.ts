@@ -2,6 +2,7 @@
 import { broadcastShapes, GlobalPercError, int, type Shape, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
 import { einsum, einsumGradient, einsumShape } from './helpers/einsum.js';
+import { requireRank, requireSpread, requireThat } from './helpers/fits.js';
 import { commonDtype } from './helpers/infer.js';
 
 /** A vector on the left counts as a row, on the right as a column. */
@@ -53,10 +54,16 @@ function matMulRightGradient(left: Tensor, dy: Tensor, b: Tensor): Tensor {
 
 /** y = α·a′·b′ + β·c, ′ an optional transposition.  ∂a′ = α·dy·b′ᵀ, ∂b′ = α·a′ᵀ·dy, ∂c = β·dy */
 export const Gemm = defineOp({
-  infer: ({ attributes }, a, b) => ({
-    dtype: a.dtype,
-    shape: [a.dim(attributes.int('transA', 0) ? 1 : 0), b.dim(attributes.int('transB', 0) ? 0 : 1)],
-  }),
+  infer: ({ attributes }, a, b, c) => {
+    requireRank('the left matrix', a, 2);
+    requireRank('the right matrix', b, 2);
+    const [rows, inner] = attributes.int('transA', 0) ? a.shape.toReversed() : a.shape;
+    const [other, columns] = attributes.int('transB', 0) ? b.shape.toReversed() : b.shape;
+    requireThat(inner === other, () => `inner dimensions differ: [${a.shape}] times [${b.shape}]`);
+    const shape = [rows as number, columns as number];
+    requireSpread('what is added', c, shape);
+    return { dtype: commonDtype(a, b, ...(c ? [c] : [])), shape };
+  },
   vjp: ({ dy, attributes }, a, b) => {
     const [flipA, flipB] = [attributes.int('transA', 0) === 1, attributes.int('transB', 0) === 1];
     const scaled = (x: Tensor): Tensor => x.mul(attributes.float('alpha', 1));
@@ -73,7 +80,7 @@ export const Gemm = defineOp({
 /** Sum of products by index labels.  Each operand's gradient is another Einsum of dy with the other operands. */
 export const Einsum = defineOp({
   infer: ({ attributes }, ...inputs) => ({
-    dtype: (inputs[0] as Tensor).dtype,
+    dtype: commonDtype(...inputs),
     shape: einsumShape(einsum(attributes.string('equation', ''), inputs), inputs),
   }),
   vjp: ({ dy, attributes }, ...inputs) => {

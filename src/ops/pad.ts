@@ -1,6 +1,7 @@
 /** Padding (https://onnx.ai/onnx/operators/onnx__Pad.html). */
 import { GlobalPercError, normalizeAxis, type Shape, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
+import { requireThat } from './helpers/fits.js';
 import { gatherGradient } from './helpers/scatter.js';
 import { TooSmallError } from './helpers/windows.js';
 
@@ -14,6 +15,10 @@ function paddingOf(context: InferContext, x: Tensor, pads: Tensor | undefined, a
   const counts = constantInts(context, pads, 'pads') ?? [];
   const axes =
     constantInts(context, axesInput, 'axes')?.map((axis) => normalizeAxis(axis, x.rank)) ?? x.shape.map((_, i) => i);
+  requireThat(
+    counts.length === 2 * axes.length,
+    () => `${axes.length} axes have ${2 * axes.length} pads, got ${counts.length}`,
+  );
   const at = (axis: number, offset: number): number =>
     axes.includes(axis) ? (counts[axes.indexOf(axis) + offset] ?? 0) : 0;
   return { before: x.shape.map((_, i) => at(i, 0)), after: x.shape.map((_, i) => at(i, axes.length)) };
@@ -24,7 +29,8 @@ function paddingOf(context: InferContext, x: Tensor, pads: Tensor | undefined, a
  * reflect, edge, wrap: what the border copied flows back to where it was copied from, axis by axis.
  */
 export const Pad = defineOp({
-  infer: (context, x, pads, _value, axes) => {
+  infer: (context, x, pads, value, axes) => {
+    requireThat(value === undefined || value.size === 1, () => `the value is one number, got shape [${value?.shape}]`);
     const mode = context.attributes.string('mode', 'constant');
     if (mode !== 'constant' && !(mode in FOLDS))
       throw new GlobalPercError(

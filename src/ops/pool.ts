@@ -1,6 +1,7 @@
 /** Pooling: maximum and mean over windows, and over the whole image. */
 import { int, type Tensor, type TensorType } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext } from './define.js';
+import { requireRank, requireShape, requireThat } from './helpers/fits.js';
 import {
   averageMatrix,
   maximumIndices,
@@ -17,10 +18,10 @@ const pooled = ({ attributes }: InferContext, x: Tensor): TensorType => ({
   shape: [x.dim(0), x.dim(1), ...poolAxes(attributes, x).map((axis) => axis.count)],
 });
 
-const onePixel = (_: InferContext, x: Tensor): TensorType => ({
-  dtype: x.dtype,
-  shape: x.shape.map((dim, i) => (i < 2 ? dim : 1)),
-});
+const onePixel = (_: InferContext, x: Tensor): TensorType => {
+  requireRank('the input', x, 3, 4, 5);
+  return { dtype: x.dtype, shape: x.shape.map((dim, i) => (i < 2 ? dim : 1)) };
+};
 
 /** y[o] = max of x over window o.  ∂x[i] = Σ dy[o] over the windows whose first maximum is i */
 export const MaxPool = defineOp({
@@ -37,10 +38,12 @@ export const MaxPool = defineOp({
 
 /** y[indices[o]] = x[o], zero elsewhere.  ∂x = dy[indices] */
 export const MaxUnpool = defineOp({
-  infer: (context, x, _indices, size) => {
+  infer: (context, x, indices, size) => {
+    requireShape('the indices', indices, x.shape);
     const { attributes } = context;
     const steps = windowSteps(attributes, attributes.ints('kernel_shape') ?? []);
     const pads = attributes.ints('pads') ?? [];
+    requireThat(x.rank === steps.length + 2, () => `a kernel of ${steps.length} axes does not fit [${x.shape}]`);
     const spatial = steps.map(({ kernel, stride }, i) => {
       const padding = (pads[i] ?? 0) + (pads[i + steps.length] ?? 0);
       return (x.dim(i + 2) - 1) * stride + kernel - padding;

@@ -1,6 +1,7 @@
 /** Recurrent layers: https://onnx.ai/onnx/operators/onnx__LSTM.html, onnx__GRU.html and onnx__RNN.html. */
 import { concat, GlobalPercError, type Tensor } from '../graph/index.js';
 import { defineOp, type OpDefinition, type VjpContext } from './define.js';
+import { requireRank, requireShape, requireThat } from './helpers/fits.js';
 import { gruGradient } from './helpers/gru-gradient.js';
 import { lstmGradient } from './helpers/lstm-gradient.js';
 import {
@@ -20,6 +21,8 @@ interface Layer {
   readonly activations: readonly Activation[];
   /** 1, or 2 with a cell: as many last ones are returned. */
   readonly states: 1 | 2;
+  /** Matrices behind one another in a weight. */
+  readonly gates: number;
   readonly gradient: (direction: Direction, received: Received) => Returned;
 }
 
@@ -29,7 +32,18 @@ interface Layer {
  */
 const recurrent = (layer: Layer): OpDefinition =>
   defineOp({
-    infer: (_, x, _w, r) => {
+    infer: (_, x, w, r, b, lengths, h0, c0) => {
+      requireRank('the input', x, 3);
+      requireRank('the recurrent weight', r, 3);
+      const [directions, gates, hidden] = r.shape as [number, number, number];
+      requireThat(
+        gates === layer.gates * hidden,
+        () => `a recurrent weight [${r.shape}] is not of ${layer.gates} gates`,
+      );
+      requireShape('the weight', w, [directions, gates, x.dim(2)]);
+      requireShape('the bias', b, [directions, 2 * gates]);
+      requireShape('the lengths', lengths, [x.dim(1)]);
+      for (const state of [h0, c0]) requireShape('a state', state, [directions, x.dim(1), hidden]);
       const last = { dtype: x.dtype, shape: [r.dim(0), x.dim(1), r.dim(2)] };
       return [{ dtype: x.dtype, shape: [x.dim(0), ...last.shape] }, ...Array(layer.states).fill(last)];
     },
@@ -51,13 +65,18 @@ const recurrent = (layer: Layer): OpDefinition =>
   });
 
 /** The gradient of each direction is that of `rnnGradient`. */
-export const RNN = recurrent({ activations: ['Tanh'], states: 1, gradient: rnnGradient });
+export const RNN = recurrent({ activations: ['Tanh'], states: 1, gates: 1, gradient: rnnGradient });
 
 /** The gradient of each direction is that of `gruGradient`. */
-export const GRU = recurrent({ activations: ['Sigmoid', 'Tanh'], states: 1, gradient: gruGradient });
+export const GRU = recurrent({ activations: ['Sigmoid', 'Tanh'], states: 1, gates: 3, gradient: gruGradient });
 
 /** The gradient of each direction is that of `lstmGradient`. */
-export const LSTM = recurrent({ activations: ['Sigmoid', 'Tanh', 'Tanh'], states: 2, gradient: lstmGradient });
+export const LSTM = recurrent({
+  activations: ['Sigmoid', 'Tanh', 'Tanh'],
+  states: 2,
+  gates: 4,
+  gradient: lstmGradient,
+});
 
 /** @throws GlobalPercError for the forms that have no rule. */
 function requirePlain({ node, attributes }: VjpContext, inputs: Inputs): void {

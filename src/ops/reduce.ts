@@ -1,11 +1,13 @@
 /** Reductions over axes, as of opset 18: axes are an optional input, none means all. */
 import { normalizeAxis, type Shape, sizeOf, type Tensor } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext, type OpDefinition, type VjpContext } from './define.js';
+import { requireThat } from './helpers/fits.js';
 
 /** The reduced axes, in ascending order. */
 function reducedAxes(context: InferContext, x: Tensor, axesInput: Tensor | undefined): number[] {
   const axes = constantInts(context, axesInput, 'axes') ?? [];
   if (axes.length === 0) return context.attributes.int('noop_with_empty_axes', 0) === 1 ? [] : x.shape.map((_, i) => i);
+  requireThat(x.rank > 0, () => `a number has no axes [${axes}]`);
   return axes.map((axis) => normalizeAxis(axis, x.rank)).sort((a, b) => a - b);
 }
 

@@ -1,8 +1,9 @@
 /** Sampling an image at computed places: warps, deformable attention and convolution, regions of interest. */
-import { concat, type Tensor } from '../graph/index.js';
+import { concat, sizeOf, type Tensor } from '../graph/index.js';
 import { defineOp } from './define.js';
 import { convolutionOf } from './helpers/convolution-gradients.js';
 import { deformableGradients } from './helpers/deformable-gradients.js';
+import { requireRank, requireShape, requireThat } from './helpers/fits.js';
 import { averageGradient, maximumGradient, regionsOf } from './helpers/regions.js';
 import { elementsAt, imageGradient, placeGradients, samplingOf, tapsOf } from './helpers/taps.js';
 
@@ -11,7 +12,11 @@ import { elementsAt, imageGradient, placeGradients, samplingOf, tapsOf } from '.
  * ∂x[i] = Σ wₖ·dy over the places with iₖ = i, ∂g = Σₖ (Σ over channels of dy·x[iₖ])·∂wₖ/∂g
  */
 export const GridSample = defineOp({
-  infer: (_, x, grid) => ({ dtype: x.dtype, shape: [x.dim(0), x.dim(1), ...grid.shape.slice(1, -1)] }),
+  infer: (_, x, grid) => {
+    const places = grid.shape.slice(1, -1);
+    requireShape('the grid', grid, [x.dim(0), ...x.shape.slice(2).map(() => undefined), x.rank - 2]);
+    return { dtype: x.dtype, shape: [x.dim(0), x.dim(1), ...places] };
+  },
   vjp: ({ attributes, dy }, x, grid) => {
     const taps = tapsOf(grid, x.shape.slice(2), samplingOf(attributes));
     const [batch, channels] = [x.dim(0), x.dim(1)];
@@ -34,8 +39,14 @@ export const GridSample = defineOp({
  * ∂s = wᵀ·dy, ∂w = dy·sᵀ, ∂b = Σ dy; through s as in GridSample, and ∂mask = Σ over channels of ∂s·x[…]
  */
 export const DeformConv = defineOp({
-  infer: ({ attributes }, x, w) => {
-    const { axes } = convolutionOf(attributes, x.shape, w.shape);
+  infer: ({ attributes }, x, w, offset, bias, mask) => {
+    const { axes, group } = convolutionOf(attributes, x.shape, w.shape);
+    requireThat(w.dim(0) % group === 0, () => `${w.dim(0)} channels out are no multiple of ${group} groups`);
+    const places = sizeOf(w.shape.slice(2)) * attributes.int('offset_group', 1);
+    const each = axes.map(({ count }) => count);
+    requireShape('the offsets', offset, [x.dim(0), 2 * places, ...each]);
+    requireShape('the bias', bias, [w.dim(0)]);
+    requireShape('the mask', mask, [x.dim(0), places, ...each]);
     return { dtype: x.dtype, shape: [x.dim(0), w.dim(0), ...axes.map((axis) => axis.count)] };
   },
   vjp: ({ attributes, dy }, x, w, offset, _b, mask) => deformableGradients(attributes, { x, w, offset, mask }, dy),
@@ -48,7 +59,10 @@ export const DeformConv = defineOp({
  * ∂x = Aᵀ·dy with the matrices A of the mean, or dy·share at the element chosen; none for the regions, as in torchvision
  */
 export const RoiAlign = defineOp({
-  infer: ({ attributes }, x, rois) => {
+  infer: ({ attributes }, x, rois, batch) => {
+    requireRank('the image', x, 4);
+    requireShape('the regions', rois, [undefined, 4]);
+    requireShape("the regions' images", batch, [rois.dim(0)]);
     const sizes = [attributes.int('output_height', 1), attributes.int('output_width', 1)];
     return { dtype: x.dtype, shape: [rois.dim(0), x.dim(1), ...sizes] };
   },

@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from '../graph/index.js';
 import { constantInts, defineOp, type InferContext, type OpDefinition } from './define.js';
+import { requireRank, requireShape, requireThat } from './helpers/fits.js';
 import { commonDtype } from './helpers/infer.js';
 import { interleave, sliceBounds } from './helpers/slicing.js';
 
@@ -36,26 +37,40 @@ export const Reshape = reshaping((context, x, argument) => {
 export const Flatten = reshaping(({ attributes }, x) => {
   const axis = attributes.int('axis', 1);
   const split = axis < 0 ? axis + x.rank : axis;
+  requireThat(split >= 0 && split <= x.rank, () => `axis ${axis} is outside the range of a tensor of rank ${x.rank}`);
   return [sizeOf(x.shape.slice(0, split)), sizeOf(x.shape.slice(split))];
 });
 
 /** Drops dimensions of size 1: those named, or all. */
 export const Squeeze = reshaping((context, x, argument) => {
   const axes = constantInts(context, argument, 'axes')?.map((axis) => normalizeAxis(axis, x.rank));
+  const long = axes?.find((axis) => x.dim(axis) !== 1);
+  requireThat(long === undefined, () => `dimension ${long} of [${x.shape}] is not 1`);
   return x.shape.filter((dim, i) => (axes ? !axes.includes(i) : dim !== 1));
 });
 
 /** Inserts dimensions of size 1 at the given axes of the result. */
-export const Unsqueeze = reshaping((context, x, argument) =>
-  insertAxes(x.shape, constantInts(context, argument, 'axes') ?? []),
-);
+export const Unsqueeze = reshaping((context, x, argument) => {
+  const axes = constantInts(context, argument, 'axes') ?? [];
+  const places = axes.map((axis) => normalizeAxis(axis, x.rank + axes.length));
+  requireThat(new Set(places).size === places.length, () => `axes [${axes}] name one twice`);
+  return insertAxes(x.shape, axes);
+});
 
 const permutationOf = ({ attributes }: InferContext, x: Tensor): readonly number[] =>
   attributes.ints('perm') ?? x.shape.map((_, i) => x.rank - 1 - i);
 
 /** Permutes the dimensions (default: reverses them).  ∂x = dy permuted back */
 export const Transpose = defineOp({
-  infer: (context, x) => ({ dtype: x.dtype, shape: permutationOf(context, x).map((axis) => x.dim(axis)) }),
+  infer: (context, x) => {
+    const permutation = permutationOf(context, x);
+    const places = permutation.map((axis) => normalizeAxis(axis, x.rank));
+    requireThat(
+      places.length === x.rank && new Set(places).size === x.rank,
+      () => `[${permutation}] is no order of [${x.shape}]`,
+    );
+    return { dtype: x.dtype, shape: places.map((axis) => x.dim(axis)) };
+  },
   vjp: (context, x) => {
     const permutation = permutationOf(context, x);
     return [() => context.dy.transpose(permutation.map((_, axis) => permutation.indexOf(axis)))];
@@ -67,6 +82,8 @@ export const Concat = defineOp({
   infer: ({ attributes }, ...inputs) => {
     const first = inputs[0] as Tensor;
     const axis = normalizeAxis(attributes.int('axis', 0), first.rank);
+    const beside = first.shape.map((dim, i) => (i === axis ? undefined : dim));
+    for (const input of inputs) requireShape('an input', input, beside);
     const total = inputs.reduce((sum, input) => sum + input.dim(axis), 0);
     return { dtype: commonDtype(...inputs), shape: first.shape.map((dim, i) => (i === axis ? total : dim)) };
   },
@@ -96,7 +113,17 @@ function splitSizes(context: InferContext, x: Tensor, axis: number, sizes: Tenso
 export const Split = defineOp({
   infer: (context, x, sizes) => {
     const axis = normalizeAxis(context.attributes.int('axis', 0), x.rank);
-    return splitSizes(context, x, axis, sizes).map((size) => ({
+    const parts = splitSizes(context, x, axis, sizes);
+    const sum = parts.reduce((total, size) => total + size, 0);
+    requireThat(
+      sum === x.dim(axis) && parts.length >= context.outputCount,
+      () => `[${x.shape}] has no parts of ${parts}`,
+    );
+    requireThat(
+      sizes !== undefined || (parts.at(-1) as number) > 0,
+      () => `[${x.shape}] is too short for ${parts.length} parts`,
+    );
+    return parts.map((size) => ({
       dtype: x.dtype,
       shape: x.shape.map((dim, i) => (i === axis ? size : dim)),
     }));
@@ -143,6 +170,7 @@ export const Expand = defineOp({
 export const Tile = defineOp({
   infer: (context, x, repeats) => {
     const times = constantInts(context, repeats, 'repeats') ?? [];
+    requireThat(times.length === x.rank, () => `[${x.shape}] needs ${x.rank} repeats, got ${times.length}`);
     return { dtype: x.dtype, shape: x.shape.map((dim, i) => dim * (times[i] ?? 1)) };
   },
   vjp: (context, x, repeats) => {
@@ -156,6 +184,8 @@ export const Tile = defineOp({
 export const DepthToSpace = defineOp({
   infer: ({ attributes }, x) => {
     const block = attributes.int('blocksize', 1);
+    requireRank('the input', x, 4);
+    requireThat(x.dim(1) % block ** 2 === 0, () => `${x.dim(1)} channels are no blocks of ${block} x ${block}`);
     return { dtype: x.dtype, shape: [x.dim(0), x.dim(1) / block ** 2, x.dim(2) * block, x.dim(3) * block] };
   },
   vjp: ({ dy, attributes }, x) => {
@@ -170,6 +200,11 @@ export const DepthToSpace = defineOp({
 export const SpaceToDepth = defineOp({
   infer: ({ attributes }, x) => {
     const block = attributes.int('blocksize', 1);
+    requireRank('the input', x, 4);
+    requireThat(
+      x.dim(2) % block === 0 && x.dim(3) % block === 0,
+      () => `an image of ${x.dim(2)} x ${x.dim(3)} is not made of blocks of ${block} x ${block}`,
+    );
     return { dtype: x.dtype, shape: [x.dim(0), x.dim(1) * block ** 2, x.dim(2) / block, x.dim(3) / block] };
   },
   vjp: ({ dy, attributes }, x) => {

@@ -1,7 +1,7 @@
 /** Operators that make tensors from nothing or only read shapes: no gradient passes them. */
-import { GlobalPercError, numbersOf, ONNX_DTYPE } from '../graph/index.js';
-import { constantInts, defineOp } from './define.js';
-import { dtypeNumbered } from './helpers/infer.js';
+import { GlobalPercError, ONNX_DTYPE } from '../graph/index.js';
+import { constantInts, constantNumber, defineOp } from './define.js';
+import { commonDtype, dtypeNumbered } from './helpers/infer.js';
 
 /** The tensor held in the attribute `value` (https://onnx.ai/onnx/operators/onnx__Constant.html). */
 export const Constant = defineOp({
@@ -23,14 +23,13 @@ export const ConstantOfShape = defineOp({
 
 /** start, start + delta, … up to (not including) limit. */
 export const Range = defineOp({
-  infer: (_, start, limit, delta) => {
-    const [from, to, by] = [start, limit, delta].map(
-      (input) => input?.value.constant && numbersOf(input.value.constant)[0],
+  infer: (context, start, limit, delta) => {
+    const [from, to, by] = [start, limit, delta].map((input, i) =>
+      constantNumber(context, input, ['the start', 'the limit', 'the step'][i] as string),
     );
-    if (start === undefined || from === undefined || to === undefined || by === undefined) {
-      throw new GlobalPercError('Range needs constant start, limit and delta', { code: 'unsupported-operator' });
-    }
-    return { dtype: start.dtype, shape: [Math.max(0, Math.ceil((to - from) / by))] };
+    if (from === undefined || to === undefined || !by)
+      throw new GlobalPercError(`Range from ${from} to ${to} in steps of ${by} is none`, { code: 'invalid-argument' });
+    return { dtype: commonDtype(start, limit, delta), shape: [Math.max(0, Math.ceil((to - from) / by))] };
   },
 });
 

@@ -1,6 +1,6 @@
 /**
- * If, Loop and Scan, resolved for one input shape: what decides them is shape arithmetic nearly always, so that it is known once
- * the model has run. A branch takes the place of its If; a loop's body is repeated (https://onnx.ai/onnx/operators/).
+ * If, Loop and Scan, resolved for one input shape: what decides them is shape arithmetic nearly always, so that it is known
+ * before the model runs. A branch takes the place of its If; a loop's body is repeated (https://onnx.ai/onnx/operators/).
  */
 import {
   attributesOf,
@@ -19,22 +19,22 @@ import {
   readsAny,
   type Value,
 } from '../graph/index.js';
-import type { HostTensor, Steps } from '../runtime/index.js';
-import { constantFrom } from './evaluate.js';
+import type { Steps } from '../runtime/index.js';
 import { scanAsLoop } from './scan.js';
 
 /** A loop is repeated as often as this at most: beyond it, its nodes would not fit. */
 const MOST_ITERATIONS = 1000;
 
-const isControlFlow = ({ op, domain }: Node): boolean =>
+/** Whether a node holds branches or a loop body. */
+export const isControlFlow = ({ op, domain }: Node): boolean =>
   domain === '' && (op === 'If' || op === 'Loop' || op === 'Scan');
 
 /** What the resolution asks for. */
 export interface ControlFlowContext {
   /** Values that change with the data of the input. */
   dependent(nodes: readonly Node[]): ReadonlySet<Value>;
-  /** Computes values that do not. */
-  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<ReadonlyMap<Value, HostTensor>>;
+  /** Makes constants of values that do not. */
+  evaluate(nodes: readonly Node[], values: readonly Value[]): Steps<void>;
 }
 
 /**
@@ -48,11 +48,8 @@ export function* resolveControlFlow(nodes: readonly Node[], context: ControlFlow
     current = current.flatMap((node) => (node.op === 'Scan' && node.domain === '' ? scanAsLoop(node) : [node]));
     const ready = new Set(readyNodes(current));
     const dependent = context.dependent(current);
-    const asked = [...ready].flatMap((node) => decidersOf(node, dependent));
-    const unknown = [...new Set(asked)].filter((value) => value.constant === undefined);
-    const computed = unknown.length > 0 ? yield* context.evaluate(current, unknown) : new Map<Value, HostTensor>();
-    const dataOf = (value: Value): ConstantData => value.constant ?? constantFrom(computed.get(value) as HostTensor);
-    const numberOf = (value: Value): number => numbersOf(dataOf(value))[0] as number;
+    yield* context.evaluate(current, [...new Set([...ready].flatMap((node) => decidersOf(node, dependent)))]);
+    const numberOf = ({ constant }: Value): number => numbersOf(constant as ConstantData)[0] as number;
     current = current.flatMap((node) => {
       if (!ready.has(node)) return [node];
       return node.op === 'If' ? branch(node, numberOf) : unroll(node, numberOf);

@@ -29,7 +29,7 @@ export function* evaluate(
   for (const [i, [value, { dtype, dims }]] of [...feeds].entries())
     copies.set(value, program.input(`input_${i}`, dtype, dims).value);
   program.nodes = copyNodes(
-    neededNodes(nodes, wanted, (value) => !feeds.has(value)),
+    neededNodes(nodes, wanted, (value) => value.constant === undefined && !feeds.has(value)),
     copies,
   );
   // The names of a program's outputs are all that tells them apart, and those of a model need not differ from ours.

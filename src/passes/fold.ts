@@ -11,35 +11,40 @@ import { constantFrom, evaluate } from './evaluate.js';
  */
 const INFLATION_LIMIT = 64 * 1024;
 
+/** So many nodes are computed at once: the time that ONNX Runtime takes to open a graph grows with the square of their number. */
+const PIECE = 400;
+
 /** Replaces, in place, the outputs of constant subgraphs by constants and drops the nodes. */
 export function* fold(graph: Graph, options: SessionOptions = {}): Steps<void> {
-  const foldable = foldableNodes(graph);
-  if (foldable.size === 0) return;
-  const kept = graph.nodes.filter((node) => !foldable.has(node));
-  const read = new Set<Value | undefined>([...kept.flatMap((node) => node.inputs), ...graph.outputs]);
-  const wanted = [...foldable].flatMap((node) =>
-    node.outputs.filter((value) => value !== undefined && read.has(value)),
-  );
+  const readers = readersOf(graph);
+  const foldable = foldableNodes(graph, readers);
+  if (foldable.length === 0) return;
   const opset = requiredOpset(graph);
-  const results = yield* evaluate([...foldable], wanted as Value[], { opset, options });
-  dropNodes(graph, foldable);
-  for (const [value, tensor] of results) value.constant = constantFrom(tensor);
+  const outputs = new Set<Value>(graph.outputs);
+  for (let first = 0; first < foldable.length; first += PIECE) {
+    const piece = new Set(foldable.slice(first, first + PIECE));
+    const isRead = (value: Value | undefined): boolean =>
+      value !== undefined && (outputs.has(value) || (readers.get(value) ?? []).some((node) => !piece.has(node)));
+    const wanted = foldable.slice(first, first + PIECE).flatMap((node) => node.outputs.filter(isRead)) as Value[];
+    const results = yield* evaluate([...piece], wanted, { opset, options });
+    for (const [value, tensor] of results) value.constant = constantFrom(tensor);
+  }
+  dropNodes(graph, new Set(foldable));
   checked(graph, 'folding constants');
 }
 
 /** The nodes that depend on constants alone and may be computed now. */
-function foldableNodes(graph: Graph): Set<Node> {
+function foldableNodes(graph: Graph, readers: ReadonlyMap<Value, readonly Node[]>): Node[] {
   const computed = new Set<Value>();
   const isKnown = (value: Value | undefined): boolean =>
     value === undefined || value.constant !== undefined || computed.has(value);
-  const readers = readersOf(graph);
-  const replaces = (value: Value): boolean => readers.get(value)?.length === 1 && !graph.outputs.includes(value);
-  const foldable = graph.nodes.filter((node) => {
+  const outputs = new Set(graph.outputs);
+  const replaces = (value: Value): boolean => readers.get(value)?.length === 1 && !outputs.has(value);
+  return graph.nodes.filter((node) => {
     if (!node.inputs.every(isKnown) || !mayFold(node, replaces)) return false;
     for (const output of node.outputs) if (output) computed.add(output);
     return true;
   });
-  return new Set(foldable);
 }
 
 /** @param replaces whether a constant is gone once the node that reads it is. */

@@ -2,6 +2,6 @@ export { fold } from './fold.js';
 export { lower } from './lower.js';
 export { memoryUse } from './memory.js';
 export { shareConstants } from './share-constants.js';
-export { simplify } from './simplify.js';
+export { simplify, tidy } from './simplify.js';
 export { type Specialized, specialize } from './specialize.js';
 export { rewriteGraph, transcribe } from './transcribe.js';

@@ -14,11 +14,17 @@ export function shareConstants(graph: Graph): void {
   for (const node of graph.nodes) node.inputs = node.inputs.map(shared);
 }
 
-/** Only those of one type and shape are compared. @param firsts different constants, by what they have in common. */
+/** So many bytes tell different weights apart, nearly always. */
+const BEGINNING = 64;
+
+/** Only those of one type and shape, and of one beginning, are compared. @param firsts different constants, by what they have in common. */
 function firstEqual(value: Value, constant: ConstantData, firsts: Map<string, Value[]>): Value {
   const { dtype, shape, place } = constant;
   // Bytes that stay in a file are not read for this: the same part of it is the same constant.
-  const key = `${dtype}[${shape}]${place ? JSON.stringify([place.folder, place.location, place.offset]) : ''}`;
+  const identity = place
+    ? JSON.stringify([place.folder, place.location, place.offset])
+    : `${constant.bytes.subarray(0, BEGINNING)}`;
+  const key = `${dtype}[${shape}] ${identity}`;
   const others = firsts.get(key) ?? [];
   const found = others.find((other) => place !== undefined || sameBytes(constant, other.constant as ConstantData));
   if (found) return found;

@@ -1,9 +1,11 @@
 /**
- * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped,
- * broadcasts left to the consumer, sums over outer axes turned into matrix products, and long sums taken axis by axis.
+ * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped, rearrangements
+ * joined, broadcasts left to the consumer, sums over outer axes turned into matrix products, and long sums taken axis by axis. One
+ * walk does it all, in time that grows with the number of nodes.
  * A graph is finished when it has been differentiated: nothing is detached in it any more.
  */
 import {
+  type Attribute,
   type Graph,
   int,
   isDetach,
@@ -16,45 +18,67 @@ import {
   type Value,
 } from '../graph/index.js';
 import { operatorOf } from '../ops/index.js';
-import { copyNode, firstOf, type Rewrite, rewriteGraph } from './transcribe.js';
-
-type Inputs = readonly (Tensor | undefined)[];
+import { joinCasts, joinReshapes, joinTransposes } from './rearrange.js';
+import { copyNode, firstOf, type Rewrite, reduceGraph } from './transcribe.js';
 
 /** The simplified graph; inputs and outputs keep their names. */
-export function simplify(graph: Graph): Graph {
-  const rule = firstOf([dropIdentity, dropNeutral, sumAsProduct, sumByAxes, sharing(), copyNode]);
-  return rewriteGraph(graph, (node, inputs, target) => rule(node, skipExpand(node, inputs), target));
-}
+export const simplify = (graph: Graph): Graph =>
+  reduceGraph(graph, firstOf([...NO_OPS, joinReshapes, joinTransposes, joinCasts, ...SUMS, sharing()]));
+
+/** As `simplify`, but that what stays is as its module wrote it: a graph that others read, and run on other shapes. */
+export const tidy = (graph: Graph): Graph => reduceGraph(graph, firstOf([...NO_OPS, ...SUMS, sharing()]));
+
+/** Constants of so many elements are told apart by their elements. */
+const FEW = 8;
 
 /** Common subexpressions: the same operator on the same inputs is computed once. */
 function sharing(): Rewrite {
-  const ids = new Map<Value, number>();
+  const ids = new Map<Value | string, number>();
   const seen = new Map<string, Tensor[]>();
   const idOf = (value: Value): number => {
-    const id = ids.get(value) ?? ids.size;
-    ids.set(value, id);
+    const { constant } = value;
+    const isSmall = constant && !constant.place && sizeOf(constant.shape) <= FEW;
+    const known = isSmall ? `${constant.dtype}[${constant.shape}]${constant.bytes}` : value;
+    const id = ids.get(known) ?? ids.size;
+    ids.set(known, id);
     return id;
   };
   return (node, inputs, target) => {
     if (operatorOf(node)?.random) return undefined;
-    const attributes = Object.entries(node.attributes).sort(([a], [b]) => (a < b ? -1 : 1));
-    if (attributes.some(([, attribute]) => attribute.kind === 'tensor')) return undefined;
-    const identity = [node.domain, node.op, inputs.map((input) => input && idOf(input.value)), attributes];
-    // As text, since JSON has no infinite numbers.
-    const key = JSON.stringify(identity, (_, part) => (typeof part === 'number' ? String(part) : part));
+    const attributes = attributesKey(node);
+    if (attributes === undefined) return undefined;
+    const key = `${node.domain}.${node.op}(${inputs.map((input) => input && idOf(input.value))})${attributes}`;
     const known = seen.get(key);
     if (known && known.length >= node.outputs.length) return known;
-    const outputs = copyNode(node, inputs, target);
-    seen.set(key, outputs);
-    return outputs;
+    seen.set(
+      key,
+      node.outputs.map((output) => new Tensor(target, output as Value)),
+    );
+    return undefined;
   };
 }
 
-/** Identity, and Detach, since the graph is differentiated; and Reshape, Expand and Cast to the shape or type that is there already. */
+/** The attributes of a node in an order of their own, as text; `undefined` where they hold more than numbers and words. */
+function attributesKey({ attributes }: Node): string | undefined {
+  const names = Object.keys(attributes).sort();
+  const isPlain = (name: string): boolean => !['tensor', 'graph'].includes((attributes[name] as Attribute).kind);
+  if (!names.every(isPlain)) return undefined;
+  return names
+    .map((name) => {
+      const { kind, value } = attributes[name] as Attribute;
+      // JSON has no infinite numbers, and no −0.
+      return `${name}:${kind}:${kind.startsWith('string') ? JSON.stringify(value) : String(value)}`;
+    })
+    .join();
+}
+
+const RESHAPING = new Set(['Reshape', 'Expand', 'Squeeze', 'Unsqueeze', 'Flatten']);
+
+/** Identity, and Detach, since the graph is differentiated; and changes of shape or type to what is there already. */
 const dropIdentity: Rewrite = (node, [x]) => {
   const { op, outputs } = node;
   if (x === undefined) return undefined;
-  const keepsShape = (op === 'Reshape' || op === 'Expand') && sameShape(x.shape, outputs[0]?.shape ?? []);
+  const keepsShape = RESHAPING.has(op) && sameShape(x.shape, outputs[0]?.shape ?? []);
   const keepsType = (op === 'Cast' || op === 'CastLike') && x.dtype === outputs[0]?.dtype;
   return op === 'Identity' || isDetach(node) || keepsShape || keepsType ? [x] : undefined;
 };
@@ -76,16 +100,18 @@ const dropNeutral: Rewrite = (node, inputs) => {
 const BROADCASTING = new Set(['Add', 'Sub', 'Mul', 'Div', 'Where', 'Max', 'Min']);
 
 /** An Expand in front of an elementwise node is skipped when another input already has the output's shape. */
-function skipExpand(node: Node, inputs: Inputs): Inputs {
+const skipExpand: Rewrite = (node, inputs, target) => {
   const shape = node.outputs[0]?.shape;
-  if (!BROADCASTING.has(node.op) || shape === undefined) return inputs;
-  const isExpand = (input: Tensor | undefined): boolean => input?.value.producer?.op === 'Expand';
-  if (!inputs.some((input) => input && !isExpand(input) && sameShape(input.shape, shape))) return inputs;
-  return inputs.map((input) => {
+  if (!BROADCASTING.has(node.op) || shape === undefined || !inputs.some(isExpand)) return undefined;
+  if (!inputs.some((input) => input && !isExpand(input) && sameShape(input.shape, shape))) return undefined;
+  const skipped = inputs.map((input) => {
     const source = isExpand(input) ? input?.value.producer?.inputs[0] : undefined;
-    return input && source ? new Tensor(input.graph, source) : input;
+    return source ? new Tensor(target, source) : input;
   });
-}
+  return copyNode(node, skipped, target);
+};
+
+const isExpand = (input: Tensor | undefined): boolean => input?.value.producer?.op === 'Expand';
 
 /** Sums and means of integers stay as they are: the mean of means is rounded more than once. */
 const isFloatSum = ({ op }: Node, x: Tensor | undefined): x is Tensor =>
@@ -130,3 +156,6 @@ const sumByAxes: Rewrite = (node, [x], target) => {
     target.emit(node.op, [sum, target.ints([-1])], { keepdims: int(0) })[0] as Tensor;
   return [sizes.reduce(overLast, x.reshape(sizes)).reshape(output.shape)];
 };
+
+const NO_OPS = [dropIdentity, dropNeutral, skipExpand];
+const SUMS = [sumAsProduct, sumByAxes];

@@ -62,8 +62,31 @@ export function copyNode(node: Node, inputs: readonly (Tensor | undefined)[], ta
 /** A copy of a whole graph, with the same inputs and outputs, through a rewrite; unneeded nodes are left out. */
 export function rewriteGraph(source: Graph, rewrite: Rewrite): Graph {
   const target = createGraph();
+  return completed(source, target, copied(source, target, rewrite));
+}
+
+/**
+ * As `rewriteGraph`, and whatever the rewrite emits is rewritten at once as well: one walk leaves nothing to do. The rewrite sees
+ * each node behind the final forms of its inputs, once the node stands in the new graph; it must come to an end by itself.
+ */
+export function reduceGraph(source: Graph, rewrite: Rewrite): Graph {
+  const target = createGraph();
+  const { emit } = target;
+  target.emit = (op, inputs, ...rest) => {
+    const outputs = emit.call(target, op, inputs, ...rest);
+    return rewrite(target.nodes.at(-1) as Node, inputs, target) ?? outputs;
+  };
+  const outputs = copied(source, target);
+  target.emit = emit;
+  return completed(source, target, outputs);
+}
+
+function copied(source: Graph, target: Graph, rewrite?: Rewrite): Tensor[] {
   const bindings = new Map(source.inputs.map((value) => [value, copyInput(value, target)]));
-  const outputs = transcribe(source, target, bindings, source.outputs, rewrite);
+  return transcribe(source, target, bindings, source.outputs, rewrite);
+}
+
+function completed(source: Graph, target: Graph, outputs: readonly Tensor[]): Graph {
   for (const [i, tensor] of outputs.entries()) target.output((source.outputs[i] as Value).name, tensor);
   // A rewrite may have bypassed nodes that were already copied.
   target.nodes = neededNodes(target.nodes, target.outputs);

@@ -45,7 +45,7 @@ async function workerEngine(build: Build): Promise<Engine> {
     }),
   );
   const engine = new WorkerEngine(
-    { post: (request) => worker.postMessage(request), keepAlive: () => {}, runs: () => true },
+    { post: (request, moved) => worker.postMessage(request, moved), keepAlive: () => {}, runs: () => true },
     typeof document !== 'undefined' ? NEEDS_WEB_WORKER : globalThis.crossOriginIsolated ? undefined : NEEDS_ISOLATION,
   );
   worker.onmessage = ({ data }) => engine.receive(data);

@@ -29,7 +29,7 @@ export async function engineOf(start: (gate: Int32Array) => Worker): Promise<Eng
   const gate = openGate();
   const worker = start(gate);
   const engine = new WorkerEngine({
-    post: (request) => worker.postMessage(request),
+    post: (request, moved) => worker.postMessage(request, moved),
     keepAlive: (awaited) => (awaited ? worker.ref() : worker.unref()),
     runs: () => runs(worker),
   });

@@ -96,6 +96,8 @@ type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 export interface Purpose {
   /** It runs once, while something is compiled: on the CPU, and no time is spent on optimisation. */
   readonly once?: boolean;
+  /** A graph in which ONNX Runtime infers another type than it declares is refused. */
+  readonly strict?: boolean;
   /** Outputs that stay beside the session: where there is WebGPU, on its device. */
   readonly stay?: readonly string[];
   /** Names of nodes that the provider must leave to the CPU. */
@@ -110,10 +112,11 @@ export interface Purpose {
 export function sessionOptions(
   given: SessionOptions,
   inPlace: OnnxModel['inPlace'],
-  { once = false, stay = [], onCpu = [] }: Purpose,
+  { once = false, strict = false, stay = [], onCpu = [] }: Purpose,
 ): SessionOptions {
   const entries: Entries = {
     session: {
+      ...(strict && { strict_shape_type_inference: '1' }),
       ...(inPlace && { model_external_initializers_file_folder_path: inPlace.folder }),
       ...((once || (inPlace && inPlace.bytes > REPACKED_UP_TO)) && { disable_prepacking: '1' }),
     },

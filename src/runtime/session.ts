@@ -1,9 +1,9 @@
 /** Sessions: a compiled graph that is ready to run. */
-import { type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
-import { writeOnnx } from '../onnx/index.js';
+import { byteLengthOf, type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
+import { infersRightly, type OnnxModel, writeOnnx } from '../onnx/index.js';
 import { buildOf, type Purpose, providerOf, type SessionOptions, sessionOptions } from './session-options.js';
 import { ask, type Steps } from './steps.js';
-import type { Build, HostTensor } from './types.js';
+import type { Build, CreateRequest, HostTensor } from './types.js';
 
 /** Constants from this size on reach ONNX Runtime beside the model, without a copy into it. */
 const EXTERNAL_FROM = 1024;
@@ -48,13 +48,19 @@ export class Session {
   }
 
   private static *create(graph: Graph, opset: number, options: SessionOptions, purpose: Purpose): Steps<Session> {
-    const { model, external, inPlace } = writeOnnx(graph, { opset, externalFrom: EXTERNAL_FROM, inPlace: true });
+    const strict = !purpose.once && infersRightly(graph);
+    const { model, external, inPlace } = writeOnnx(graph, {
+      opset,
+      externalFrom: EXTERNAL_FROM,
+      allTypes: strict,
+      inPlace: true,
+    });
     // The build for the CPU has kernels that the one for WebGPU lacks, such as those of double precision.
     const build = purpose.once ? 'cpu' : buildOf(options);
     const id = yield* ask(build, 'create', {
       model,
-      external: external.map(({ path, constant }) => ({ path, data: constant.bytes })),
-      options: sessionOptions(options, inPlace, purpose),
+      external: together(external),
+      options: sessionOptions(options, inPlace, { ...purpose, strict }),
     });
     return new Session(id, build);
   }
@@ -118,3 +124,22 @@ export const release = (tensors: readonly HostTensor[], options: SessionOptions)
   ask(buildOf(options), 'release', tensors.filter(({ kept }) => kept !== undefined).map(idOf));
 
 const idOf = ({ kept }: HostTensor): number => kept as number;
+
+/** The runtime reads a tensor where it lies. */
+const ALIGNMENT = 64;
+
+/**
+ * Copies of weights in one buffer, which moves to the worker: a weight is mostly a part of its file, and all of that would be sent
+ * with it.
+ */
+function together(external: OnnxModel['external']): CreateRequest['external'] {
+  const sizes = external.map(({ constant }) => Math.ceil(byteLengthOf(constant) / ALIGNMENT) * ALIGNMENT);
+  const buffer = new ArrayBuffer(sizes.reduce((sum, size) => sum + size, 0));
+  let end = 0;
+  return external.map(({ path, constant }, i) => {
+    const data = new Uint8Array(buffer, end, byteLengthOf(constant));
+    end += sizes[i] as number;
+    data.set(constant.bytes);
+    return { path, data };
+  });
+}

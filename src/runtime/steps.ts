@@ -76,6 +76,8 @@ async function startedEngine(build: Build): Promise<Engine> {
  */
 export async function runSteps<T>(steps: Steps<T>, { signal }: Abortable = {}): Promise<T> {
   signal?.throwIfAborted();
+  // It loads beside this thread, which computes meanwhile what it will be asked; who asks hears why it does not start.
+  startedEngine('cpu').catch(() => undefined);
   let stopped = false;
   let step = steps.next();
   while (!step.done) {

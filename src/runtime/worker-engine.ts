@@ -1,14 +1,15 @@
 /** An engine in a worker, for callers that wait for promises and for callers that block. */
 import { GlobalPercError } from '../graph/index.js';
 import { decode, sharedBuffer, waitFor } from './shared-answer.mjs';
-import type { Engine, EngineCall, WorkerRequest } from './types.js';
+import type { CreateRequest, Engine, EngineCall, WorkerRequest } from './types.js';
 
 /** Room for the first synchronous answer; it grows to the largest one. */
 const FIRST_BUFFER_BYTES = 2 ** 16;
 
 /** The worker, as Node and browsers have it. */
 export interface WorkerPort {
-  post(request: WorkerRequest): void;
+  /** @param moved Buffers that are not needed here any more. */
+  post(request: WorkerRequest, moved: ArrayBuffer[]): void;
   /** Called when answers are awaited, and when there are none any more. */
   keepAlive(awaited: boolean): void;
   /** Whether the worker has not ended, for a caller that is blocked and hears no events. */
@@ -47,7 +48,7 @@ export class WorkerEngine implements Engine {
   async ask({ method, argument }: EngineCall): Promise<unknown> {
     if (this.ended) throw this.ended;
     this.next += 1;
-    this.port.post({ id: this.next, method, argument });
+    this.port.post({ id: this.next, method, argument }, movedWith({ method, argument }));
     this.port.keepAlive(true);
     return new Promise((resolve, reject) => this.pending.set(this.next, { resolve, reject }));
   }
@@ -73,7 +74,7 @@ export class WorkerEngine implements Engine {
   askSync({ method, argument }: EngineCall): unknown {
     if (this.ended) throw this.ended;
     this.buffer ??= sharedBuffer(FIRST_BUFFER_BYTES);
-    this.port.post({ id: 0, method, argument, buffer: this.buffer });
+    this.port.post({ id: 0, method, argument, buffer: this.buffer }, movedWith({ method, argument }));
     const { result, error, code } = decode(this.collected(this.buffer)) as Omit<WorkerAnswer, 'id'>;
     if (error !== undefined) throw Object.assign(new Error(error), { code });
     return result;
@@ -87,7 +88,7 @@ export class WorkerEngine implements Engine {
     }
     if ('bytes' in answer) return answer.bytes;
     this.buffer = sharedBuffer(answer.needed);
-    this.port.post({ id: 0, method: 'collect', argument: undefined, buffer: this.buffer });
+    this.port.post({ id: 0, method: 'collect', argument: undefined, buffer: this.buffer }, []);
     return this.collected(this.buffer);
   }
 
@@ -97,4 +98,11 @@ export class WorkerEngine implements Engine {
     if (this.pending.size === 0) this.port.keepAlive(false);
     return call;
   }
+}
+
+/** The weights that a session is opened with are its own; so is the model. */
+function movedWith({ method, argument }: EngineCall): ArrayBuffer[] {
+  if (method !== 'create') return [];
+  const { model, external } = argument as CreateRequest;
+  return [...new Set([model, ...external.map(({ data }) => data)].map(({ buffer }) => buffer as ArrayBuffer))];
 }

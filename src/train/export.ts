@@ -14,7 +14,7 @@ import { type AnyModule, Module, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
 import { type Checks, checkOptions, instanceOf, oneOf, shape as shapeCheck, string } from '../options/index.js';
-import { simplify } from '../passes/index.js';
+import { tidy } from '../passes/index.js';
 import { platform } from '../runtime/index.js';
 
 /** Options of `toOnnx` and `exportOnnx`. */
@@ -82,7 +82,7 @@ function traced(student: AnyModule, { dtype, shape }: TensorType): Graph {
   const trace = new Trace(graph, student);
   const outputs = [student.whileEvaluating(() => student(input))].flat();
   for (const [i, output] of outputs.entries()) graph.output(i === 0 ? 'output' : `output_${i}`, output);
-  const simplified = simplify(graph);
+  const simplified = tidy(graph);
   const classes = new Map(trace.calls.map((call) => [call.path, call.class]));
   for (const node of simplified.nodes) node.metadata = scopesOf(node.modulePath ?? '', classes);
   return simplified;

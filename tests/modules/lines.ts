@@ -1,5 +1,5 @@
 /** Graphs written as lines, one per node. */
-import { constantOf, type Graph, type Value } from '../../src/graph/index.js';
+import { constantOf, type Graph, makeConstant, type Value } from '../../src/graph/index.js';
 import type { ModuleCall } from '../../src/modules/index.js';
 import { createGraph, requiredOpset } from '../../src/ops/index.js';
 import { specialize } from '../../src/passes/index.js';
@@ -19,7 +19,7 @@ export function graphOf(lines: readonly Line[], constants: Readonly<Record<strin
     const size = shape.reduce((product, dim) => product * dim, 1);
     const wave = Array.from({ length: size }, (_, i) => Math.sin(i + 1));
     const constant = constants[name] ?? constantOf('float32', shape, wave);
-    const value = values.get(name) ?? { name: name.replace(/ \[.*/, ''), dtype: constant.dtype, constant };
+    const value = values.get(name) ?? makeConstant(name.replace(/ \[.*/, ''), constant);
     values.set(name, value);
     return value;
   };

@@ -18,19 +18,9 @@ import {
   type Tensor,
 } from '../../src/graph/index.js';
 import { createGraph, operators, TooSmallError } from '../../src/ops/index.js';
+import { type Draw, drawing } from '../support/draw.js';
 import { feedOf, withSession } from '../support/run.js';
 import { readFixture } from '../support/safetensors.js';
-
-/** Whole numbers below a bound, the same ones every time. */
-type Draw = (bound: number) => number;
-
-function drawing(seed: number): Draw {
-  let state = seed;
-  return (bound) => {
-    state = (state * 1103515245 + 12345) % 2 ** 31;
-    return Math.floor(state / 2 ** 16) % bound;
-  };
-}
 
 /** An operator's outputs in a graph of their own. */
 interface Emitted {

@@ -53,6 +53,11 @@ it.each<[what: string, given: SessionOptions, place: ReturnType<typeof inPlace> 
   expect(sessionOptions(given, place, { once })).toEqual({ ...defaults, ...expected });
 });
 
+it('where a graph declares all types', () => {
+  const { extra } = sessionOptions({}, undefined, { strict: true });
+  expect(extra).toEqual({ session: { strict_shape_type_inference: '1' }, optimization });
+});
+
 it.each([
   ['a provider that is none', { executionProviders: [null] }, 'session: executionProviders[0] should be one of'],
   ['no dimensions', { freeDimensionOverrides: null }, 'session: freeDimensionOverrides should be an object, got null'],

@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { gradient } from '../../src/autodiff/index.js';
 import {
   type Attribute,
+  type Attributes,
   type ConstantData,
   type DataType,
   float,
@@ -52,6 +53,9 @@ function attributeOf(stored: StoredAttribute): Attribute {
   return stored.ints ? ints(stored.ints) : floats(stored.floats ?? []);
 }
 
+export const attributesOfCase = (test: Case): Attributes =>
+  Object.fromEntries(Object.entries(test.attributes).map(([name, value]) => [name, attributeOf(value)]));
+
 /**
  * The case as a graph: variables are inputs `input_i`, the loss is Σ⟨output, cotangent⟩.
  * @param fed Indices are inputs too, not constants.
@@ -71,10 +75,7 @@ export function build(fixture: Fixture<Case>, test: Case, dtype: DataType, fed =
     if (input.variable) variables[i] = given;
     return given;
   });
-  const attributes = Object.fromEntries(
-    Object.entries(test.attributes).map(([name, value]) => [name, attributeOf(value)]),
-  );
-  const outputs = graph.emit(test.op, inputs, attributes, { outputs: test.outputs.length });
+  const outputs = graph.emit(test.op, inputs, attributesOfCase(test), { outputs: test.outputs.length });
   const terms = outputs.flatMap((output, i) => {
     const key = test.cotangents[i];
     return key && isDifferentiable(output.dtype)

@@ -2,7 +2,7 @@
 import { expect } from 'vitest';
 import { type ConstantData, type Graph, numbersOf, type Tensor, typedArray } from '../../src/graph/index.js';
 import { requiredOpset } from '../../src/ops/index.js';
-import { type HostTensor, runSteps, Session } from '../../src/runtime/index.js';
+import { type HostTensor, runSteps, Session, type Steps } from '../../src/runtime/index.js';
 
 export const feedOf = (data: ConstantData): HostTensor => ({
   dtype: data.dtype,
@@ -73,4 +73,22 @@ export function expectClose(
       `${what}: relative error ${error}\n  got      ${Array.from(actual).slice(0, 12)}\n  expected ${Array.from(numbers).slice(0, 12)}`,
     );
   }
+}
+
+/** How often a computation opens a session, and the bytes that it hands over. */
+export async function counted<T>(steps: Steps<T>): Promise<{ result: T; sessions: number; bytes: number }> {
+  const counts = { sessions: 0, bytes: 0 };
+  function* counting(): Steps<T> {
+    let step = steps.next();
+    while (!step.done) {
+      const { method, argument } = step.value as { method: string; argument: { model: Uint8Array; external: [] } };
+      if (method === 'create') counts.sessions += 1;
+      const external = (argument.external ?? []) as { data: Uint8Array }[];
+      if (method === 'create')
+        counts.bytes += external.reduce((sum, { data }) => sum + data.length, argument.model.length);
+      step = steps.next(yield step.value);
+    }
+    return step.value;
+  }
+  return { result: await runSteps(counting()), ...counts };
 }

@@ -9,6 +9,7 @@ import {
   int,
   ints,
   type Shape,
+  sameShape,
   sizeOf,
   type Tensor,
 } from '../../graph/index.js';
@@ -23,6 +24,7 @@ export interface Convolution {
 /** The convolution of a Conv node: w is [out, in/group, …kernel]. */
 export function convolutionOf(attributes: AttributeReader, x: Shape, w: Shape): Convolution {
   const group = attributes.int('group', 1);
+  requireKernel(attributes, x, w);
   const [channels, taken] = [x[1] as number, (w[1] as number) * group];
   if (channels !== taken) {
     throw new GlobalPercError(
@@ -33,8 +35,17 @@ export function convolutionOf(attributes: AttributeReader, x: Shape, w: Shape): 
   return { axes: windowAxes(attributes, x, w.slice(2)), group };
 }
 
+/** @throws GlobalPercError where the weight has other dimensions than the input, or than the node says. */
+function requireKernel(attributes: AttributeReader, x: Shape, w: Shape): void {
+  const named = attributes.ints('kernel_shape') ?? w.slice(2);
+  if (x.length === w.length && x.length > 2 && sameShape(named, w.slice(2))) return;
+  const message = `a weight [${w}] and a kernel [${named}] do not fit an input of shape [${x}]`;
+  throw new GlobalPercError(message, { code: 'invalid-argument' });
+}
+
 /** The convolution whose input gradient a ConvTranspose node computes: w is [in, out/group, …kernel]. */
 export function transposedConvolutionOf(attributes: AttributeReader, x: Shape, w: Shape): Convolution {
+  requireKernel(attributes, x, w);
   if (x[1] !== w[0])
     throw new GlobalPercError(`the weight [${w}] takes ${w[0]} channels, the input has ${x[1]}`, {
       code: 'invalid-argument',

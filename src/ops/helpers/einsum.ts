@@ -1,6 +1,8 @@
 /** Index arithmetic of Einsum (https://onnx.ai/onnx/operators/onnx__Einsum.html). */
 import { constantOf, GlobalPercError, type Shape, string, type Tensor } from '../../graph/index.js';
 
+import { requireRank, requireThat } from './fits.js';
+
 /** An equation with one letter per dimension; an ellipsis is spelled out by letters of its own. */
 export interface Equation {
   readonly operands: readonly string[];
@@ -43,8 +45,15 @@ function implicitOutput(operands: readonly string[], ellipsis: string): string {
 function sizes({ operands }: Equation, inputs: readonly Tensor[]): Map<string, number> {
   const found = new Map<string, number>();
   operands.forEach((labels, i) => {
+    const { shape } = inputs[i] as Tensor;
+    requireRank(`operand '${labels}'`, inputs[i], labels.length);
     [...labels].forEach((label, axis) => {
-      found.set(label, Math.max(found.get(label) ?? 1, (inputs[i] as Tensor).dim(axis)));
+      const [known, size] = [found.get(label) ?? 1, shape[axis] as number];
+      requireThat(
+        known === 1 || size === 1 || known === size,
+        () => `label '${label}' stands for ${known} and for ${size}`,
+      );
+      found.set(label, size === 1 ? known : size);
     });
   });
   return found;

@@ -3,6 +3,7 @@ import {
   broadcastShapes,
   type DataType,
   GlobalPercError,
+  normalizeAxis,
   ONNX_DTYPE,
   type Tensor,
   type TensorType,
@@ -28,6 +29,15 @@ export const broadcast = (_: InferContext, ...inputs: Tensor[]): TensorType => (
 
 /** Same type as the first input. */
 export const sameAsInput: Infer = (_, x) => ({ dtype: x.dtype, shape: x.shape });
+
+/** Same type as the first input, which has the axis of the attribute. @param fallback Where there is none. */
+export const alongAxis =
+  (fallback: number): Infer =>
+  ({ attributes }, x) => {
+    if (x.rank === 0) throw new GlobalPercError('a number has no axis', { code: 'invalid-argument' });
+    normalizeAxis(attributes.int('axis', fallback), x.rank);
+    return { dtype: x.dtype, shape: x.shape };
+  };
 
 /** Broadcast shape with a fixed dtype, for comparisons. */
 export const broadcastAs =

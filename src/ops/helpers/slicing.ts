@@ -2,6 +2,8 @@
 import { normalizeAxis, type Tensor } from '../../graph/index.js';
 import { constantInts, type InferContext } from '../define.js';
 
+import { requireThat } from './fits.js';
+
 /** The elements first, first + step, … (count of them) along one axis. */
 export interface SliceBound {
   readonly axis: number;
@@ -13,7 +15,13 @@ export interface SliceBound {
 /** Resolves starts, ends, axes and steps: negative ones count from the end, those outside are clamped. */
 export function sliceBounds(context: InferContext, x: Tensor, inputs: readonly (Tensor | undefined)[]): SliceBound[] {
   const [starts = [], ends = [], axes, steps] = inputs.map((input) => constantInts(context, input, 'slice bounds'));
+  for (const list of [ends, axes, steps])
+    requireThat(
+      (list ?? starts).length === starts.length,
+      () => `${starts.length} starts do not go with ${list?.length} bounds`,
+    );
   return starts.map((start, i) => {
+    requireThat(steps?.[i] !== 0, () => 'a step is 0');
     const axis = normalizeAxis(axes?.[i] ?? i, x.rank);
     const size = x.dim(axis);
     const step = steps?.[i] ?? 1;
