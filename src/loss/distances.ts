@@ -90,17 +90,18 @@ export function cosineSimilarity(x: Tensor, y: Tensor, axis: number): Tensor {
   return dot.div(boundedNorm(x, axis)).div(boundedNorm(y, axis));
 }
 
+/** 1 − x */
+const fromOne = (x: Tensor): Tensor => x.graph.scalar(1, x.dtype).sub(x);
+
 /** max(‖x‖, ε) with the gradient of ‖x‖. */
 function boundedNorm(x: Tensor, axis: number): Tensor {
   const length = norm(x, axis);
   return length.add(length.maximum(COSINE_EPSILON).sub(length).detach());
 }
 
-/** ‖x‖ along `axis`, that of a zero vector without gradient: √ is kept away from 0, where its slope is infinite. */
+/** ‖x‖ along `axis`, that of a zero vector without gradient. */
 export function norm(x: Tensor, axis: number, keepdims = false): Tensor {
-  const squares = x.square().sum([axis], keepdims);
-  const isZero = squares.equal(0);
-  return isZero.where(0, isZero.where(1, squares).sqrt());
+  return x.graph.emit('ReduceL2', [x, x.graph.ints([axis])], { keepdims: int(Number(keepdims)) })[0] as Tensor;
 }
 
 /** The extreme element along the last axis; at a tie the first one takes the gradient, as in `torch.min(x, dim)`. */
@@ -183,7 +184,7 @@ export class NormalizedTensorLoss extends ReducedDistance {
               code: 'invalid-option',
             },
           );
-        return cosineSimilarity(input, target, 1).neg().add(1);
+        return fromOne(cosineSimilarity(input, target, 1));
       case 'minmax':
         return minmaxDifference(flattenSpatial(input), flattenSpatial(target));
       case 'instancenorm':
@@ -234,6 +235,6 @@ export class CosineLoss extends ReducedDistance {
 
   protected override distances(input: Tensor, target: Tensor): Tensor {
     const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
-    return cosine.neg().add(1).square();
+    return fromOne(cosine).square();
   }
 }

@@ -9,8 +9,11 @@ export const Add = defineOp({ infer: broadcast, vjp: ({ dy }) => [() => dy, () =
 /** y = a − b.  ∂a = dy, ∂b = −dy */
 export const Sub = defineOp({ infer: broadcast, vjp: ({ dy }) => [() => dy, () => dy.neg()] });
 
-/** y = a·b.  ∂a = dy·b, ∂b = dy·a */
-export const Mul = defineOp({ infer: broadcast, vjp: ({ dy }, a, b) => [() => dy.mul(b), () => dy.mul(a)] });
+/** y = a·b.  ∂a = dy·b, ∂b = dy·a; where b is a, ∂a = 2dy·a */
+export const Mul = defineOp({
+  infer: broadcast,
+  vjp: ({ dy }, a, b) => (a.value === b.value ? [() => dy.mul(2).mul(a), null] : [() => dy.mul(b), () => dy.mul(a)]),
+});
 
 /** y = a/b.  ∂a = dy/b, ∂b = −dy·y/b */
 export const Div = defineOp({

@@ -6,6 +6,7 @@
  */
 import {
   type Attribute,
+  broadcastShapes,
   type Graph,
   int,
   isDetach,
@@ -23,7 +24,10 @@ import { copyNode, firstOf, type Rewrite, reduceGraph } from './transcribe.js';
 
 /** The simplified graph; inputs and outputs keep their names. */
 export const simplify = (graph: Graph): Graph =>
-  reduceGraph(graph, firstOf([...NO_OPS, joinReshapes, joinTransposes, joinCasts, ...SUMS, sharing()]));
+  reduceGraph(
+    graph,
+    firstOf([...NO_OPS, ...EXPANDED, rootOfSum, joinReshapes, joinTransposes, joinCasts, ...SUMS, sharing()]),
+  );
 
 /** As `simplify`, but that what stays is as its module wrote it: a graph that others read, and run on other shapes. */
 export const tidy = (graph: Graph): Graph => reduceGraph(graph, firstOf([...NO_OPS, ...SUMS, sharing()]));
@@ -105,13 +109,52 @@ const skipExpand: Rewrite = (node, inputs, target) => {
   if (!BROADCASTING.has(node.op) || shape === undefined || !inputs.some(isExpand)) return undefined;
   if (!inputs.some((input) => input && !isExpand(input) && sameShape(input.shape, shape))) return undefined;
   const skipped = inputs.map((input) => {
-    const source = isExpand(input) ? input?.value.producer?.inputs[0] : undefined;
-    return source ? new Tensor(target, source) : input;
+    return isExpand(input) ? sourceOf(input as Tensor, target) : input;
   });
   return copyNode(node, skipped, target);
 };
 
 const isExpand = (input: Tensor | undefined): boolean => input?.value.producer?.op === 'Expand';
+
+/** Elementwise operators of one input. */
+const UNARY = new Set(['Neg', 'Abs', 'Sign', 'Sqrt', 'Reciprocal', 'Exp', 'Log']);
+
+/** f(Expand x, c) → Expand f(x, c): what is the same along an axis is computed once. */
+const sinkExpand: Rewrite = (node, inputs, target) => {
+  const shape = node.outputs[0]?.shape;
+  if (!(BROADCASTING.has(node.op) || UNARY.has(node.op)) || shape === undefined || !inputs.some(isExpand))
+    return undefined;
+  const sources = inputs.map((input) => (isExpand(input) ? sourceOf(input as Tensor, target) : input));
+  const small = broadcastShapes(...sources.map((source) => source?.shape ?? []));
+  if (sizeOf(small) === sizeOf(shape)) return undefined;
+  return [(target.emit(node.op, sources, node.attributes)[0] as Tensor).expand(shape)];
+};
+
+/** Reshape of an Expand of one element → Expand. */
+const reshapeOne: Rewrite = (node, [x], target) => {
+  const shape = node.outputs[0]?.shape;
+  if (node.op !== 'Reshape' || shape === undefined || x === undefined || !isExpand(x)) return undefined;
+  const source = sourceOf(x, target);
+  return source.size === 1 ? [source.reshape([]).expand(shape)] : undefined;
+};
+
+const sourceOf = ({ value }: Tensor, graph: Graph): Tensor => new Tensor(graph, value.producer?.inputs[0] as Value);
+
+/** a + (b − a) → b: what is left of b with the gradient of a. */
+const dropRoundTrip: Rewrite = (node, [x, y], target) => {
+  if (node.op !== 'Add' || !x || !y || !isDifferentiable(x.dtype)) return undefined;
+  const ends = [
+    [x, y],
+    [y, x],
+  ] as const;
+  for (const [a, difference] of ends) {
+    const { producer } = difference.value;
+    const [b, subtracted] = producer?.inputs ?? [];
+    if (producer?.op !== 'Sub' || subtracted !== a.value || !b) continue;
+    if (sameShape(b.shape ?? [], node.outputs[0]?.shape ?? [])) return [new Tensor(target, b)];
+  }
+  return undefined;
+};
 
 /** Sums and means of integers stay as they are: the mean of means is rounded more than once. */
 const isFloatSum = ({ op }: Node, x: Tensor | undefined): x is Tensor =>
@@ -121,9 +164,18 @@ const isFloatSum = ({ op }: Node, x: Tensor | undefined): x is Tensor =>
  * Σ over a contiguous block of axes that does not end at the last one, as ones·x: ONNX Runtime's ReduceSum walks such
  * axes with a stride and takes several times as long as a matrix product.
  */
-const sumAsProduct: Rewrite = (node, inputs, target) => {
-  const [x, axesInput] = inputs;
+const sumAsProduct: Rewrite = (node, [x, axes], target) => {
   if (!isFloatSum(node, x)) return undefined;
+  const block = strided(x, axes);
+  if (block === undefined) return undefined;
+  const { outer, count, inner } = block;
+  const weight = target.scalar(node.op === 'ReduceMean' ? 1 / count : 1, x.dtype).expand([1, count]);
+  const summed = weight.matmul(x.reshape([outer, count, inner]));
+  return [summed.reshape(node.outputs[0]?.shape ?? [])];
+};
+
+/** The sizes in front of, in and behind a contiguous block of axes that does not end at the last one. */
+function strided(x: Tensor, axesInput: Tensor | undefined): Record<'outer' | 'count' | 'inner', number> | undefined {
   const axes = axesInput
     ?.constantValues()
     ?.map((axis) => normalizeAxis(axis, x.rank))
@@ -132,12 +184,15 @@ const sumAsProduct: Rewrite = (node, inputs, target) => {
   if (!axes || first === undefined || last === undefined) return undefined;
   if (last - first !== axes.length - 1) return undefined;
   const count = sizeOf(axes.map((axis) => x.dim(axis)));
-  const outer = sizeOf(x.shape.slice(0, first));
-  const inner = sizeOf(x.shape.slice(last + 1));
-  if (count === 1 || inner === 1) return undefined;
-  const weight = target.scalar(node.op === 'ReduceMean' ? 1 / count : 1, x.dtype).expand([1, count]);
-  const summed = weight.matmul(x.reshape([outer, count, inner]));
-  return [summed.reshape(node.outputs[0]?.shape ?? [])];
+  const [outer, inner] = [sizeOf(x.shape.slice(0, first)), sizeOf(x.shape.slice(last + 1))];
+  return count === 1 || inner === 1 ? undefined : { outer, count, inner };
+}
+
+/** √Σx² over such a block, by the sum that becomes a product. */
+const rootOfSum: Rewrite = (node, [x, axes], target) => {
+  if (node.op !== 'ReduceL2' || !x || !axes || !isDifferentiable(x.dtype) || !strided(x, axes)) return undefined;
+  const [sum] = target.emit('ReduceSum', [x.square(), axes], node.attributes);
+  return [(sum as Tensor).sqrt()];
 };
 
 /** From so many elements on, a sum is taken axis by axis. */
@@ -157,5 +212,6 @@ const sumByAxes: Rewrite = (node, [x], target) => {
   return [sizes.reduce(overLast, x.reshape(sizes)).reshape(output.shape)];
 };
 
-const NO_OPS = [dropIdentity, dropNeutral, skipExpand];
+const NO_OPS = [dropIdentity, dropNeutral, dropRoundTrip, skipExpand];
+const EXPANDED = [sinkExpand, reshapeOne];
 const SUMS = [sumAsProduct, sumByAxes];

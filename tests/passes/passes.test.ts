@@ -65,6 +65,9 @@ const unsqueezed = (x: Tensor): Tensor => x.graph.emit('Unsqueeze', [x, x.graph.
 /** What a sum over outer axes becomes. */
 const PRODUCT = ['Expand', 'MatMul', 'Reshape'];
 
+const length = (x: Tensor, axis: number): Tensor =>
+  x.graph.emit('ReduceL2', [x, x.graph.ints([axis])], { keepdims: int(0) })[0] as Tensor;
+
 describe('simplify', () => {
   it('leaves no Identity but those that name outputs', () => {
     const graph = createGraph();
@@ -201,10 +204,10 @@ describe('simplify', () => {
       ['Add', 'Expand', 'Neg'],
     ],
     [
-      'keeps one of two',
+      'expands the result of two once',
       [1, 3],
       (x: Tensor) => x.expand([2, 3]).mul(x.neg().expand([2, 3])),
-      ['Expand', 'Expand', 'Mul', 'Neg'],
+      ['Expand', 'Mul', 'Neg'],
     ],
     [
       'keeps an Expand in front of other operators',
@@ -270,6 +273,32 @@ describe('simplify', () => {
       (x: Tensor) => integers(x).mean().cast('float32'),
       ['Cast', 'Cast', 'Mul', 'ReduceMean'],
     ],
+    [
+      'takes lengths over outer axes as products, too',
+      [2, 5, 3],
+      (x: Tensor) => length(x, 1),
+      ['Expand', 'MatMul', 'Mul', 'Reshape', 'Sqrt'],
+    ],
+    ['but not over the last one', [2, 5, 3], (x: Tensor) => length(x, 2), ['ReduceL2']],
+    [
+      'expands behind what is done to each element',
+      [3, 1],
+      (x: Tensor) => x.expand([3, 4]).mul(2).neg(),
+      ['Expand', 'Mul', 'Neg'],
+    ],
+    [
+      'expands one element to any shape at once',
+      [1],
+      (x: Tensor) => x.expand([12]).reshape([3, 4]),
+      ['Expand', 'Reshape'],
+    ],
+    [
+      'drops the way there and back that detaching has left',
+      [3],
+      (x: Tensor) => x.add(x.exp().sub(x).detach()),
+      ['Exp'],
+    ],
+    ['but not where it broadcasts', [3, 1], (x: Tensor) => x.add(x.sum([0]).sub(x)), ['Add', 'ReduceSum', 'Sub']],
     ['drops a detached copy, and nothing behind it', [3], (x: Tensor) => x.exp().detach().neg(), ['Exp', 'Neg']],
   ])('%s', async (_label, shape, build, expected) => {
     expect((await simplified(shape, build)).toSorted()).toEqual(expected.toSorted());
