@@ -3,7 +3,7 @@
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
 import { GlobalPercError, type Graph } from '../graph/index.js';
-import { fold, memoryUse, shareConstants, simplify } from '../passes/index.js';
+import { fold, fuseAttention, memoryUse, shareConstants, simplify, spellAttention } from '../passes/index.js';
 import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
 import { warnOfMemory } from './memory-warning.js';
@@ -87,7 +87,8 @@ export class Runner<Details> {
   /** A drafted graph as it is run, and as it is written to files. */
   *finished(draft: Graph, options: StepOptions): Steps<Graph> {
     begin('fold', options);
-    const graph = simplify(draft);
+    fuseAttention(draft);
+    const graph = simplify(spellAttention(draft));
     yield* fold(graph, this.session);
     shareConstants(graph);
     options.signal?.throwIfAborted();

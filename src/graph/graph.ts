@@ -102,7 +102,7 @@ export interface GraphOf<T> extends Body {
 
 /**
  * The domain of nodes that mean something here and nothing in a file: `Detach`, which computes as Identity does and stops the
- * gradient. They are written as standard operators.
+ * gradient, and `Attention` with its gradient. They are written as standard operators.
  */
 export const INTERNAL_DOMAIN = 'globalperc.internal';
 

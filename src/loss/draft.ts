@@ -3,6 +3,7 @@ import { gradient } from '../autodiff/index.js';
 import { begin, type Draft } from '../compile/index.js';
 import { GlobalPercError, type Graph, type Shape, Tensor, type TensorType } from '../graph/index.js';
 import { createGraph } from '../ops/index.js';
+import { fuseAttention } from '../passes/index.js';
 import type { Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import {
@@ -60,6 +61,7 @@ export function* draftLoss(
   graph.output('loss', comparison.loss.reshape([]));
   if (wanted.includes('grad')) {
     begin('differentiate', context.options);
+    fuseAttention(graph);
     graph.output('grad', gradient(comparison.loss, [output])[0] as Tensor);
   }
   if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);

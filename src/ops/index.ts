@@ -1,3 +1,4 @@
+export { attentionAttributes } from './attention.js';
 export { type Gradient, type OpDefinition, ValueNeededError, type VjpContext } from './define.js';
 export { perChannel } from './helpers/channels.js';
 export { type Interpolation, interpolationMatrix } from './helpers/interpolation.js';

@@ -5,14 +5,15 @@ import {
   GlobalPercError,
   type Graph,
   GraphBuilder,
+  INTERNAL_DOMAIN,
   type InferFunction,
-  isDetach,
   isDifferentiable,
   type Node,
   type Value,
 } from '../graph/index.js';
 import * as activation from './activation.js';
 import * as arithmetic from './arithmetic.js';
+import { Attention, AttentionGrad } from './attention.js';
 import * as comparison from './comparison.js';
 import * as conv from './conv.js';
 import type { OpDefinition } from './define.js';
@@ -58,9 +59,12 @@ export const operators: ReadonlyMap<string, OpDefinition> = new Map(
   families.flatMap((family) => Object.entries(family)),
 );
 
+/** Those of the internal domain. */
+const internal: ReadonlyMap<string, OpDefinition> = new Map(Object.entries({ Attention, AttentionGrad, Detach }));
+
 /** The entry of a node's operator, if there is one. */
 export function operatorOf(node: Node): OpDefinition | undefined {
-  if (isDetach(node)) return Detach;
+  if (node.domain === INTERNAL_DOMAIN) return internal.get(node.op);
   return node.domain === '' ? operators.get(node.op) : undefined;
 }
 

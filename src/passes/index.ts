@@ -1,3 +1,4 @@
+export { fuseAttention, spellAttention } from './attention/index.js';
 export { fold } from './fold.js';
 export { lower } from './lower.js';
 export { memoryUse } from './memory.js';

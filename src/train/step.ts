@@ -28,6 +28,7 @@ import { type AnyModule, type Bind, Parameter, Trace } from '../nn/index.js';
 import { createGraph } from '../ops/index.js';
 import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
 import type { Optimizer } from '../optim/index.js';
+import { fuseAttention } from '../passes/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import { feedRandomness } from './random.js';
@@ -124,6 +125,7 @@ export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraf
   const staged = stage(recipe.student, inputOf(recipe), true);
   const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
   begin('differentiate', options);
+  fuseAttention(staged.graph);
   addUpdate(staged, loss, recipe);
   return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
 }
