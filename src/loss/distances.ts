@@ -82,11 +82,11 @@ const flattenSpatial = (x: Tensor): Tensor => (x.rank > 3 ? x.reshape([x.dim(0),
 const COSINE_EPSILON = 1e-8;
 
 /**
- * x·y / (max(‖x‖, ε)·max(‖y‖, ε)) along `axis`, which is dropped. As in PyTorch the bound itself has no gradient, and
+ * x·y / (max(‖x‖, ε)·max(‖y‖, ε)) along `axis`, which becomes 1. As in PyTorch the bound itself has no gradient, and
  * that of a zero vector's norm is 0 (https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html).
  */
-export function cosineSimilarity(x: Tensor, y: Tensor, axis: number): Tensor {
-  const dot = x.mul(y).sum([axis]);
+function cosineSimilarity(x: Tensor, y: Tensor, axis: number): Tensor {
+  const dot = x.mul(y).sum([axis], true);
   return dot.div(boundedNorm(x, axis)).div(boundedNorm(y, axis));
 }
 
@@ -95,7 +95,7 @@ const fromOne = (x: Tensor): Tensor => x.graph.scalar(1, x.dtype).sub(x);
 
 /** max(‖x‖, ε) with the gradient of ‖x‖. */
 function boundedNorm(x: Tensor, axis: number): Tensor {
-  const length = norm(x, axis);
+  const length = norm(x, axis, true);
   return length.add(length.maximum(COSINE_EPSILON).sub(length).detach());
 }
 
@@ -184,7 +184,10 @@ export class NormalizedTensorLoss extends ReducedDistance {
               code: 'invalid-option',
             },
           );
-        return fromOne(cosineSimilarity(input, target, 1));
+        // Places as one dimension: a sum over channels is then a product as it stands.
+        return fromOne(cosineSimilarity(flattenSpatial(input), flattenSpatial(target), 1)).reshape(
+          input.shape.filter((_, axis) => axis !== 1),
+        );
       case 'minmax':
         return minmaxDifference(flattenSpatial(input), flattenSpatial(target));
       case 'instancenorm':
@@ -235,6 +238,6 @@ export class CosineLoss extends ReducedDistance {
 
   protected override distances(input: Tensor, target: Tensor): Tensor {
     const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
-    return fromOne(cosine).square();
+    return fromOne(cosine).squeeze([this.dim]).square();
   }
 }
