@@ -10,7 +10,7 @@ import * as tf from '@tensorflow/tfjs';
 import '@tensorflow/tfjs-backend-wasm';
 import { tfLoss } from '../dist/adapters/tfjs/index.js';
 import { GlobalPercConfig, GlobalPercLoss, loadModel, NormalizedTensorLoss, nn, toOnnx } from '../dist/index.js';
-import { median } from './torch.mjs';
+import { median } from './median.mjs';
 
 const [rounds = '5'] = process.argv.slice(2);
 const SIDE = 128;

@@ -10,7 +10,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LPIPS, models, nn, optim, Trainer } from '../dist/index.js';
-import { median } from './torch.mjs';
+import { median } from './median.mjs';
 
 const [steps = '5', side = '64'] = process.argv.slice(2);
 const dims = [2, 3, Number(side), Number(side)];

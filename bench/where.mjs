@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { GlobalPercConfig, GlobalPercLoss, loadModel, NormalizedTensorLoss, nn, transforms } from '../dist/index.js';
-import { median } from './torch.mjs';
+import { median } from './median.mjs';
 
 const [rounds = '7', side = '224', only] = process.argv.slice(2);
 const BATCH = 4;

@@ -211,7 +211,7 @@ describe('a loss that breaks', () => {
   it('names step and hook, and leaves the weights as they were', async () => {
     const student = new Sequential(new Conv2d(3, 3, 1));
     const loss = new GlobalPercLoss(await loadModel(vgg), new GlobalPercConfig({ printData: false }));
-    await using trainer = await Trainer.create(student, loss, new SGD({ lr: 1e25 }), { batch: BATCH });
+    await using trainer = await Trainer.create(student, loss, new SGD({ lr: 1e37 }), { batch: BATCH });
     await trainer.step(image(1), image(2));
     const poisoned = async (): Promise<unknown> => {
       for (let i = 0; i < 4; i += 1) await trainer.step(image(1), image(2));
