@@ -38,7 +38,13 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   path.forEach(ruleOf);
 
   const pending = new Map<Value, Tensor[]>([[loss.value, [graph.scalar(1, loss.dtype).expand(loss.shape)]]]);
-  for (const node of path.toReversed()) backward(graph, node, active, pending);
+  for (const node of path.toReversed()) {
+    try {
+      backward(graph, node, active, pending);
+    } catch (error) {
+      throw lacking(node, error) ?? error;
+    }
+  }
   const gradients = wrt.map((tensor) => accumulated(pending, tensor.value) ?? tensor.zerosLike());
   checked(graph, 'differentiating it');
   return gradients;
@@ -53,6 +59,16 @@ function ruleOf(node: Node): NonNullable<OpDefinition['vjp']> {
       'hook only modules before it, or export the model without it',
     { code: 'unsupported-operator' },
   );
+}
+
+/** Rules rely on what every node of their operator has; where one of a file lacks it, that is why its rule broke. */
+function lacking(node: Node, cause: unknown): GlobalPercError | undefined {
+  const read = ruleOf(node).length - 1;
+  const given = Array.from({ length: read }, (_, i) => node.inputs[i]);
+  if (cause instanceof GlobalPercError || !given.includes(undefined)) return undefined;
+  const inputs = given.map((input) => (input ? `[${input.shape}]` : 'none')).join(', ');
+  const message = `${describeNode(node)}: the inputs ${inputs} are not those of a ${node.op}; export the model again`;
+  return new GlobalPercError(message, { code: 'invalid-model', cause });
 }
 
 /** Applies the rule of one node and hands each input that depends on what is asked for its share. */

@@ -12,7 +12,8 @@ export const Sub = defineOp({ infer: broadcast, vjp: ({ dy }) => [() => dy, () =
 /** y = a·b.  ∂a = dy·b, ∂b = dy·a; where b is a, ∂a = 2dy·a */
 export const Mul = defineOp({
   infer: broadcast,
-  vjp: ({ dy }, a, b) => (a.value === b.value ? [() => dy.mul(2).mul(a), null] : [() => dy.mul(b), () => dy.mul(a)]),
+  vjp: ({ dy, node: { inputs } }, a, b) =>
+    inputs[0] === inputs[1] ? [() => dy.mul(2).mul(a), null] : [() => dy.mul(b), () => dy.mul(a)],
 });
 
 /** y = a/b.  ∂a = dy/b, ∂b = −dy·y/b */

@@ -27,7 +27,10 @@ export function* fold(graph: Graph, options: SessionOptions = {}): Steps<void> {
       value !== undefined && (outputs.has(value) || (readers.get(value) ?? []).some((node) => !piece.has(node)));
     const wanted = foldable.slice(first, first + PIECE).flatMap((node) => node.outputs.filter(isRead)) as Value[];
     const results = yield* evaluate([...piece], wanted, { opset, options });
-    for (const [value, tensor] of results) value.constant = constantFrom(tensor);
+    for (const [value, tensor] of results) {
+      value.constant = constantFrom(tensor);
+      delete value.producer;
+    }
   }
   dropNodes(graph, new Set(foldable));
   checked(graph, 'folding constants');

@@ -15,6 +15,15 @@ describe('gradient', () => {
     expect((await runGraph(graph, { grad: grad as Tensor }, { x: values(3, -1) })).grad).toEqual([7, -1]);
   });
 
+  it('says which node of a file lacks what its rule reads', () => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [2, 4]);
+    const [y] = graph.emit('LayerNormalization', [x], {}, { types: [{ dtype: 'float32', shape: [2, 4] }] });
+    expect(() => gradient((y as Tensor).sum(), [x])).toThrow(
+      /LayerNormalization.*: the inputs \[2,4\], none are not those of a LayerNormalization; export the model again/,
+    );
+  });
+
   it('sums over broadcast axes', async () => {
     const graph = createGraph();
     const row = graph.input('row', 'float32', [2]);

@@ -3,6 +3,6 @@ import { it } from 'vitest';
 import { fuzz, loadOf, lossOf } from '../support/fuzz.js';
 
 it('loads damaged files or says what is wrong, without taking memory that the file does not have', () =>
-  fuzz(1000, 11, loadOf));
+  fuzz(300, 11, loadOf));
 
-it('differentiates damaged models or says what is wrong', () => fuzz(50, 12, lossOf));
+it('differentiates damaged models or says what is wrong', () => fuzz(15, 12, lossOf));

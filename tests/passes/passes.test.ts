@@ -321,6 +321,16 @@ describe('simplify', () => {
 });
 
 describe('fold', () => {
+  it('takes long chains in pieces', async () => {
+    const graph = createGraph();
+    let sum = graph.constant(constantOf('float32', [1], [0]));
+    for (let i = 0; i < 900; i += 1) sum = sum.add(1);
+    graph.output('y', graph.input('x', 'float32', [1]).add(sum));
+    await runSteps(fold(graph));
+    expect(opsOf(graph)).toEqual(['Add']);
+    expect(await compute(graph, constantOf('float32', [1], [0.5]))).toEqual([900.5]);
+  });
+
   it('replaces what depends on constants alone, and nothing random', async () => {
     const graph = createGraph();
     const x = graph.input('x', 'float32', [3]);
