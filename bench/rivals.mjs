@@ -119,6 +119,13 @@ async function measured(name, workload) {
   return { name, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, second };
 }
 
+/** What there is so far: a run that is stopped has not measured in vain. */
+function written() {
+  const machine = { rate: median(rates), torch: [...versions].join(', '), rounds: Number(values.rounds) };
+  if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
+  if (values.only === '') writeFileSync(values.out, report(machine, rows));
+}
+
 /** @type {number[]} */
 const rates = [];
 /** @type {Set<string>} */
@@ -131,6 +138,7 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
   console.log(name);
   const row = await measured(name, workload);
   rows.push(row);
+  written();
   for (const [who, figures] of [
     ['PyTorch', row.theirs],
     ['globalperc', row.ours],
@@ -138,6 +146,3 @@ for (const [name, workload] of Object.entries(WORKLOADS)) {
     for (const [variant, figure] of Object.entries(/** @type {Row['theirs']} */ (figures)))
       if (figure) console.log(`  ${who}, ${variant}: ${figure.ms.toFixed(0)} ms, peak ${figure.mb.toFixed(0)} MB`);
 }
-const machine = { rate: median(rates), torch: [...versions].join(', '), rounds: Number(values.rounds) };
-if (values.json) writeFileSync(values.json, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
-if (values.only === '') writeFileSync(values.out, report(machine, rows));
