@@ -78,12 +78,15 @@ async function side(command, options) {
   };
 }
 
-/** Medians of steps in turn; the first of each is not counted. @param {Map<string, Awaited<ReturnType<typeof side>>>} sides */
+/** Medians of steps in turn; of two in a row the second counts, since a system may have taken what a process held while others worked. @param {Map<string, Awaited<ReturnType<typeof side>>>} sides */
 async function inTurn(sides) {
   /** @type {Map<string, Measured[]>} */
   const taken = new Map(Array.from(sides.keys(), (name) => [name, []]));
   for (let round = 0; round < Number(values.rounds); round += 1)
-    for (const [name, { step }] of sides) taken.get(name)?.push(await step());
+    for (const [name, { step }] of sides) {
+      await step();
+      taken.get(name)?.push(await step());
+    }
   const figures = Array.from(taken, ([name, steps]) => {
     const figure = { ms: median(steps.map(({ ms }) => ms)), mb: Math.max(...steps.map(({ mb }) => mb)) };
     return /** @type {const} */ ([name, figure]);
