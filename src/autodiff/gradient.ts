@@ -16,6 +16,7 @@ import {
   sameShape,
   Tensor,
   type Value,
+  wrongInputs,
 } from '../graph/index.js';
 import { carriesGradient, type OpDefinition, operatorOf, stopsGradient, type VjpContext } from '../ops/index.js';
 
@@ -66,9 +67,7 @@ function lacking(node: Node, cause: unknown): GlobalPercError | undefined {
   const read = ruleOf(node).length - 1;
   const given = Array.from({ length: read }, (_, i) => node.inputs[i]);
   if (cause instanceof GlobalPercError || !given.includes(undefined)) return undefined;
-  const inputs = given.map((input) => (input ? `[${input.shape}]` : 'none')).join(', ');
-  const message = `${describeNode(node)}: the inputs ${inputs} are not those of a ${node.op}; export the model again`;
-  return new GlobalPercError(message, { code: 'invalid-model', cause });
+  return wrongInputs(node, given, cause);
 }
 
 /** Applies the rule of one node and hands each input that depends on what is asked for its share. */

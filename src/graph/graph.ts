@@ -5,6 +5,7 @@
  * Values are told apart by identity. The names of a graph's inputs and outputs are its interface: no two are equal, and a
  * written file keeps them. Those of all other values are suggestions, which the writer makes unique beside them.
  */
+import { GlobalPercError } from './errors.js';
 import type { ConstantData, DataType, Shape, TensorType } from './types.js';
 
 /** One attribute. `unsupported` keeps the kind's name for the message. */
@@ -117,4 +118,11 @@ export function describeNode(node: Node): string {
   const op = node.domain === '' ? node.op : `${node.domain}.${node.op}`;
   const where = node.modulePath ? ` in module '${node.modulePath}'` : '';
   return `${op} '${node.name}'${where}`;
+}
+
+/** A node of a file that lacks what every node of its operator has. @param inputs those that its rule reads. */
+export function wrongInputs(node: Node, inputs: readonly (Value | undefined)[], cause: unknown): GlobalPercError {
+  const given = inputs.map((input) => (input ? `[${input.shape}]` : 'none')).join(', ');
+  const message = `${describeNode(node)}: the inputs ${given} are not those of a ${node.op}; export the model again`;
+  return new GlobalPercError(message, { code: 'invalid-model', cause });
 }

@@ -19,6 +19,7 @@ import {
   type TensorType,
   typedArray,
   type Value,
+  wrongInputs,
 } from '../graph/index.js';
 import { createGraph, operatorOf, ValueNeededError } from '../ops/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
@@ -150,9 +151,7 @@ export class Inference {
     } catch (error) {
       if (error instanceof GlobalPercError) throw error;
       // The rules rely on what every node of their operator has; one of a file may lack it.
-      const given = node.inputs.map((input) => (input ? `[${input.shape}]` : 'none')).join(', ');
-      const message = `${describeNode(node)}: the inputs ${given} are not those of a ${node.op}; export the model again`;
-      throw new GlobalPercError(message, { code: 'invalid-model', cause: error });
+      throw wrongInputs(node, node.inputs, error);
     }
   }
 
