@@ -19,6 +19,10 @@ const SHARE_OF_MEMORY = 0.5;
 export class OpenPrograms<P extends OpenProgram> {
   private readonly programs = new Map<string, P>();
 
+  get isEmpty(): boolean {
+    return this.programs.size === 0;
+  }
+
   get(key: string): P | undefined {
     const program = this.programs.get(key);
     if (program) {

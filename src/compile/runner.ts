@@ -101,7 +101,8 @@ export class Runner<Details> {
       if (this.disposed) return;
       await last();
       this.disposed = true;
-      await runSteps(this.close());
+      // An engine is started for a computation, and there may be nothing to close.
+      if (!this.programs.isEmpty) await runSteps(this.close());
     });
   }
 
