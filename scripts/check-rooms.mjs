@@ -63,6 +63,7 @@ const ROOMS = {
     ],
     'data/safetensors.ts',
   ],
+  diffusion: ['graph', 'options', 'nn', 'model', 'random', 'data/state-dict.ts', 'data/safetensors.ts', 'files'],
   adapters: ['index.ts', 'options'],
   cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'options', 'files', 'peers'],
 };

@@ -7,6 +7,7 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Paths from ROOT. */
 export const DOCUMENTS = [
   'README.md',
+  'src/diffusion/README.md',
   ...readdirSync(`${ROOT}/docs`)
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),

@@ -28,8 +28,11 @@ async function namesOf(entry: string): Promise<string[]> {
   return [...new Set(names)].filter((name) => name !== '');
 }
 
-it.each(['index', 'data/index', 'adapters/jax/index', 'adapters/tfjs/index'])('all that %s exports', async (entry) => {
-  const names = await namesOf(entry);
-  expect(names.length).toBeGreaterThan(5);
-  expect(names.filter((name) => !words.has(name))).toEqual([]);
-});
+it.each(['index', 'data/index', 'diffusion/index', 'adapters/jax/index', 'adapters/tfjs/index'])(
+  'all that %s exports',
+  async (entry) => {
+    const names = await namesOf(entry);
+    expect(names.length).toBeGreaterThan(5);
+    expect(names.filter((name) => !words.has(name))).toEqual([]);
+  },
+);

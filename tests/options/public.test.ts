@@ -1,6 +1,7 @@
 /** Whatever a public function or constructor is given in the place of its arguments, it says so itself. */
 import { describe, expect, it } from 'vitest';
 import * as data from '../../src/data/index.js';
+import * as diffusion from '../../src/diffusion/index.js';
 import * as api from '../../src/index.js';
 import { expectRefusals } from '../support/wrong-arguments.js';
 
@@ -40,6 +41,7 @@ const cases = [
   ...publicOf(others, ''),
   ...publicOf(losses, 'nn.'),
   ...publicOf(data, 'data.'),
+  ...publicOf(diffusion, 'diffusion.'),
   ['ImageFolder.open', (...given: unknown[]) => data.ImageFolder.open(...(given as [string]))] as const,
   [
     'PairedImageFolder.open',

@@ -1,0 +1,4 @@
+/**
+ * All that needs no files.
+ */
+export * from './schedulers/index.js';

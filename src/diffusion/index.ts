@@ -1,0 +1,5 @@
+/**
+ * Diffusion models: noise schedules and samplers, by diffusers' names and formulas; in a browser, what needs no files.
+ * @module globalperc/diffusion
+ */
+export * from './browser.js';
