@@ -3,6 +3,7 @@ import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
 import type { OnnxModel } from '../onnx/index.js';
 import { boolean, type Checks, checkOptions, integer, matching, oneOf, refused, string } from '../options/index.js';
+import type { Optimizations } from './optimizations.js';
 import type { Build } from './types.js';
 
 /** Options of ONNX Runtime: threads, execution providers, optimisation level, … */
@@ -81,14 +82,6 @@ export function buildOf(options: SessionOptions): Build {
 /** From this size on, weights are used where the system maps them: copies in the kernels' layout would double the memory. */
 const REPACKED_UP_TO = 2 ** 30;
 
-/** Optimisations of ONNX Runtime that are left out. */
-const NOT_APPLIED = [
-  // Its time grows with the square of the number of nodes (12 of 18 s for a ViT with 61 hooks), and it finds nothing.
-  'CommonSubexpressionElimination',
-  // It gives a MaxPool the zeros of a Pad as a padding (seen in 1.30), which loses against negative numbers.
-  'Pad_Fusion',
-];
-
 /** Configuration entries by section and key (onnxruntime_session_options_config_keys.h). */
 type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
@@ -104,24 +97,34 @@ export interface Purpose {
   readonly onCpu?: readonly string[];
 }
 
+/** A session's purpose, and what is known of its graph. */
+export interface Opening extends Purpose {
+  /** The weights that the runtime reads from their own files. */
+  readonly inPlace?: OnnxModel['inPlace'];
+  readonly optimizations: Optimizations;
+}
+
+/** Whether weights are used where they lie in their files, without a second copy of them. */
+export const staysWhole = (inPlace: OnnxModel['inPlace']): boolean =>
+  inPlace !== undefined && inPlace.bytes > REPACKED_UP_TO;
+
 /**
  * The options of a session.
  * @throws GlobalPercError naming an option that ONNX Runtime does not know, or whose value it does not take.
- * @param inPlace The weights that the runtime reads from their own files.
  */
 export function sessionOptions(
   given: SessionOptions,
-  inPlace: OnnxModel['inPlace'],
-  { once = false, strict = false, stay = [], onCpu = [] }: Purpose,
+  { once = false, strict = false, stay = [], onCpu = [], inPlace, optimizations }: Opening,
 ): SessionOptions {
   const entries: Entries = {
     session: {
       ...(strict && { strict_shape_type_inference: '1' }),
       ...(inPlace && { model_external_initializers_file_folder_path: inPlace.folder }),
-      ...((once || (inPlace && inPlace.bytes > REPACKED_UP_TO)) && { disable_prepacking: '1' }),
+      ...((once || staysWhole(inPlace)) && { disable_prepacking: '1' }),
     },
-    optimization: { disable_specified_optimizers: NOT_APPLIED.join(';') },
+    optimization: { disable_specified_optimizers: optimizations.without.join(';') },
   };
+  const { level } = optimizations;
   const onDevice = !once && providerOf(given) === 'webgpu' && stay.length > 0;
   return {
     // Memory patterns plan for the whole graph at once and keep forward buffers alive through the backward pass (+75 %
@@ -130,6 +133,8 @@ export function sessionOptions(
     intraOpNumThreads: platform.threads,
     // Errors are thrown as well; what the runtime logs is not for its user.
     logSeverityLevel: 4,
+    // What another provider makes of a graph depends on more than the arithmetic.
+    ...(level && providerOf(given) === 'cpu' && { graphOptimizationLevel: level }),
     ...checkOptions(given, CHECKS, 'session'),
     ...(onCpu.length > 0 && { executionProviders: keepingOnCpu(given, onCpu) }),
     ...(once && { graphOptimizationLevel: 'disabled', executionProviders: ['cpu'] }),

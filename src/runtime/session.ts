@@ -1,7 +1,15 @@
 /** Sessions: a compiled graph that is ready to run. */
 import { byteLengthOf, type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
 import { infersRightly, type OnnxModel, writeOnnx } from '../onnx/index.js';
-import { buildOf, type Purpose, providerOf, type SessionOptions, sessionOptions } from './session-options.js';
+import { optimizationsFor } from './optimizations.js';
+import {
+  buildOf,
+  type Purpose,
+  providerOf,
+  type SessionOptions,
+  sessionOptions,
+  staysWhole,
+} from './session-options.js';
 import { ask, type Steps } from './steps.js';
 import type { Build, CreateRequest, HostTensor } from './types.js';
 
@@ -60,7 +68,12 @@ export class Session {
     const id = yield* ask(build, 'create', {
       model,
       external: together(external),
-      options: sessionOptions(options, inPlace, { ...purpose, strict }),
+      options: sessionOptions(options, {
+        ...purpose,
+        strict,
+        inPlace,
+        optimizations: optimizationsFor(graph, staysWhole(inPlace)),
+      }),
     });
     return new Session(id, build);
   }

@@ -3,7 +3,8 @@ import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
 import { providerOf, type SessionOptions, sessionOptions } from '../../src/runtime/session-options.js';
 
-const optimization = { disable_specified_optimizers: 'CommonSubexpressionElimination;Pad_Fusion' };
+const optimizations = { level: undefined, without: ['A', 'B'] } as const;
+const optimization = { disable_specified_optimizers: 'A;B' };
 const defaults = { enableMemPattern: false, intraOpNumThreads: availableParallelism(), logSeverityLevel: 4 };
 const inPlace = (bytes: number) => ({ folder: '/weights', bytes });
 const beside = { model_external_initializers_file_folder_path: '/weights' };
@@ -50,11 +51,11 @@ it.each<[what: string, given: SessionOptions, place: ReturnType<typeof inPlace> 
     },
   ],
 ])('%s', (_what, given, place, once, expected) => {
-  expect(sessionOptions(given, place, { once })).toEqual({ ...defaults, ...expected });
+  expect(sessionOptions(given, { once, inPlace: place, optimizations })).toEqual({ ...defaults, ...expected });
 });
 
 it('where a graph declares all types', () => {
-  const { extra } = sessionOptions({}, undefined, { strict: true });
+  const { extra } = sessionOptions({}, { strict: true, optimizations });
   expect(extra).toEqual({ session: { strict_shape_type_inference: '1' }, optimization });
 });
 
@@ -63,18 +64,18 @@ it.each([
   ['no dimensions', { freeDimensionOverrides: null }, 'session: freeDimensionOverrides should be an object, got null'],
   ['one wrong section of two', { extra: { a: {}, b: 3 } }, 'session: extra should be an object of sections'],
 ])('refuses %s', (_what, given, message) => {
-  expect(() => sessionOptions(given as never, undefined, {})).toThrow(
+  expect(() => sessionOptions(given as never, { optimizations })).toThrow(
     expect.objectContaining({ code: 'invalid-option', message: expect.stringContaining(message) }),
   );
 });
 
 it('keeps on the device what stays there, and from it what it must not take', () => {
   const given = { executionProviders: ['webgpu', 'cpu'] } as const;
-  expect(sessionOptions(given, undefined, { stay: ['w'], onCpu: ['a', 'b'] })).toMatchObject({
+  expect(sessionOptions(given, { stay: ['w'], onCpu: ['a', 'b'], optimizations })).toMatchObject({
     preferredOutputLocation: { w: 'gpu-buffer' },
     executionProviders: [{ name: 'webgpu', forceCpuNodeNames: ['a', 'b'] }, 'cpu'],
   });
-  expect(sessionOptions({}, undefined, { stay: ['w'] })).not.toHaveProperty('preferredOutputLocation');
+  expect(sessionOptions({}, { stay: ['w'], optimizations })).not.toHaveProperty('preferredOutputLocation');
 });
 
 it.each<[provider: string, options: SessionOptions]>([
@@ -85,4 +86,13 @@ it.each<[provider: string, options: SessionOptions]>([
   ['cpu', { executionProviders: null as never }],
 ])('prefers %s by %j', (provider, options) => {
   expect(providerOf(options)).toBe(provider);
+});
+
+it.each<[provider: string, options: SessionOptions, level: string | undefined]>([
+  ['the CPU', {}, 'disabled'],
+  ['the CPU, where the caller wants more', { graphOptimizationLevel: 'all' }, 'all'],
+  ['another provider', { executionProviders: ['webgpu'] }, undefined],
+])('of a graph that is not worth optimisations on %s', (_provider, options, level) => {
+  const opened = sessionOptions(options, { optimizations: { level: 'disabled', without: [] } });
+  expect(opened.graphOptimizationLevel).toBe(level);
 });
