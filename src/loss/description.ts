@@ -56,6 +56,7 @@ export interface RunContext {
 export interface Scene extends RunContext {
   /** The prediction: what a student made of its input, in a training step. */
   readonly output: Tensor;
+  /** A training step asks for a target where this is read, and only there. */
   readonly target: Tensor;
   /** Shape of the target, also where it was read before. */
   readonly targetShape: Shape;
@@ -71,10 +72,32 @@ export interface Scene extends RunContext {
 /** The student of a training step. */
 export interface StudentScene {
   readonly module: object;
-  /** What it was given. */
+  /** What it was given; the first of several inputs. */
   readonly input: Tensor;
+  /** All that it was given, by name: `input`, or the names of the trainer's `inputs`. */
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  /** All that it gave: the prediction, and what else its `forward` hands to a loss. */
+  readonly outputs: readonly Tensor[];
   /** Its module calls in execution order. */
   readonly calls: readonly ModuleCall[];
+}
+
+/** A scene in which the prediction or the target is another, made where it is first read; all else is as it was. */
+export function sceneWith(
+  scene: Scene,
+  made: { readonly output?: () => Tensor; readonly target?: () => Tensor },
+): Scene {
+  const lazily = (make: () => Tensor): PropertyDescriptor => {
+    let known: Tensor | undefined;
+    return {
+      get: () => {
+        known ??= make();
+        return known;
+      },
+    };
+  };
+  const other = Object.entries(made).map(([name, make]) => [name, lazily(make)] as const);
+  return Object.create(scene, Object.fromEntries(other));
 }
 
 /** Options of what runs a loss. */

@@ -179,13 +179,14 @@ function sceneOf(
   };
 }
 
-/** Open inputs as inputs of a graph, declared when they are first asked for. */
+/** Open inputs as inputs of a graph, declared when they are first asked for. @param shapes of those that neither a call nor a file tells. */
 export function openInputsOn(
   graph: Graph,
   { openInputs }: LossDescription,
   { options }: RunContext,
+  shapes: Readonly<Record<string, Shape>> = {},
 ): Pick<Scene, 'openInput'> {
-  const types = openTypes(openInputs, options);
+  const types = openTypes(openInputs, options, shapes);
   return {
     openInput: (name) => {
       const own = openInputName(name);

@@ -19,6 +19,7 @@ export {
   type Scene,
   type StudentScene,
   type Summand,
+  sceneWith,
 } from './description.js';
 export {
   CosineLoss,

@@ -1,6 +1,6 @@
 /** The inputs of a loss's models that no image fills: their values and types, from what a call gives. */
-import { GlobalPercError, listed, sameShape, type TensorType } from '../graph/index.js';
-import { type InputValue, snapshot } from '../model/index.js';
+import { GlobalPercError, listed, type Shape, sameShape, sizeOf, type TensorType } from '../graph/index.js';
+import { type InputValue, snapshot, type TensorLike } from '../model/index.js';
 import { checkOptions } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import type { CallOptions, OpenInput } from './description.js';
@@ -25,12 +25,17 @@ export function openFeeds(open: Open, options: CallOptions): Record<string, Host
  * Types of the inputs that are needed: as given, or as declared.
  * @throws GlobalPercError for one that is neither, and where two models have one of the same name and another type.
  */
-export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string, TensorType> {
+export function openTypes(
+  open: Open,
+  options: CallOptions,
+  shapes: Readonly<Record<string, Shape>> = {},
+): ReadonlyMap<string, TensorType> {
   givenTensors(open, options);
+  for (const name of Object.keys(shapes)) knownInput(open, name);
   const types = new Map<string, TensorType>();
   for (const input of needed(open)) {
     const { name } = input;
-    const type = typeOf(input, options.inputs?.[name]);
+    const type = typeOf(input, options.inputs?.[name], shapes[name]);
     const other = types.get(name) ?? type;
     if (other.dtype !== type.dtype || !sameShape(other.shape, type.shape)) {
       throw new GlobalPercError(
@@ -44,8 +49,8 @@ export function openTypes(open: Open, options: CallOptions): ReadonlyMap<string,
   return types;
 }
 
-function typeOf(input: OpenInput, given: InputValue | undefined): TensorType {
-  const tensor = given === undefined ? undefined : input.tensor(given);
+function typeOf(input: OpenInput, given: InputValue | undefined, shape: Shape | undefined): TensorType {
+  const tensor = given === undefined ? shape && input.tensor(zeros(shape)) : input.tensor(given);
   const type = tensor ? { dtype: tensor.dtype, shape: tensor.dims } : input.type;
   if (type === undefined) throw input.missing();
   return type;
@@ -63,18 +68,20 @@ export function snapshotOptions(options: CallOptions): CallOptions {
   };
 }
 
+const zeros = (dims: Shape): TensorLike => ({ dims: [...dims], data: new Float32Array(sizeOf(dims)) });
+
 const needed = (open: Open): OpenInput[] => (open ?? []).filter((input) => input.needed);
 
 function givenTensors(open: Open, { inputs = {} }: CallOptions): ReadonlyMap<string, HostTensor> {
-  const known = open ?? [];
-  return new Map(
-    Object.entries(inputs).map(([name, value]) => {
-      const input = known.find((other) => other.name === name);
-      if (input) return [name, input.tensor(value)];
-      throw new GlobalPercError(
-        `inputs: there is no open input '${name}' besides the image; open are ${listed(known.map((other) => other.name)) || 'none'}`,
-        { code: 'invalid-argument' },
-      );
-    }),
+  return new Map(Object.entries(inputs).map(([name, value]) => [name, knownInput(open, name).tensor(value)]));
+}
+
+/** @throws GlobalPercError naming those that are open. */
+function knownInput(open: Open, name: string): OpenInput {
+  const input = open?.find((other) => other.name === name);
+  if (input) return input;
+  throw new GlobalPercError(
+    `inputs: there is no open input '${name}' besides the image; open are ${listed((open ?? []).map((other) => other.name)) || 'none'}`,
+    { code: 'invalid-argument' },
   );
 }

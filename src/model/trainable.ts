@@ -17,6 +17,7 @@ import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import { runSteps } from '../runtime/index.js';
+import { describeInput, fitsDeclared } from './inputs.js';
 import type { Model } from './model.js';
 
 /**
@@ -47,16 +48,9 @@ export class TrainableModel extends Module<Tensor[]> {
   /** The graph for each of the input shapes that `prepare` saw last. */
   private readonly bodies = new Recent<Specialized>();
 
-  /** Made by `loadModel`. @throws GlobalPercError when the model has no weights, or an input without value. */
+  /** Made by `loadModel`. @throws GlobalPercError when the model has no weights. */
   constructor(model: Model) {
     super();
-    const [open] = model.openInputs;
-    if (open) {
-      throw new GlobalPercError(
-        `${model.source}: input '${open.name}' needs a value to train the model: loadModel(source, { trainable: true, inputs: { … } })`,
-        { code: 'invalid-option' },
-      );
-    }
     this.model = model;
     this.weights = weightsOf(model.graph.nodes);
     if (this.weights.length === 0) {
@@ -74,35 +68,74 @@ export class TrainableModel extends Module<Tensor[]> {
     for (const [{ name }, parameter] of this.held) yield [prefix === '' ? name : `${prefix}.${name}`, parameter];
   }
 
-  /** Makes the model static for a shape of its input. @throws GlobalPercError when it does not accept inputs of this shape. */
-  override async prepare(shape: Shape): Promise<void> {
-    const key = shape.join('x');
+  /** The inputs without a value: that of the image, then the others as the file has them. */
+  private get inputs(): readonly Value[] {
+    return [this.model.input, ...this.model.openInputs];
+  }
+
+  /** Names of the inputs in the order in which `forward` takes them: that of the image first. */
+  override get inputNames(): readonly string[] {
+    return this.inputs.map(({ name }) => name);
+  }
+
+  /**
+   * Makes the model static for shapes of its inputs, in the order of `inputNames`.
+   * @throws GlobalPercError when it does not accept inputs of these shapes.
+   */
+  override async prepare(...shapes: readonly Shape[]): Promise<void> {
+    const { inputs } = this;
+    this.requireAll(shapes);
+    const key = keyOf(shapes);
     if (this.bodies.get(key)) return;
-    const { input } = this.model;
-    this.model.checkInputShape(shape);
+    this.model.checkInputShape(shapes[0] as Shape);
+    for (const [i, input] of inputs.entries()) requireDeclared(this.model.source, input, shapes[i] as Shape);
     const wanted = [...this.graph.outputs, ...this.callOutputs];
-    const type = { dtype: 'float32', shape } as const;
-    const body = specialize(this.graph, new Map([[input, type]]), wanted, {}, [...this.values.values()]);
+    const types = inputs.map(
+      (input, i) => [input, { dtype: input.dtype ?? 'float32', shape: shapes[i] as Shape }] as const,
+    );
+    const body = specialize(this.graph, new Map(types), wanted, {}, [...this.values.values()]);
     this.bodies.set(key, await runSteps(body));
   }
 
-  /** The outputs of the file, in its order. @throws GlobalPercError for a shape that `prepare` has not seen. */
-  override forward(x: Tensor): Tensor[] {
-    const body = this.bodies.get(x.shape.join('x'));
+  /** @throws GlobalPercError unless there is something for each input. */
+  private requireAll(given: readonly unknown[]): void {
+    const names = this.inputNames;
+    if (given.length === names.length) return;
+    throw new GlobalPercError(
+      `${this.model.source}: the model has the inputs ${names.join(', ')}, got ${given.length} of ${names.length}: give all of them, in this ` +
+        'order, or values to some in loadModel(source, { trainable: true, inputs: { … } })',
+      { code: 'invalid-argument' },
+    );
+  }
+
+  /**
+   * The outputs of the file, in its order, for a tensor for each of `inputNames`; one of floats where integers are wanted is cast.
+   * @throws GlobalPercError for shapes that `prepare` has not seen.
+   */
+  override forward(...given: Tensor[]): Tensor[] {
+    this.requireAll(given);
+    const [x] = given as [Tensor];
+    const body = this.bodies.get(keyOf(given.map(({ shape }) => shape)));
     if (body === undefined) {
       throw new GlobalPercError(
-        `${this.model.source}: call await model.prepare([${x.shape}]) before it is used inside another module`,
+        `${this.model.source}: call await model.prepare(${given.map(({ shape }) => `[${shape}]`).join(', ')}) before it is used inside another module`,
         { code: 'invalid-argument' },
       );
     }
-    const { input } = this.model;
     const { outputs } = this.graph;
+    const bound = this.inputs.map((input, i) => {
+      const tensor = given[i] as Tensor;
+      return [
+        body.valueOf(input),
+        tensor.dtype === input.dtype ? tensor : tensor.cast(input.dtype ?? 'float32'),
+      ] as const;
+    });
     const weights = Array.from(
       this.values,
       ([weight, value]) => [body.valueOf(value), this.read(this.held.get(weight) as Parameter, x)] as const,
     );
     const wanted = [...outputs, ...this.callOutputs].map((value) => body.valueOf(value));
-    const tensors = transcribe(body.graph, x.graph, new Map([[body.valueOf(input), x], ...weights]), wanted);
+    const tensors = transcribe(body.graph, x.graph, new Map([...bound, ...weights]), wanted);
     this.recordCalls(x, tensors.slice(outputs.length));
     return tensors.slice(0, outputs.length);
   }
@@ -135,6 +168,15 @@ export class TrainableModel extends Module<Tensor[]> {
     const { graph } = withValues(this.model, present);
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
   }
+}
+
+const keyOf = (shapes: readonly Shape[]): string => shapes.map((shape) => shape.join('x')).join(' ');
+
+function requireDeclared(source: string, input: Value, shape: Shape): void {
+  if (fitsDeclared(input, shape)) return;
+  throw new GlobalPercError(`${source}: input ${describeInput(input)} got a tensor of shape [${shape}]`, {
+    code: 'invalid-argument',
+  });
 }
 
 function parameterOf({ value: { constant } }: Weight): Parameter {

@@ -21,8 +21,8 @@ export interface IncompatibleKeys {
 
 /** Who holds a module's weights while it trains. */
 export interface WeightKeeper {
-  /** Type of the input that the module is trained on. */
-  readonly input: TensorType;
+  /** Types of the inputs that the module is trained on, by name. */
+  readonly inputs: ReadonlyMap<string, TensorType>;
   /** Brings the weights that it holds into the module's parameters and buffers. */
   synchronize(): Promise<void>;
 }
@@ -80,8 +80,16 @@ export abstract class Module<Output extends Outputs = Tensor> {
     return (Object.hasOwn(own, 'className') && own.className) || this.constructor.name;
   }
 
-  /** Learns what `forward` must know of inputs of one shape; needed by imported models alone. */
-  async prepare(_shape: Shape): Promise<void> {}
+  /**
+   * Learns what `forward` must know of inputs of some shapes, in its order. Imported models need it: a module that calls one
+   * prepares it for what it will give it.
+   */
+  async prepare(..._shapes: readonly Shape[]): Promise<void> {}
+
+  /** What the inputs of `forward` are called, where the module has names for them, as an imported model does. */
+  get inputNames(): readonly string[] | undefined {
+    return undefined;
+  }
 
   private called(inputs: readonly Tensor[]): Output {
     const [first] = inputs;
@@ -93,7 +101,9 @@ export abstract class Module<Output extends Outputs = Tensor> {
         { code: 'invalid-argument' },
       );
     }
-    return Trace.of(first.graph, this).call(this, () => this.forward(...inputs));
+    const trace = Trace.of(first.graph, this);
+    const call = (): Output => trace.call(this, () => this.forward(...inputs));
+    return trace.isBeside ? this.whileEvaluating(call) : call();
   }
 
   /** The tensor that stands for a weight or buffer of this module in the graph of `x`. */
@@ -253,9 +263,9 @@ export abstract class Module<Output extends Outputs = Tensor> {
     await this.keeper?.synchronize();
   }
 
-  /** Type of the input it is trained on, when a trainer has it. */
-  get trainedOn(): TensorType | undefined {
-    return this.keeper?.input;
+  /** Types of the inputs it is trained on, when a trainer has it. */
+  get trainedOn(): ReadonlyMap<string, TensorType> | undefined {
+    return this.keeper?.inputs;
   }
 
   /** Names who keeps the weights from now on. */

@@ -39,6 +39,8 @@ export class Trace {
   private static readonly running = new WeakMap<Graph, Trace[]>();
 
   readonly graph: Graph;
+  /** Whether its module is used beside the traced one: it is frozen, and in evaluation mode. */
+  readonly isBeside: boolean;
   /** In execution order; a container comes after what it called. */
   readonly calls: TracedCall[] = [];
   /** What buffers hold after this run. */
@@ -49,8 +51,9 @@ export class Trace {
   /** The modules whose `forward` runs, innermost last. */
   private readonly stack: Traced[] = [];
 
-  constructor(graph: Graph, root: Traced, bind: Bind = asConstants) {
+  constructor(graph: Graph, root: Traced, bind: Bind = asConstants, isBeside = false) {
     this.graph = graph;
+    this.isBeside = isBeside;
     this.bind = bind;
     this.paths = new Map<Traced | Parameter | Buffer, string>([
       ...Array.from(root.namedModules(), ([path, module]) => [module, path] as const),
@@ -60,7 +63,8 @@ export class Trace {
   }
 
   /**
-   * The trace of a graph that a module belongs to; one of its own, with constant weights, for a module that no other calls.
+   * The trace of a graph that a module belongs to; one of its own, with constant weights, for a module that is used beside the
+   * traced one, such as a decoder in front of a loss.
    * @throws GlobalPercError for a module that another calls without having it among its fields.
    */
   static of(graph: Graph, module: Traced): Trace {
@@ -69,7 +73,7 @@ export class Trace {
     if (known) return known;
     const caller = traces.flatMap((trace) => trace.stack).at(-1);
     if (caller) throw unregistered(module.className, caller);
-    return new Trace(graph, module);
+    return new Trace(graph, module, asConstants, true);
   }
 
   /** The tensor of a weight, or the present one of a buffer. @throws GlobalPercError for one that is no field of a module. */

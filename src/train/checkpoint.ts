@@ -1,17 +1,18 @@
 /** Checkpoints: weights and optimiser state as safetensors, the rest as JSON. */
 import { formatSafetensors, parseSafetensors } from '../data/safetensors.js';
 import { differences, GlobalPercError } from '../graph/index.js';
-import type { StateDict } from '../nn/index.js';
+import type { Buffer, Parameter, StateDict, StateTensor } from '../nn/index.js';
 import { type Checks, checkOptions, count, integer, required, string } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { weightName } from './state.js';
+import type { Recipe } from './step.js';
 
 /** Files by name. */
 export type Checkpoint = Readonly<Record<string, Uint8Array>>;
 
 /** What a checkpoint holds. */
 export interface Snapshot {
-  /** The student's state dict, under PyTorch's keys. */
+  /** What trains of the student's state dict, and its buffers, under PyTorch's keys. */
   readonly weights: StateDict;
   /** Everything carried from step to step, by name. */
   readonly carried: ReadonlyMap<string, HostTensor>;
@@ -61,7 +62,7 @@ export function formatCheckpoint({ weights, carried, steps, run }: Snapshot): Ch
 
 /**
  * @param expected what the trainer carries.
- * @param run the trainer's own.
+ * @param run the trainer's own, and the student it trains.
  * @throws GlobalPercError when a file is missing or damaged, it is of another run, or keys or shapes differ from the
  * expected ones.
  */
@@ -69,6 +70,7 @@ export function parseCheckpoint(
   files: Checkpoint,
   expected: ReadonlyMap<string, HostTensor>,
   run: Run,
+  { student, weights: bound }: Pick<Recipe, 'student' | 'weights'>,
   source: string,
 ): Snapshot {
   const file = (name: string): Uint8Array => {
@@ -82,8 +84,11 @@ export function parseCheckpoint(
   requireSameRun(found, run, source);
   const weights = Object.fromEntries(parseSafetensors(file(WEIGHTS), `${source}/${WEIGHTS}`).tensors) as StateDict;
   const carried = new Map<string, HostTensor>(parseSafetensors(file(CARRIED), `${source}/${CARRIED}`).tensors);
+  const known = new Map(student.namedState());
   for (const [path, tensor] of Object.entries(weights)) {
-    if (expected.has(weightName(path))) carried.set(weightName(path), tensor);
+    const held = known.get(path);
+    if (held === undefined || expected.has(weightName(path))) carried.set(weightName(path), tensor);
+    else if (!bound.carries(held)) requireSame(held, tensor, `${source}: ${path}`);
   }
   const complaints = differences(shapesOf(carried), shapesOf(expected), 'this trainer');
   if (complaints !== '') {
@@ -92,6 +97,17 @@ export function parseCheckpoint(
     });
   }
   return { weights, carried, steps, run };
+}
+
+/** @throws GlobalPercError for a weight that has been trained and is frozen here: the step has another as a constant. */
+function requireSame({ data }: Parameter | Buffer, tensor: StateTensor, what: string): void {
+  if (data.length === tensor.data.length && data.every((value, i) => value === tensor.data[i])) return;
+  throw new GlobalPercError(
+    `${what} was trained and is frozen in this trainer: let it train, or load it into the student before`,
+    {
+      code: 'invalid-file',
+    },
+  );
 }
 
 /** @throws GlobalPercError naming the first thing that differs. */

@@ -13,20 +13,29 @@ import { TrainableModel } from '../model/index.js';
 import { type AnyModule, Module, Trace } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { createGraph, requiredOpset } from '../ops/index.js';
-import { type Checks, checkOptions, instanceOf, oneOf, shape as shapeCheck, string } from '../options/index.js';
+import { type Checks, checkOptions, instanceOf, shape as shapeCheck, string } from '../options/index.js';
 import { tidy } from '../passes/index.js';
 import { platform } from '../runtime/index.js';
+import { DTYPE, type InputType, StudentInputs, TYPES } from './inputs.js';
 
 /** Options of `toOnnx` and `exportOnnx`. */
 export interface ExportOptions {
-  /** Shape of the input, e.g. `[1, 3, 128, 128]`. Default: the batch the student is trained on. */
+  /** Shape of the input, e.g. `[1, 3, 128, 128]`. Default: what the student is trained on. */
   readonly input?: Shape;
   readonly dtype?: 'float32' | 'int64';
+  /** In place of `input`, for a student of several: shapes or types by name, as the Trainer takes them. */
+  readonly inputs?: Readonly<Record<string, InputType>>;
 }
 
-const EXPORT: Checks<ExportOptions> = { input: shapeCheck('[1, 3, 128, 128]'), dtype: oneOf('float32', 'int64') };
+const EXPORT: Checks<Omit<ExportOptions, 'inputs'> & { readonly inputs?: Readonly<Record<string, TensorType>> }> = {
+  input: shapeCheck('[1, 3, 128, 128]'),
+  dtype: DTYPE,
+  inputs: TYPES,
+};
 
 const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
+
+type InputTypes = StudentInputs['types'];
 
 /** What varies together when a dimension is tested for being open. */
 const AXES: readonly { readonly axes: readonly number[]; readonly names: readonly string[] }[] = [
@@ -35,8 +44,8 @@ const AXES: readonly { readonly axes: readonly number[]; readonly names: readonl
 ];
 
 /**
- * Writes a student as ONNX: evaluation mode, standard operators, input `input`, output `output`, further ones `output_1`
- * and so on; modules keep their names and classes, so that the file can be hooked. Batch and image size are open where the
+ * Writes a student as ONNX: evaluation mode, standard operators, input `input` or those it is trained on by name, output `output`, further ones `output_1`
+ * and so on; modules keep their names and classes, so that the file can be hooked. Batch and size of the first input are open where the
  * student's graph does not depend on them. An imported model keeps its own inputs, outputs and open dimensions.
  * @throws GlobalPercError when it is no module, the input's shape is neither given nor known from a trainer, or an option
  * is unknown.
@@ -46,16 +55,27 @@ export async function toOnnx(student: AnyModule, given: ExportOptions = {}): Pro
   const options = checkOptions(given, EXPORT, 'toOnnx');
   await student.synchronize();
   if (student instanceof TrainableModel) return student.toOnnx();
-  const shape = options.input ?? student.trainedOn?.shape;
-  if (shape === undefined) {
-    throw new GlobalPercError('toOnnx: tell the shape of the input, e.g. { input: [1, 3, 128, 128] }', {
-      code: 'invalid-option',
-    });
-  }
-  const type: TensorType = { dtype: options.dtype ?? student.trainedOn?.dtype ?? 'float32', shape };
-  const graph = traced(student, type);
-  openDimensions(graph, student, type);
+  const types = inputsOf(student, options);
+  await student.prepare(...Array.from(types.values(), ({ shape }) => shape));
+  const graph = traced(student, types);
+  openDimensions(graph, student, types);
   return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
+}
+
+/** What the student is traced with. @throws GlobalPercError when it is neither told nor known. */
+function inputsOf(
+  student: AnyModule,
+  { input, dtype, inputs }: Pick<ExportOptions, 'input' | 'dtype'> & { inputs?: Readonly<Record<string, TensorType>> },
+): InputTypes {
+  if (inputs) return StudentInputs.named(inputs, student, 'toOnnx: inputs').types;
+  const known = student.trainedOn;
+  if (known && !input) return known;
+  const [first] = known?.values() ?? [];
+  if (input) return StudentInputs.only({ dtype: dtype ?? first?.dtype ?? 'float32', shape: input }).types;
+  throw new GlobalPercError(
+    'toOnnx: tell the shape of the input, e.g. { input: [1, 3, 128, 128] }, or of several by name, { inputs: { … } }',
+    { code: 'invalid-option' },
+  );
 }
 
 /**
@@ -76,11 +96,11 @@ export const filesOf = (student: AnyModule): string[] =>
   );
 
 /** The student's graph in evaluation mode, its weights being constants. */
-function traced(student: AnyModule, { dtype, shape }: TensorType): Graph {
+function traced(student: AnyModule, types: InputTypes): Graph {
   const graph = createGraph();
-  const input = graph.input('input', dtype, shape);
+  const inputs = Array.from(types, ([name, { dtype, shape }]) => graph.input(name, dtype, shape));
   const trace = new Trace(graph, student);
-  const outputs = [student.whileEvaluating(() => student(input))].flat();
+  const outputs = [student.whileEvaluating(() => student(...inputs))].flat();
   for (const [i, output] of outputs.entries()) graph.output(i === 0 ? 'output' : `output_${i}`, output);
   const simplified = tidy(graph);
   const classes = new Map(trace.calls.map((call) => [call.path, call.class]));
@@ -103,21 +123,29 @@ function scopesOf(path: string, classes: ReadonlyMap<string, string>): Record<st
 }
 
 /** Declares dimensions open under which the graph would be the same. */
-function openDimensions(graph: Graph, student: AnyModule, { dtype, shape }: TensorType): void {
-  const input = graph.inputs[0] as Value;
-  const declaredInput: (number | string)[] = [...shape];
+function openDimensions(graph: Graph, student: AnyModule, types: InputTypes): void {
+  const shapes = Array.from(types.values(), ({ shape }) => shape);
+  const declaredInputs = shapes.map((shape): (number | string)[] => [...shape]);
+  const [shape = []] = shapes;
   const declaredOutputs = graph.outputs.map((output): (number | string)[] => [...(output.shape ?? [])]);
   for (const { axes, names } of AXES) {
-    if (axes.some((axis) => axis >= shape.length)) continue;
-    const varied = shape.map((dim, axis) => (axes.includes(axis) ? 2 * dim : dim));
-    const other = tracedIfPossible(student, { dtype, shape: varied });
-    if (other === undefined || !sameComputation(graph, other)) continue;
-    axes.forEach((axis, i) => {
-      declaredInput[axis] = names[i] as string;
+    // The batch is that of all inputs, the size of an image the first one's.
+    const varies = shapes.map(({ length }, i) => axes.every((axis) => axis < length && (axis === 0 || i === 0)));
+    const varied = Array.from(types, ([name, { dtype, shape }], i) => {
+      const doubled = shape.map((dim, axis) => (varies[i] && axes.includes(axis) ? 2 * dim : dim));
+      return [name, { dtype, shape: doubled }] as const;
     });
+    const other = varies.some(Boolean) ? tracedIfPossible(student, new Map(varied)) : undefined;
+    if (other === undefined || !sameComputation(graph, other)) continue;
+    for (const [input, declared] of declaredInputs.entries()) {
+      if (!varies[input]) continue;
+      axes.forEach((axis, i) => {
+        declared[axis] = names[i] as string;
+      });
+    }
     for (const [i, output] of graph.outputs.entries()) {
-      const varies = other.outputs[i]?.shape ?? [];
-      varies.forEach((dim, axis) => {
+      const shapeThere = other.outputs[i]?.shape ?? [];
+      shapeThere.forEach((dim, axis) => {
         if (dim === output.shape?.[axis]) return;
         const same = shape[axis] === output.shape?.[axis] && axes.indexOf(axis);
         (declaredOutputs[i] as (number | string)[])[axis] =
@@ -125,13 +153,13 @@ function openDimensions(graph: Graph, student: AnyModule, { dtype, shape }: Tens
       });
     }
   }
-  input.declaredShape = declaredInput;
+  for (const [i, declared] of declaredInputs.entries()) (graph.inputs[i] as Value).declaredShape = declared;
   for (const [i, output] of graph.outputs.entries()) output.declaredShape = declaredOutputs[i] as (number | string)[];
 }
 
-function tracedIfPossible(student: AnyModule, type: TensorType): Graph | undefined {
+function tracedIfPossible(student: AnyModule, types: InputTypes): Graph | undefined {
   try {
-    return traced(student, type);
+    return traced(student, types);
   } catch (error) {
     if (error instanceof GlobalPercError) return undefined;
     throw error;

@@ -1,6 +1,6 @@
 /** What a Trainer is told, checked. */
 import type { StepOptions } from '../compile/index.js';
-import type { Shape, TensorType } from '../graph/index.js';
+import { GlobalPercError, type Shape, type TensorType } from '../graph/index.js';
 import type { Objective } from '../loss/index.js';
 import { STEP } from '../loss/options.js';
 import { type AnyModule, Module } from '../nn/index.js';
@@ -15,20 +15,26 @@ import {
   integer,
   matching,
   number,
-  oneOf,
   positive,
   recordOf,
-  required,
-  shape,
 } from '../options/index.js';
 import type { SessionOptions } from '../runtime/index.js';
+import { DTYPE, type InputType, SHAPE, StudentInputs, TYPE, TYPES } from './inputs.js';
+import { StudentWeights } from './state.js';
 import type { Recipe } from './step.js';
 
 /** Options of `Trainer.create`. */
 export interface TrainerOptions extends StepOptions {
   /** Shape of the input of every step, e.g. `[8, 3, 128, 128]`. */
-  readonly batch: Shape;
-  /** Element type of the input. Default `float32`; `int64` for a student that begins with an Embedding. */
+  readonly batch?: Shape;
+  /**
+   * In place of `batch`, for a student of several inputs: their shapes by name, in the order in which its `forward` takes them;
+   * `{ dtype: 'int64', shape }` for one of integers. `{ latents: [1, 4, 64, 64], text: [1, 77, 768] }` → `step({ latents, text })`.
+   */
+  readonly inputs?: Readonly<Record<string, InputType>>;
+  /** Shapes of inputs that the loss's models leave open, where their files leave the sizes open too; `step(input, target, { inputs })` gives the values. */
+  readonly lossInputs?: Readonly<Record<string, Shape>>;
+  /** Element type of the input of `batch`. Default `float32`; `int64` for a student that begins with an Embedding. */
   readonly dtype?: 'float32' | 'int64';
   /** Type of the target, where the loss allows several; default: that of the student's output, for CrossEntropyLoss class indices. */
   readonly target?: TensorType;
@@ -56,15 +62,13 @@ export interface PredictOptions {
 
 export const PREDICT: Checks<PredictOptions> = { ema: boolean };
 
-const DTYPE = oneOf('float32', 'int64');
-const SHAPE = shape('[8, 3, 128, 128]');
-const TARGET: Checks<TensorType> = { dtype: required(DTYPE), shape: required(SHAPE) };
-
-const OPTIONS: Checks<TrainerOptions> = {
+const OPTIONS: Checks<Omit<TrainerOptions, 'inputs'> & { readonly inputs?: Readonly<Record<string, TensorType>> }> = {
   ...STEP,
-  batch: required(SHAPE),
+  batch: SHAPE,
+  inputs: TYPES,
+  lossInputs: recordOf(SHAPE, 'shapes by name'),
   dtype: DTYPE,
-  target: (value, where) => checkOptions(value, TARGET, where),
+  target: (value, where) => checkOptions(value, TYPE, where),
   mask: boolean,
   clipGradNorm: positive,
   clipGradValue: positive,
@@ -95,8 +99,9 @@ export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimiz
     student,
     loss,
     optimizer,
-    batch: options.batch,
-    dtype: options.dtype ?? 'float32',
+    inputs: inputsOf(student, options),
+    lossInputs: options.lossInputs ?? {},
+    weights: new StudentWeights(),
     target: options.target,
     mask: options.mask ?? false,
     clipGradNorm: options.clipGradNorm,
@@ -105,4 +110,28 @@ export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimiz
     ema: options.ema,
     session: options.session ?? {},
   };
+}
+
+/** What the student is given. @throws GlobalPercError unless it is told in one way. */
+function inputsOf(
+  student: AnyModule,
+  { batch, inputs, dtype }: Pick<TrainerOptions, 'batch' | 'dtype'> & { inputs?: Readonly<Record<string, TensorType>> },
+): StudentInputs {
+  if ((batch === undefined) === (inputs === undefined) || (inputs && dtype)) {
+    throw new GlobalPercError(
+      'Trainer: tell either batch, the shape of the one input, e.g. { batch: [8, 3, 128, 128] }, or inputs, shapes or types ' +
+        'by name, e.g. { inputs: { latents: [1, 4, 64, 64], text: [1, 77, 768] } }',
+      { code: 'invalid-option' },
+    );
+  }
+  if (inputs) return StudentInputs.named(inputs, student, 'Trainer: inputs');
+  const { inputNames: names = [] } = student;
+  if (names.length > 1) {
+    throw new GlobalPercError(
+      `Trainer: the student has the inputs ${names.join(', ')}: tell the shape of each, { inputs: { ${names.map((name) => `${name}: […]`).join(', ')} } }, ` +
+        'or give a value to all but one in loadModel(source, { trainable: true, inputs })',
+      { code: 'invalid-option' },
+    );
+  }
+  return StudentInputs.only({ dtype: dtype ?? 'float32', shape: batch as Shape });
 }

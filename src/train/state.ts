@@ -1,5 +1,6 @@
 /** What a training run carries from step to step, by name: weights, buffers, optimiser state, counters. */
-import { type DataType, type Graph, type Shape, sizeOf, type Tensor } from '../graph/index.js';
+import { type ConstantData, type DataType, type Graph, type Shape, sizeOf, type Tensor } from '../graph/index.js';
+import { type Bind, type Buffer, constantOfHeld, Parameter } from '../nn/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
 /** Optimiser steps, and steps since the last of them. */
@@ -86,3 +87,36 @@ export const hostTensor = (held: {
   readonly shape: Shape;
   readonly data: Float32Array | BigInt64Array;
 }): HostTensor => ({ dtype: held.dtype, dims: held.shape, data: held.data });
+
+type Held = Parameter | Buffer;
+
+/**
+ * Which of a student's weights a trainer carries: those that train when it is made, and the buffers. The others are constants of
+ * its graphs, with the values they have then.
+ */
+export class StudentWeights {
+  private readonly carried = new Set<Held>();
+  private readonly frozen = new Map<Held, ConstantData>();
+
+  /** Whether its value is carried from step to step. */
+  carries(held: Held): boolean {
+    return this.carried.has(held);
+  }
+
+  /** Weights of a graph. @param training whether it is the step, which decides; @param seen gets each that is carried. */
+  bind(carried: Carried, training: boolean, seen: (path: string, held: Held, tensor: Tensor) => void = () => {}): Bind {
+    return (path, held, graph) => {
+      if (training && !(held instanceof Parameter && !held.requiresGrad)) this.carried.add(held);
+      if (!this.carried.has(held)) return graph.constant(this.constant(held), path);
+      const tensor = carried.add(weightName(path), hostTensor(held));
+      seen(path, held, tensor);
+      return tensor;
+    };
+  }
+
+  private constant(held: Held): ConstantData {
+    const constant = this.frozen.get(held) ?? constantOfHeld(held);
+    this.frozen.set(held, constant);
+    return constant;
+  }
+}

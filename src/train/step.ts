@@ -4,14 +4,7 @@
  */
 import { gradient } from '../autodiff/index.js';
 import { begin, type Draft, type StepOptions } from '../compile/index.js';
-import {
-  type DataType,
-  GlobalPercError,
-  type Graph,
-  type Shape,
-  type Tensor,
-  type TensorType,
-} from '../graph/index.js';
+import { GlobalPercError, type Graph, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import {
   addSamples,
   type Comparison,
@@ -24,22 +17,23 @@ import {
   openInputsOn,
   type Scene,
 } from '../loss/index.js';
-import { type AnyModule, type Bind, Parameter, Trace } from '../nn/index.js';
+import { type AnyModule, type Outputs, Parameter, Trace } from '../nn/index.js';
 import { createGraph } from '../ops/index.js';
 import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
 import type { Optimizer } from '../optim/index.js';
 import { fuseAttention } from '../passes/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
+import type { StudentInputs } from './inputs.js';
 import { feedRandomness } from './random.js';
 import {
   accumulatorName,
   averageName,
   Carried,
-  hostTensor,
   MICRO_STEP,
   optimizerName,
   STEP,
+  type StudentWeights,
   weightName,
 } from './state.js';
 
@@ -48,8 +42,10 @@ export interface Recipe {
   readonly student: AnyModule;
   readonly loss: Objective;
   readonly optimizer: Optimizer;
-  readonly batch: Shape;
-  readonly dtype: DataType;
+  readonly inputs: StudentInputs;
+  /** Shapes of open inputs of the loss that their files leave open. */
+  readonly lossInputs: Readonly<Record<string, Shape>>;
+  readonly weights: StudentWeights;
   readonly target: TensorType | undefined;
   readonly mask: boolean;
   readonly clipGradNorm: number | undefined;
@@ -62,7 +58,8 @@ export interface Recipe {
 /** What must be known to run a program of a trainer. */
 export interface StepDetails {
   readonly hooks: readonly Hook[];
-  readonly target: TensorType;
+  /** Type of the target; absent where nothing reads one. */
+  readonly target?: TensorType;
   /** Shape of the student's output. */
   readonly output: Shape;
   readonly draws: ReturnType<typeof feedRandomness>;
@@ -77,38 +74,41 @@ interface Stage {
   readonly graph: Graph;
   readonly carried: Carried;
   readonly trace: Trace;
-  readonly input: Tensor;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  /** The first of the outputs. */
   readonly output: Tensor;
-  readonly weights: ReadonlyMap<string, { readonly parameter: Parameter; readonly tensor: Tensor }>;
+  /** Those that train, by path. */
+  readonly weights: ReadonlyMap<string, Tensor>;
 }
 
-/** @throws GlobalPercError where an imported student was not prepared for inputs of this shape. */
-function stage(student: AnyModule, { dtype, shape }: TensorType, training: boolean): Stage {
+type Staged = Pick<Recipe, 'student' | 'weights' | 'inputs'>;
+
+/** @throws GlobalPercError where an imported student was not prepared for inputs of these shapes. */
+function stage({ student, weights: bound, inputs: types }: Staged, training: boolean): Stage {
   const graph = createGraph();
   const carried = new Carried(graph);
-  const input = graph.input('input', dtype, shape);
-  const weights = new Map<string, { parameter: Parameter; tensor: Tensor }>();
-  const bind: Bind = (path, held) => {
-    const tensor = carried.add(weightName(path), hostTensor(held));
-    if (held instanceof Parameter) weights.set(path, { parameter: held, tensor });
-    return tensor;
-  };
+  const inputs = types.declare(graph);
+  const weights = new Map<string, Tensor>();
+  const bind = bound.bind(carried, training, (path, held, tensor) => {
+    if (held instanceof Parameter) weights.set(path, tensor);
+  });
   const trace = new Trace(graph, student, bind);
-  const forward = (): Tensor => [student(input)].flat()[0] as Tensor;
-  const output = training ? forward() : student.whileEvaluating(forward);
-  return { graph, carried, trace, input, output, weights };
+  const forward = (): Outputs => student(...inputs);
+  const outputs = [training ? forward() : student.whileEvaluating(forward)].flat();
+  return { graph, carried, trace, inputs, outputs, output: outputs[0] as Tensor, weights };
 }
 
 /** The student alone, in evaluation mode. Output: `output`. */
-export function draftPrediction(student: AnyModule, input: TensorType): Draft<StepDetails> {
-  const staged = stage(student, input, false);
-  staged.graph.output('output', staged.output);
-  return drafted(staged, { hooks: [] }, typeOf(staged.output));
+export function draftPrediction(staged: Staged): Draft<StepDetails> {
+  const { graph, output, ...rest } = stage(staged, false);
+  graph.output('output', output);
+  return drafted({ graph, output, ...rest }, { hooks: [] });
 }
 
 /** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`, and those of `addSamples`. */
 export function* draftEvaluation(recipe: Recipe, options: StepOptions): Steps<Draft<StepDetails>> {
-  const staged = stage(recipe.student, inputOf(recipe), false);
+  const staged = stage(recipe, false);
   const { target, comparison } = yield* addLoss(staged, recipe, options);
   addSamples(staged.graph, comparison);
   return drafted(staged, comparison, target);
@@ -121,8 +121,8 @@ export interface StepDraft extends Draft<StepDetails> {
 
 /** The whole step. Outputs: `loss`, `hook_losses`, `grad_norm`, `lr`, and what the carried tensors become. */
 export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraft> {
-  requireShapes(descriptionOf(recipe.loss));
-  const staged = stage(recipe.student, inputOf(recipe), true);
+  requireShapes(descriptionOf(recipe.loss), recipe);
+  const staged = stage(recipe, true);
   const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
   begin('differentiate', options);
   fuseAttention(staged.graph);
@@ -131,12 +131,13 @@ export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraf
 }
 
 /** @throws GlobalPercError for an input of the loss whose shape a call would tell: the step is compiled before any. */
-function requireShapes({ openInputs = [] }: LossDescription): void {
-  const unknown = openInputs.find(({ needed, type }) => needed && type === undefined);
+function requireShapes({ openInputs = [] }: LossDescription, { lossInputs }: Recipe): void {
+  const unknown = openInputs.find(({ name, needed, type }) => needed && type === undefined && !(name in lossInputs));
   if (unknown === undefined) return;
   throw new GlobalPercError(
     `Trainer: the input '${unknown.name}' of the loss's model is open, and its file leaves its shape open too, which a compiled step ` +
-      `has to know: give it a value, loadModel(source, { inputs: { ${unknown.name}: … } }), or export the model with fixed sizes for it`,
+      `has to know: tell its shape, { lossInputs: { ${unknown.name}: […] } }, give it a value, loadModel(source, { inputs: { ${unknown.name}: … } }), ` +
+      'or export the model with fixed sizes for it',
     { code: 'invalid-option' },
   );
 }
@@ -144,18 +145,17 @@ function requireShapes({ openInputs = [] }: LossDescription): void {
 function drafted(
   { graph, carried, output: { shape: output } }: Stage,
   { hooks }: Pick<Comparison, 'hooks'>,
-  target: TensorType,
+  target?: TensorType,
 ): Draft<StepDetails> {
   const replaces = carried.finish();
   const draws = feedRandomness(graph);
-  const details = { hooks, target, output, draws, reads: [...carried.initial().keys()], replaces };
+  const details = { hooks, ...(target && { target }), output, draws, reads: [...carried.initial().keys()], replaces };
   return { graph, details, stay: [...replaces.values()], held: true };
 }
 
-const inputOf = ({ dtype, batch }: Recipe): TensorType => ({ dtype, shape: batch });
-
 interface Judged {
-  readonly target: TensorType;
+  /** Type of the target; undefined where the loss reads none. */
+  readonly target: TensorType | undefined;
   readonly comparison: Comparison;
   /** Scalar. */
   readonly loss: Tensor;
@@ -163,49 +163,61 @@ interface Judged {
 
 /** @throws GlobalPercError when the loss cannot compare the student's output with a target. */
 function* addLoss(
-  { graph, trace, input, output }: Stage,
-  { student, loss, target: wanted, mask: masked, session }: Recipe,
+  staged: Stage,
+  { student, loss, inputs: types, lossInputs, target: wanted, mask: masked, session }: Recipe,
   options: StepOptions,
 ): Steps<Judged> {
+  const { graph, trace, inputs, outputs, output } = staged;
   const description = descriptionOf(loss);
   const context = { session, options };
   yield* description.prepare?.(output.shape, context) ?? [];
   const type = wanted ?? description.targetType?.(typeOf(output)) ?? typeOf(output);
+  let target: Tensor | undefined;
   const scene: Scene = {
     ...context,
-    ...openInputsOn(graph, description, context),
+    ...openInputsOn(graph, description, context, lossInputs),
     output,
-    target: graph.input('target', type.dtype, type.shape),
+    // Declared where it is read: some losses need none.
+    get target() {
+      target ??= graph.input('target', type.dtype, type.shape);
+      return target;
+    },
     targetShape: type.shape,
-    student: { module: student, input, calls: trace.calls },
+    student: {
+      module: student,
+      input: inputs[0] as Tensor,
+      inputs: new Map(Array.from(types.types.keys(), (name, i) => [name, inputs[i] as Tensor])),
+      outputs,
+      calls: trace.calls,
+    },
     draws: new Draws(),
     ...(masked && { mask: graph.input('mask', 'float32', maskShape(output.shape)) }),
   };
-  const comparison = yield* judged(description, scene, input);
+  const comparison = yield* judged(description, scene, types);
   const scalar = comparison.loss.reshape([]);
   graph.output('loss', scalar);
   if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
-  return { target: type, comparison, loss: scalar };
+  return { target: target && type, comparison, loss: scalar };
 }
 
 /** The loss of the student's output. @throws GlobalPercError of the loss, with that output: it may be what is wrong. */
-function* judged(description: LossDescription, scene: Scene, input: Tensor): Steps<Comparison> {
+function* judged(description: LossDescription, scene: Scene, inputs: StudentInputs): Steps<Comparison> {
   try {
     return yield* lossIn(description, scene);
   } catch (error) {
     if (!(error instanceof GlobalPercError)) throw error;
-    const message = `${madeOf(input.shape, scene.output.shape)}; ${error.message}`;
+    const message = `${madeOf(inputs, scene.output.shape)}; ${error.message}`;
     throw new GlobalPercError(message, { code: error.code, cause: error });
   }
 }
 
 /** How messages say what a student does to shapes. */
-export const madeOf = (input: Shape, output: Shape): string => `the student makes [${output}] of an input [${input}]`;
+export const madeOf = ({ description }: StudentInputs, output: Shape): string =>
+  `the student makes [${output}] of ${description}`;
 
 /** Gradient, clipping, optimiser, averages; and what all carried tensors become. */
 function addUpdate({ graph, carried, trace, weights }: Stage, loss: Tensor, recipe: Recipe): void {
-  const trained = [...weights].filter(([, { parameter }]) => parameter.requiresGrad);
-  const paths = trained.map(([path]) => path);
+  const paths = [...weights.keys()];
   if (paths.length === 0)
     throw new GlobalPercError(
       'the student has no parameter to train: all are frozen, or it has none; call student.trainable()',
@@ -214,7 +226,7 @@ function addUpdate({ graph, carried, trace, weights }: Stage, loss: Tensor, reci
       },
     );
   recipe.optimizer.checkGroups(paths);
-  const tensors = trained.map(([, { tensor }]) => tensor);
+  const tensors = [...weights.values()];
   const accumulation = accumulate(carried, paths, gradient(loss, tensors), recipe.accumulate);
 
   const norm = totalNorm(accumulation.gradients);

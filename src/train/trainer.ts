@@ -1,6 +1,6 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
 import { type Draft, type Program, Runner, type StepOptions } from '../compile/index.js';
-import { type DataType, GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
+import { GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
 import {
   type CallOptions,
   computed,
@@ -9,12 +9,13 @@ import {
   openFeeds,
   snapshotOptions,
 } from '../loss/index.js';
-import { snapshot, type TensorLike, toFloat32 } from '../model/index.js';
+import { snapshot, type TensorLike } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import { checkOptions, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
+import { checkedTensor, type StepInput, snapshotInput } from './inputs.js';
 import { stepMask } from './mask.js';
 import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
@@ -75,17 +76,19 @@ export class Trainer implements AsyncDisposable {
     const recipe = recipeOf(student, loss, optimizer, options);
     const runner = new Runner<StepDetails>('trainer', recipe.session);
     await descriptionOf(loss).load?.();
-    await student.prepare(recipe.batch);
-    const { initial, ...draft } = await runSteps(draftStep(recipe, options));
-    const program = await runSteps(runner.program('step', () => draft, options));
+    await student.prepare(...recipe.inputs.shapes);
+    // Its `inputs` are others than those of a call.
+    const { inputs: _, ...rest } = options;
+    const { initial, ...draft } = await runSteps(draftStep(recipe, rest));
+    const program = await runSteps(runner.program('step', () => draft, rest));
     const kept = await runSteps(upload([...initial.values()], recipe.session));
     const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
     return new Trainer(recipe, options.seed ?? 0, runner, program, carried);
   }
 
-  /** Type of the input of every step. */
-  get input(): TensorType {
-    return { dtype: this.recipe.dtype, shape: this.recipe.batch };
+  /** Types of the inputs of every step by name: `input`, or those of the option `inputs`. */
+  get inputs(): ReadonlyMap<string, TensorType> {
+    return this.recipe.inputs.types;
   }
 
   /** Steps taken, those of the run it was resumed from included. */
@@ -95,12 +98,14 @@ export class Trainer implements AsyncDisposable {
 
   /**
    * One step on one batch.
+   * @param input a tensor, or one for each of `inputs`: `step({ latents, text })`.
+   * @param target may be left out, `step(input, undefined, options)`, where the loss reads none.
    * @param options values of the inputs that a teacher leaves open, a mask where the trainer is made for masks; a signal stops a step that has not begun.
    * @throws GlobalPercError when a shape is not that of `batch`, on NaN or infinite input, and when loss or gradient is
    * NaN or infinite: then it names the step and the first hook, and weights and optimiser are as before the step.
    */
-  async step(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<StepResult> {
-    const given = [snapshot(input), snapshot(target), snapshotOptions(options)] as const;
+  async step(input: StepInput, target?: TensorLike, options: CallOptions = {}): Promise<StepResult> {
+    const given = [snapshotInput(input), snapshot(target), snapshotOptions(options)] as const;
     return this.next(async () => {
       const { session, details } = this.program;
       const feeds = {
@@ -121,8 +126,8 @@ export class Trainer implements AsyncDisposable {
   }
 
   /** Loss of one batch, with the student in evaluation mode; nothing changes. Throws as `step` does. */
-  async evaluate(input: TensorLike, target: TensorLike, options: CallOptions = {}): Promise<Evaluation> {
-    const given = [snapshot(input), snapshot(target), snapshotOptions(options)] as const;
+  async evaluate(input: StepInput, target?: TensorLike, options: CallOptions = {}): Promise<Evaluation> {
+    const given = [snapshotInput(input), snapshot(target), snapshotOptions(options)] as const;
     return this.next(async () => {
       const open = openFeeds(descriptionOf(this.recipe.loss).openInputs, given[2]);
       const key = `evaluate ${JSON.stringify(Object.values(open).map(({ dims }) => dims))}`;
@@ -133,17 +138,18 @@ export class Trainer implements AsyncDisposable {
     }, options);
   }
 
-  /** What the student, in evaluation mode, makes of an input of any batch size. */
-  async predict(input: TensorLike, options: PredictOptions = {}): Promise<Prediction> {
+  /** What the student, in evaluation mode, makes of an input of any batch size; its first output, if it has several. */
+  async predict(input: StepInput, options: PredictOptions = {}): Promise<Prediction> {
     const { ema = false } = checkOptions(options, PREDICT, 'Trainer.predict');
-    const given = snapshot(input);
+    const given = snapshotInput(input);
     return this.next(async () => {
-      const feed = this.checked('input', given, this.recipe.dtype);
-      const type = { dtype: feed.dtype, shape: feed.dims };
-      await this.student.prepare(type.shape);
-      const program = await this.opened(`predict ${feed.dims}`, () => draftPrediction(this.student, type), {});
+      const inputs = this.recipe.inputs.like(given);
+      await this.student.prepare(...inputs.shapes);
+      const key = `predict ${inputs.shapes.map((shape) => shape.join('x'))}`;
+      const { session, details } = await this.opened(key, () => draftPrediction({ ...this.recipe, inputs }), {});
       if (ema) this.requireAverage();
-      const { output } = await runSteps(program.session.run({ input: feed, ...this.weights(program.details, ema) }));
+      const feeds = { ...inputs.feeds(given), ...this.weights(details, ema), ...drawAll(details.draws, this.seed, 0) };
+      const { output } = await runSteps(session.run(feeds));
       return { dims: output?.dims ?? [], data: output?.data as Float32Array };
     });
   }
@@ -184,20 +190,27 @@ export class Trainer implements AsyncDisposable {
       const names = [...this.carried.keys()];
       const tensors = await runSteps(download([...this.carried.values()], this.recipe.session));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
-      return formatCheckpoint({ weights: this.student.stateDict(), carried, steps: this.taken, run: this.run });
+      return formatCheckpoint({ weights: this.trained(), carried, steps: this.taken, run: this.run });
     });
   }
 
+  /** The student's state as far as steps change it. */
+  private trained(): StateDict {
+    const { weights, student } = this.recipe;
+    const carried = Array.from(student.namedState()).filter(([, held]) => weights.carries(held));
+    return Object.fromEntries(carried.map(([path, { dtype, shape, data }]) => [path, { dtype, dims: shape, data }]));
+  }
+
   /**
-   * Goes on from a checkpoint. The learning rate, its schedule, limits and decays are this trainer's own and may be others
+   * Goes on from a checkpoint, which holds what trains and the buffers: frozen weights are those the student has. The learning rate, its schedule, limits and decays are this trainer's own and may be others
    * than before.
    * @throws GlobalPercError when it is damaged, of another model, or was made with another class of optimiser, another
    * seed or `accumulate`; the difference is named and nothing is changed.
    */
   async restore(checkpoint: Checkpoint, source = 'the checkpoint'): Promise<void> {
     await this.next(async () => {
-      const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, source);
-      this.student.loadStateDict(weights);
+      const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, this.recipe, source);
+      this.student.loadStateDict(weights, { strict: false });
       const former = [...this.carried.values()];
       const kept = await runSteps(upload([...carried.values()], this.recipe.session));
       Array.from(carried.keys()).forEach((name, i) => {
@@ -255,40 +268,50 @@ export class Trainer implements AsyncDisposable {
 
   private feeds(
     details: StepDetails,
-    input: TensorLike,
-    target: TensorLike,
+    input: StepInput,
+    target: TensorLike | undefined,
     options: CallOptions,
   ): Record<string, HostTensor> {
-    const { batch, dtype, loss } = this.recipe;
+    const { inputs, loss } = this.recipe;
     const description = descriptionOf(loss);
-    const images = {
-      input: this.checked('input', input, dtype, batch),
-      target: this.checked('target', target, details.target.dtype, details.target.shape, madeOf(batch, details.output)),
-    };
+    const given = inputs.feeds(input);
+    const [first] = Object.values(given) as [HostTensor];
+    const wanted = details.target && this.target(target, details.target, details.output);
+    if (wanted) description.requireTarget?.(wanted, details.output);
     // What goes from image to image is given the mistake of its target.
-    const seen = sameShape(images.input.dims, images.target.dims) ? ['input', 'target'] : ['target'];
-    description.requireTarget?.(images.target, details.output);
-    for (const name of seen as (keyof typeof images)[]) description.inspect?.(name, images[name]);
+    if (!wanted || sameShape(first.dims, wanted.dims)) description.inspect?.('input', first);
+    if (wanted) description.inspect?.('target', wanted);
     const mask = stepMask(this.recipe.mask, options.mask, details.output);
-    return { ...images, ...mask, ...openFeeds(description.openInputs, options), ...this.weights(details) };
+    return {
+      ...given,
+      ...(wanted && { target: wanted }),
+      ...mask,
+      ...this.openFeeds(options),
+      ...this.weights(details),
+    };
   }
 
-  /** @param why what a shape that differs is about. */
-  private checked(name: string, tensor: TensorLike, dtype: DataType, shape?: Shape, why?: string): HostTensor {
-    const converted = toFloat32(tensor, name);
-    if (shape && !sameShape(converted.dims, shape)) {
-      const reason = why ? `: ${why}; change the student or the data` : '';
-      throw new GlobalPercError(`${name} has shape [${converted.dims}], the trainer was made for [${shape}]${reason}`, {
+  /** @throws GlobalPercError when there is none, or it does not fit. */
+  private target(target: TensorLike | undefined, { dtype, shape }: TensorType, output: Shape): HostTensor {
+    if (target === undefined) {
+      throw new GlobalPercError(`the loss compares with a target [${shape}]: step(input, target)`, {
         code: 'invalid-argument',
       });
     }
-    if (dtype !== 'int64') return converted;
-    const fraction = converted.data.find((value) => !Number.isInteger(value));
-    if (fraction !== undefined)
-      throw new GlobalPercError(`${name} should hold integers, it holds ${fraction}`, { code: 'invalid-argument' });
-    // Large integers have no float32.
-    const data = tensor.data instanceof BigInt64Array ? tensor.data : BigInt64Array.from(converted.data, BigInt);
-    return { ...converted, dtype, data };
+    return checkedTensor('target', target, dtype, shape, madeOf(this.recipe.inputs, output));
+  }
+
+  private openFeeds(options: CallOptions): Record<string, HostTensor> {
+    const { loss, lossInputs } = this.recipe;
+    for (const [name, shape] of Object.entries(lossInputs)) {
+      const value = options.inputs?.[name];
+      const given = typeof value === 'number' ? [] : (value?.dims ?? shape);
+      if (sameShape(given, shape)) continue;
+      throw new GlobalPercError(`input '${name}' has shape [${given}], the trainer was made for [${shape}]`, {
+        code: 'invalid-argument',
+      });
+    }
+    return openFeeds(descriptionOf(loss).openInputs, options);
   }
 
   private requireAverage(): void {

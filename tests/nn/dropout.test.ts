@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import { constantOf, type Tensor } from '../../src/graph/index.js';
 import * as nn from '../../src/nn/index.js';
+import { Trace } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { feedOf, numbersIn, withSession } from '../support/run.js';
 
@@ -17,6 +18,8 @@ const x = constantOf(
 async function runTwice(layer: nn.Module, shape: readonly number[] = SHAPE) {
   const graph = createGraph();
   const input = graph.input('x', 'float32', shape);
+  // As what is trained: a module that no one traces is used beside it, and in evaluation mode.
+  new Trace(graph, layer);
   const y = layer(input);
   const [dx] = gradient(y.sum(), [input]) as [Tensor];
   const nodes = graph.nodes.filter(({ op }) => op === 'RandomUniform');
@@ -108,6 +111,7 @@ describe('MultiheadAttention', () => {
   const weightsOf = async (layer: nn.MultiheadAttention): Promise<number[]> => {
     const graph = createGraph();
     const input = graph.input('x', 'float32', [200, 1, 4]);
+    new Trace(graph, layer);
     graph.output('weights', layer(input, input, input)[1] as Tensor);
     const sample = constantOf(
       'float32',

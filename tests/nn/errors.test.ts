@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type DataType, GlobalPercError, type Shape } from '../../src/graph/index.js';
 import * as nn from '../../src/nn/index.js';
+import { Trace } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { DinoVisionTransformer, UNet } from '../../src/zoo/index.js';
 
@@ -152,7 +153,11 @@ describe('inputs', () => {
     [() => new nn.Fold(4, 2), [2, 6, 9], /fold: 4 elements of a window do not divide 6 channels/],
     [() => new nn.LocalResponseNorm(3), [2, 4], /LocalResponseNorm takes an input of shape \[B, C, L, …\]/],
   ])('%s of %j', (make, shape, message, dtype = 'float32') => {
-    const call = (): unknown => make()(createGraph().input('x', dtype, shape));
+    const call = (): unknown => {
+      const [layer, graph] = [make(), createGraph()];
+      new Trace(graph, layer);
+      return layer(graph.input('x', dtype, shape));
+    };
     expect(call).toThrow(GlobalPercError);
     expect(call).toThrow(message);
   });

@@ -48,6 +48,12 @@ const create = (options: object): Promise<Trainer> =>
 
 const cases: [string, () => unknown, string][] = [
   ['Trainer.create', () => create({ acumulate: 2 }), 'accumulate'],
+  [
+    'Trainer.create: inputs',
+    () => create({ batch: undefined, inputs: { x: { dtype: 'int64', shpae: [1] } } }),
+    'shape',
+  ],
+  ['MappedLoss', () => new nn.MappedLoss(new nn.L1Loss(), (x) => x, wrong({ tagret: 1 })), 'target'],
   ['Trainer.create: target', () => create({ target: { dtype: 'float32', shpae: [1] } }), 'shape'],
   ['SGD', () => new optim.SGD(wrong({ momentun: 1 })), 'momentum'],
   ['Adam', () => new optim.Adam(wrong({ beta: [0, 0] })), 'betas'],
@@ -85,7 +91,7 @@ const cases: [string, () => unknown, string][] = [
   ['trainer.evaluate', () => trainer.evaluate(image, image, wrong({ input: {} })), 'inputs'],
   ['trainer.predict', () => trainer.predict(image, wrong({ emma: true })), 'ema'],
   ['loadModel', () => loadModel(path, wrong({ trainble: true })), 'trainable'],
-  ['toOnnx', () => toOnnx(student, wrong({ inputs: [1, 2] })), 'input'],
+  ['toOnnx', () => toOnnx(student, wrong({ inptu: [1, 2] })), 'input'],
   ['Normalize', () => new transforms.Normalize(wrong({ mean: [0], std: [1], means: [0] })), 'mean'],
   ['Resize', () => new transforms.Resize(8, wrong({ antiAlias: false })), 'antialias'],
   ['Pad', () => new transforms.Pad(8, wrong({ fil: 3 })), 'fill'],

@@ -14,7 +14,7 @@ describe('options', () => {
   const batch = [1, 2];
   it.each([
     [undefined, 'Trainer should be an object of options, got undefined'],
-    [{}, "Trainer: 'batch' is missing"],
+    [{}, 'Trainer: tell either batch, the shape of the one input'],
     [{ batch: 4 }, 'Trainer: batch should be a shape such as [8, 3, 128, 128], got 4'],
     [{ batch: [1, 0] }, 'Trainer: batch should be a shape such as [8, 3, 128, 128], got [1, 0]'],
     [{ batch, accumulate: 0 }, 'Trainer: accumulate should be an integer from 1 on, got 0'],

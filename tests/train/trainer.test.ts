@@ -373,7 +373,7 @@ describe('inputs that a loss leaves open', () => {
     const created = async (constants = {}): Promise<Trainer> =>
       Trainer.create(smallNet(), await scaled(['many'], constants), new SGD({ lr: 0 }), { batch: BATCH });
     await expect(created()).rejects.toThrow(
-      /^Trainer: the input 'factor' of the loss's model is open, .*: give it a value, loadModel\(source, \{ inputs: \{ factor: … \} \}\), or export the model with fixed sizes for it$/,
+      /^Trainer: the input 'factor' of the loss's model is open, .*: tell its shape, \{ lossInputs: \{ factor: \[…\] \} \}, give it a value, loadModel\(source, \{ inputs: \{ factor: … \} \}\), or export the model with fixed sizes for it$/,
     );
     await (await created({ factor: 2 })).dispose();
   });
