@@ -3,3 +3,4 @@
  * @module globalperc/diffusion
  */
 export * from './browser.js';
+export { PipelineFolder } from './folder.js';

@@ -9,7 +9,9 @@ import { expectRefusals } from '../support/wrong-arguments.js';
 const INTERNAL = new Set([
   ...['Tensor', 'concat', 'Draws', 'EncodedTarget', 'Model', 'TrainableModel', 'Loss', 'Optimizer'],
   // Opened by a static function.
-  ...['GlobalPercError', 'ImageFolder', 'PairedImageFolder'],
+  ...['GlobalPercError', 'ImageFolder', 'PairedImageFolder', 'PipelineFolder'],
+  // Networks, which are of full size by default.
+  ...['UNet2DConditionModel', 'AutoencoderKL', 'AutoencoderTiny', 'CLIPTextModel'],
 ]);
 
 type Called = (...given: readonly unknown[]) => unknown;

@@ -1,9 +1,10 @@
 /** DDIM (Song et al. 2021, https://huggingface.co/docs/diffusers/api/schedulers/ddim), deterministic: η = 0. */
 import type { TensorLike } from '../../model/index.js';
 import { boolean, type Checks, checkOptions, positive } from '../../options/index.js';
+import { optionsOf } from '../config.js';
 import { combined, type Latents, latents, noiseOf, originalOf } from './arithmetic.js';
 import { linspace } from './betas.js';
-import { optionsOf } from './config.js';
+import { LEFT_OUT } from './left-out.js';
 import { rounded, Sampler, type SamplerOptions, type SamplerStep, samplerChecks } from './sampler.js';
 
 /** Options of DDIM. */
@@ -40,7 +41,7 @@ export class DDIM extends Sampler {
 
   /** Of a `scheduler_config.json`. @throws GlobalPercError as the constructor, and for what is no such file. */
   static fromConfig(config: unknown): DDIM {
-    return new DDIM(optionsOf(config, checks, 'DDIM.fromConfig'));
+    return new DDIM(optionsOf(config, checks, LEFT_OUT, 'DDIM.fromConfig'));
   }
 
   get initNoiseSigma(): number {

@@ -2,9 +2,10 @@
 import { GlobalPercError } from '../../graph/index.js';
 import type { TensorLike } from '../../model/index.js';
 import { checkOptions, integer } from '../../options/index.js';
+import { optionsOf } from '../config.js';
 import { combined, type Latents, latents, type Mixture, originalOf } from './arithmetic.js';
 import { alphasCumprodOf, type PredictionType, type ScheduleOptions, scheduleChecks } from './betas.js';
-import { optionsOf } from './config.js';
+import { LEFT_OUT } from './left-out.js';
 
 /**
  * The training schedule of diffusers' `DDPMScheduler`: how noisy a sample is at each timestep, and what a model has to
@@ -30,7 +31,7 @@ export class DDPM {
    * @throws GlobalPercError for what is no such file, or has a value that is not known.
    */
   static fromConfig(config: unknown): DDPM {
-    return new DDPM(optionsOf(config, scheduleChecks, 'DDPM.fromConfig'));
+    return new DDPM(optionsOf(config, scheduleChecks, LEFT_OUT, 'DDPM.fromConfig'));
   }
 
   /** α = √ᾱ and σ = √(1 − ᾱ) of a timestep. @throws GlobalPercError when there is no such timestep. */

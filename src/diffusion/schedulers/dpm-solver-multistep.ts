@@ -1,9 +1,10 @@
 /** DPM-Solver++ (Lu et al. 2022, https://huggingface.co/docs/diffusers/api/schedulers/multistep_dpm_solver). */
 import type { TensorLike } from '../../model/index.js';
 import { boolean, type Checks, checkOptions, matching } from '../../options/index.js';
+import { optionsOf } from '../config.js';
 import { combined, type Latents, latents, type Mixture, originalOf } from './arithmetic.js';
 import { linspace } from './betas.js';
-import { optionsOf } from './config.js';
+import { LEFT_OUT } from './left-out.js';
 import { rounded, type SamplerStep, type SigmaOptions, SigmaSampler, sigmaChecks } from './sampler.js';
 
 /** Options of DPMSolverMultistep. */
@@ -51,7 +52,7 @@ export class DPMSolverMultistep extends SigmaSampler {
 
   /** Of a `scheduler_config.json`. @throws GlobalPercError as the constructor, and for what is no such file. */
   static fromConfig(config: unknown): DPMSolverMultistep {
-    return new DPMSolverMultistep(optionsOf(config, checks, 'DPMSolverMultistep.fromConfig'));
+    return new DPMSolverMultistep(optionsOf(config, checks, LEFT_OUT, 'DPMSolverMultistep.fromConfig'));
   }
 
   get initNoiseSigma(): number {

@@ -1,9 +1,10 @@
 /** Euler's method (Karras et al. 2022, algorithm 2 without churn; https://huggingface.co/docs/diffusers/api/schedulers/euler). */
 import type { TensorLike } from '../../model/index.js';
 import { checkOptions } from '../../options/index.js';
+import { optionsOf } from '../config.js';
 import { combined, type Latents, latents, originalOf } from './arithmetic.js';
 import { linspace } from './betas.js';
-import { optionsOf } from './config.js';
+import { LEFT_OUT } from './left-out.js';
 import { type SamplerStep, type SigmaOptions, SigmaSampler, sigmaChecks } from './sampler.js';
 
 /** diffusers' `EulerDiscreteScheduler`. Samples are x₀ + σ·ε; the model is given them divided by √(σ² + 1). */
@@ -17,7 +18,7 @@ export class EulerDiscrete extends SigmaSampler {
 
   /** Of a `scheduler_config.json`. @throws GlobalPercError as the constructor, and for what is no such file. */
   static fromConfig(config: unknown): EulerDiscrete {
-    return new EulerDiscrete(optionsOf(config, sigmaChecks, 'EulerDiscrete.fromConfig'));
+    return new EulerDiscrete(optionsOf(config, sigmaChecks, LEFT_OUT, 'EulerDiscrete.fromConfig'));
   }
 
   get initNoiseSigma(): number {
