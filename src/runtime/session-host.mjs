@@ -33,6 +33,7 @@ export class SessionHost {
    */
   async create({ model, external, options }) {
     const session = await this.ort.InferenceSession.create(model, { ...options, externalData: external });
+    free([model, ...external.map(({ data }) => data)]);
     this.next += 1;
     this.sessions.set(this.next, session);
     return this.next;
@@ -142,4 +143,15 @@ export class SessionHost {
 /** @param {OrtTensor | undefined} tensor */
 function allFinite(tensor) {
   return Array.from(/** @type {Float32Array} */ (tensor?.data ?? []), Number).every(Number.isFinite);
+}
+
+/**
+ * Frees what the runtime has copied. The garbage collector of a thread that allocates little would leave it for long: as much as the weights.
+ * @param {Uint8Array[]} arrays
+ */
+function free(arrays) {
+  const { port1, port2 } = new MessageChannel();
+  port2.close();
+  port1.postMessage(undefined, [...new Set(arrays.map(({ buffer }) => /** @type {ArrayBuffer} */ (buffer)))]);
+  port1.close();
 }

@@ -116,11 +116,13 @@ export function sessionOptions(
   given: SessionOptions,
   { once = false, strict = false, stay = [], onCpu = [], inPlace, optimizations }: Opening,
 ): SessionOptions {
+  // What another provider makes of a graph depends on more than the arithmetic.
+  const onCpuAlone = providerOf(given) === 'cpu';
   const entries: Entries = {
     session: {
       ...(strict && { strict_shape_type_inference: '1' }),
       ...(inPlace && { model_external_initializers_file_folder_path: inPlace.folder }),
-      ...((once || staysWhole(inPlace)) && { disable_prepacking: '1' }),
+      ...((once || staysWhole(inPlace) || (onCpuAlone && !optimizations.repacks)) && { disable_prepacking: '1' }),
     },
     optimization: { disable_specified_optimizers: optimizations.without.join(';') },
   };
@@ -133,8 +135,7 @@ export function sessionOptions(
     intraOpNumThreads: platform.threads,
     // Errors are thrown as well; what the runtime logs is not for its user.
     logSeverityLevel: 4,
-    // What another provider makes of a graph depends on more than the arithmetic.
-    ...(level && providerOf(given) === 'cpu' && { graphOptimizationLevel: level }),
+    ...(level && onCpuAlone && { graphOptimizationLevel: level }),
     ...checkOptions(given, CHECKS, 'session'),
     ...(onCpu.length > 0 && { executionProviders: keepingOnCpu(given, onCpu) }),
     ...(once && { graphOptimizationLevel: 'disabled', executionProviders: ['cpu'] }),

@@ -1,6 +1,6 @@
 /** Which optimisations of ONNX Runtime a graph is opened with. */
 import { expect, it } from 'vitest';
-import { type Graph, ints, type Tensor } from '../../src/graph/index.js';
+import { constantOf, type Graph, ints, type Tensor } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { optimizationsFor } from '../../src/runtime/optimizations.js';
 
@@ -51,4 +51,23 @@ it('writes no weights anew where they are large', () => {
   expect(without(true)).toEqual(expect.arrayContaining(rewriting));
   expect(without(false)).not.toEqual(expect.arrayContaining([rewriting[0]]));
   expect(without(false)).not.toEqual(expect.arrayContaining([rewriting[1]]));
+});
+
+/** A product of so many rows with a constant, behind a convolution of so many filters if there are any. */
+function product(rows: number, filters = 0): Graph {
+  const graph = createGraph();
+  let x = graph.input('x', 'float32', [1, 3, rows, 8]);
+  const kernel = () => graph.input('kernel', 'float32', [filters, 3, 3, 3]);
+  if (filters > 0) x = graph.emit('Conv', [x, kernel()], { pads: ints([1, 1, 1, 1]) })[0] as Tensor;
+  graph.output('y', x.matmul(graph.constant(constantOf('float32', [8, 8], new Float32Array(64)))));
+  return graph;
+}
+
+it.each<[graph: string, Graph, repacks: boolean]>([
+  ['few rows', product(300), true],
+  ['many rows', product(400), false],
+  ['no constant', gemm(), true],
+  ['a convolution of most of the arithmetic', product(300, 8), false],
+])('weights of products with %s', (_what, graph, repacks) => {
+  expect(optimizationsFor(graph, false).repacks).toBe(repacks);
 });

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
 import { providerOf, type SessionOptions, sessionOptions } from '../../src/runtime/session-options.js';
 
-const optimizations = { level: undefined, without: ['A', 'B'] } as const;
+const optimizations = { level: undefined, without: ['A', 'B'], repacks: true } as const;
 const optimization = { disable_specified_optimizers: 'A;B' };
 const defaults = { enableMemPattern: false, intraOpNumThreads: availableParallelism(), logSeverityLevel: 4 };
 const inPlace = (bytes: number) => ({ folder: '/weights', bytes });
@@ -88,11 +88,12 @@ it.each<[provider: string, options: SessionOptions]>([
   expect(providerOf(options)).toBe(provider);
 });
 
-it.each<[provider: string, options: SessionOptions, level: string | undefined]>([
-  ['the CPU', {}, 'disabled'],
-  ['the CPU, where the caller wants more', { graphOptimizationLevel: 'all' }, 'all'],
-  ['another provider', { executionProviders: ['webgpu'] }, undefined],
-])('of a graph that is not worth optimisations on %s', (_provider, options, level) => {
-  const opened = sessionOptions(options, { optimizations: { level: 'disabled', without: [] } });
+it.each<[provider: string, options: SessionOptions, level: string | undefined, session: object]>([
+  ['the CPU', {}, 'disabled', unpacked],
+  ['the CPU, where the caller wants more', { graphOptimizationLevel: 'all' }, 'all', unpacked],
+  ['another provider', { executionProviders: ['webgpu'] }, undefined, {}],
+])('of a graph that is not worth optimisations and other weights on %s', (_provider, options, level, session) => {
+  const opened = sessionOptions(options, { optimizations: { level: 'disabled', without: [], repacks: false } });
   expect(opened.graphOptimizationLevel).toBe(level);
+  expect(opened.extra?.session).toEqual(session);
 });
