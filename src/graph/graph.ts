@@ -63,7 +63,12 @@ export interface Node {
   modulePath?: string;
   /** The operator of the file that this node and others were written for, and the one of them that does its work. */
   rewriting?: { readonly main: Node; readonly nodes: readonly Node[] };
+  /** What a `Placeholder` stands for: tensors of a graph in place of its outputs, for tensors in place of its inputs. */
+  readonly expansion?: Expansion | undefined;
 }
+
+/** Of symbolic tensors, which are no part of this file. */
+export type Expansion = (inputs: readonly object[]) => readonly object[];
 
 /** What `emit` takes beyond op and inputs. */
 export interface EmitOptions {
@@ -103,7 +108,7 @@ export interface GraphOf<T> extends Body {
 
 /**
  * The domain of nodes that mean something here and nothing in a file: `Detach`, which computes as Identity does and stops the
- * gradient, and `Attention` with its gradient. They are written as standard operators.
+ * gradient, `Attention` with its gradient, and `Placeholder`. They are written as standard operators.
  */
 export const INTERNAL_DOMAIN = 'globalperc.internal';
 

@@ -10,7 +10,14 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.js';
-import { declaredType, describeInput, type Model, type TensorLike } from '../model/index.js';
+import {
+  aboutReplacements,
+  declaredType,
+  describeInput,
+  type Model,
+  requireReplacements,
+  type TensorLike,
+} from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
@@ -126,14 +133,18 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     try {
       const outputs = this.hooks.map((hook) => hook.output);
       const made = yield* specialize(this.model.graph, types, outputs, session);
+      yield* requireReplacements(this.model.replacements, byName(types), session);
       this.specialized.set(key, made);
       return made;
     } catch (error) {
       if (!(error instanceof GlobalPercError) || NOT_THE_MODELS.has(error.code)) throw error;
-      throw new GlobalPercError(`${this.model.source}: ${error.message}; it accepts ${this.model.accepts}`, {
-        code: error.code,
-        cause: error,
-      });
+      throw new GlobalPercError(
+        `${this.model.source}: ${error.message}; it accepts ${this.model.accepts}${aboutReplacements(this.model.replacements)}`,
+        {
+          code: error.code,
+          cause: error,
+        },
+      );
     }
   }
 
@@ -179,6 +190,9 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     this.range.inspect(name, data);
   }
 }
+
+const byName = (types: ReadonlyMap<Value, TensorType>): ReadonlyMap<string, TensorType> =>
+  new Map(Array.from(types, ([{ name }, type]) => [name, type]));
 
 /** The distance of one hook. @throws GlobalPercError when `lossFunc` gives none. */
 function distanceAt({ lossFunc }: GlobalPercConfig, site: HookSite): Distance {

@@ -9,11 +9,13 @@ import {
   type Value,
 } from '../graph/index.js';
 import { type ModuleCall, metadataProblem, recoverModules } from '../modules/index.js';
+import type { Module } from '../nn/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { fromJSON, type Transform, type TransformJSON } from '../transforms/index.js';
 import { transformsOfPreprocessor } from '../transforms/preprocessor.js';
 import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 import { layoutRemedy } from './layout.js';
+import { type Replacement, replaceCalls } from './replace.js';
 
 /** Options of `Model`: see `LoadOptions`. */
 interface ModelOptions {
@@ -38,6 +40,8 @@ export class Model {
   readonly input: Value;
   /** What of the file could not be understood and was passed over, one sentence each: `inspect` and losses print them. */
   readonly warnings: readonly string[];
+  /** Modules that have taken the place of calls. */
+  readonly replacements: readonly Replacement[] = [];
   private readonly preprocessor: Readonly<Record<string, unknown>>;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
@@ -52,6 +56,22 @@ export class Model {
     // Before other inputs become constants: a module that sees them alone was still called.
     this.calls = recoverModules(graph);
     bindInputs(source, graph, this.input, inputs);
+  }
+
+  /**
+   * This model with a module of `nn`, frozen, in the place of every call of a path: a head that reads latents for `patch_embed.proj`,
+   * say. What the module is given and gives is compared with the former call where shapes are known, when a loss is first computed.
+   * @throws GlobalPercError when nothing is called at this path, naming the nearest, or what is called cannot be told from what is around it.
+   */
+  replace(path: string, module: Module): Model {
+    const { graph, calls, replacement, copyOf } = replaceCalls(this, path, module);
+    const replacements = [...this.replacements, replacement];
+    return Object.assign(Object.create(Model.prototype) as Model, this, {
+      graph,
+      calls,
+      input: copyOf(this.input),
+      replacements,
+    });
   }
 
   /**

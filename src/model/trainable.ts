@@ -9,16 +9,18 @@ import {
   Recent,
   type Shape,
   type Tensor,
+  type TensorType,
   type Value,
 } from '../graph/index.js';
-import { hasBody, type Weight, weightsOf } from '../modules/index.js';
-import { constantOfHeld, Module, Parameter, Trace } from '../nn/index.js';
+import { hasBody, type ModuleCall, type Weight, weightsOf } from '../modules/index.js';
+import { type AnyModule, type Buffer, constantOfHeld, Module, Parameter, Trace, type TracedCall } from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
-import { runSteps } from '../runtime/index.js';
+import { runSteps, type Steps } from '../runtime/index.js';
 import { describeInput, fitsDeclared } from './inputs.js';
 import type { Model } from './model.js';
+import { aboutReplacements, type Replacement, replaceCalls, requireReplacements } from './replace.js';
 
 /**
  * A model read with `loadModel(source, { trainable: true })`. Its parameters are the file's float32 weights of one
@@ -37,16 +39,17 @@ export class TrainableModel extends Module<Tensor[]> {
    * Parameters that modules of different paths read as one, with those paths: tied weights. A copy of a layer that has not
    * been trained since looks the same, unless the paths differ in their numbers alone or all elements are equal.
    */
-  readonly shared: Readonly<Record<string, readonly string[]>>;
-  private readonly weights: readonly Weight[];
+  shared: Readonly<Record<string, readonly string[]>> = {};
+  private weights: readonly Weight[];
   private readonly held: ReadonlyMap<Weight, Parameter>;
   /** What reads a weight in this module's own graph reads it from here. */
   private readonly values: ReadonlyMap<Weight, Value>;
-  private readonly graph: Graph;
-  /** What the model's calls give in that graph. */
-  private readonly callOutputs: readonly Value[];
+  private graph: Graph;
+  /** The model's calls in that graph. */
+  private calls: readonly ModuleCall[];
+  private replacements: readonly Replacement[] = [];
   /** The graph for each of the input shapes that `prepare` saw last. */
-  private readonly bodies = new Recent<Specialized>();
+  private bodies = new Recent<Specialized>();
 
   /** Made by `loadModel`. @throws GlobalPercError when the model has no weights. */
   constructor(model: Model) {
@@ -59,18 +62,44 @@ export class TrainableModel extends Module<Tensor[]> {
     this.held = new Map(this.weights.map((weight) => [weight, parameterOf(weight)]));
     this.values = separateValues(this.weights);
     const { graph, calls } = withValues(model, this.values);
-    [this.graph, this.callOutputs] = [graph, calls];
-    const tied = this.weights.filter(({ paths }) => paths.length > 1);
-    this.shared = Object.fromEntries(tied.map(({ name, paths }) => [name, paths]));
+    [this.graph, this.calls] = [graph, calls];
+    this.shared = tiedIn(this.weights);
   }
 
-  override *namedState(prefix = ''): Generator<[string, Parameter]> {
-    for (const [{ name }, parameter] of this.held) yield [prefix === '' ? name : `${prefix}.${name}`, parameter];
+  /** Its parameters are these module's own besides those of the file that are still read. */
+  override replace(path: string, module: Module): this {
+    const { source } = this.model;
+    const made = replaceCalls({ source, graph: this.graph, calls: this.calls }, path, module);
+    [this.graph, this.calls] = [made.graph, made.calls];
+    this.replacements = [...this.replacements.filter((other) => !isWithin(other.path, path)), made.replacement];
+    const read = new Set(neededNodes(this.graph.nodes, this.wanted).flatMap(({ inputs }) => inputs));
+    this.weights = this.weights.filter((weight) => read.has(this.values.get(weight)));
+    this.shared = tiedIn(this.weights);
+    this.bodies = new Recent<Specialized>();
+    return this;
+  }
+
+  /** The modules that have taken the place of others, by their paths. */
+  override namedChildren(): [string, AnyModule][] {
+    return this.replacements.map(({ path, module }) => [path, module]);
+  }
+
+  /** What `forward` computes: the outputs, and what the calls give. */
+  private get wanted(): readonly Value[] {
+    return [...this.graph.outputs, ...this.calls.map(({ output }) => output)];
+  }
+
+  override *namedState(prefix = ''): Generator<[string, Parameter | Buffer]> {
+    const under = (name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
+    for (const weight of this.weights) yield [under(weight.name), this.held.get(weight) as Parameter];
+    for (const [path, module] of this.namedChildren()) yield* module.namedState(under(path));
   }
 
   /** The inputs without a value: that of the image, then the others as the file has them. */
   private get inputs(): readonly Value[] {
-    return [this.model.input, ...this.model.openInputs];
+    const { inputs } = this.graph;
+    const isImage = ({ name }: Value): boolean => name === this.model.input.name;
+    return [...inputs.filter(isImage), ...inputs.filter((input) => !isImage(input))];
   }
 
   /** Names of the inputs in the order in which `forward` takes them: that of the image first. */
@@ -87,14 +116,28 @@ export class TrainableModel extends Module<Tensor[]> {
     this.requireAll(shapes);
     const key = keyOf(shapes);
     if (this.bodies.get(key)) return;
-    this.model.checkInputShape(shapes[0] as Shape);
+    if (this.replacements.length === 0) this.model.checkInputShape(shapes[0] as Shape);
     for (const [i, input] of inputs.entries()) requireDeclared(this.model.source, input, shapes[i] as Shape);
-    const wanted = [...this.graph.outputs, ...this.callOutputs];
     const types = inputs.map(
       (input, i) => [input, { dtype: input.dtype ?? 'float32', shape: shapes[i] as Shape }] as const,
     );
-    const body = specialize(this.graph, new Map(types), wanted, {}, [...this.values.values()]);
-    this.bodies.set(key, await runSteps(body));
+    this.bodies.set(key, await runSteps(this.specialized(new Map(types))));
+  }
+
+  private *specialized(types: ReadonlyMap<Value, TensorType>): Steps<Specialized> {
+    const { replacements } = this;
+    try {
+      const body = yield* specialize(this.graph, types, this.wanted, {}, this.weightValues);
+      yield* requireReplacements(replacements, new Map(Array.from(types, ([{ name }, type]) => [name, type])));
+      return body;
+    } catch (error) {
+      if (!(error instanceof GlobalPercError) || replacements.length === 0) throw error;
+      throw new GlobalPercError(error.message + aboutReplacements(replacements), { code: error.code, cause: error });
+    }
+  }
+
+  private get weightValues(): readonly Value[] {
+    return this.weights.map((weight) => this.values.get(weight) as Value);
   }
 
   /** @throws GlobalPercError unless there is something for each input. */
@@ -130,35 +173,58 @@ export class TrainableModel extends Module<Tensor[]> {
         tensor.dtype === input.dtype ? tensor : tensor.cast(input.dtype ?? 'float32'),
       ] as const;
     });
-    const weights = Array.from(
-      this.values,
-      ([weight, value]) => [body.valueOf(value), this.read(this.held.get(weight) as Parameter, x)] as const,
-    );
-    const wanted = [...outputs, ...this.callOutputs].map((value) => body.valueOf(value));
+    const weights = this.weights.map((weight) => {
+      const value = body.valueOf(this.values.get(weight) as Value);
+      return [value, this.read(this.held.get(weight) as Parameter, x)] as const;
+    });
+    const first = Trace.of(x.graph, this).calls.length;
+    const wanted = this.wanted.map((value) => body.valueOf(value));
     const tensors = transcribe(body.graph, x.graph, new Map([...bound, ...weights]), wanted);
-    this.recordCalls(x, tensors.slice(outputs.length));
+    this.recordCalls(x, tensors.slice(outputs.length), first);
     return tensors.slice(0, outputs.length);
   }
 
-  /** Lets hooks see the modules that were found in the file. */
-  private recordCalls(x: Tensor, outputs: readonly Tensor[]): void {
+  /** Lets hooks see the modules that were found in the file, in order with those that were called in their place. */
+  private recordCalls(x: Tensor, outputs: readonly Tensor[], first: number): void {
     const trace = Trace.of(x.graph, this);
     const own = trace.pathOf(this);
-    for (const [i, { path, class: className, call, leaf }] of this.model.calls.entries()) {
+    const found = this.calls.flatMap(({ path, class: className, call, leaf, nodes }, i): TracedCall[] => {
+      if (nodes.length === 1 && nodes[0]?.expansion) return [];
       const { value } = outputs[i] as Tensor;
-      trace.calls.push({
-        path: own === '' ? path : `${own}.${path}`,
-        class: className,
-        call,
-        leaf,
-        output: value,
-        nodes: [],
-      });
+      return [{ path: own === '' ? path : `${own}.${path}`, class: className, call, leaf, output: value, nodes: [] }];
+    });
+    if (this.replacements.length === 0) {
+      trace.calls.push(...found);
+      return;
     }
+    const places = new Map(x.graph.nodes.map((node, i) => [node, i]));
+    const place = ({ output, path }: TracedCall): [number, number] => [
+      output.producer ? (places.get(output.producer) as number) : -1,
+      -path.split('.').length,
+    ];
+    const all = [...trace.calls.slice(first), ...found].toSorted((a, b) => {
+      const [[nodeA, depthA], [nodeB, depthB]] = [place(a), place(b)];
+      return nodeA - nodeB || depthA - depthB;
+    });
+    trace.calls.splice(first, Number.POSITIVE_INFINITY, ...all);
   }
 
-  /** The file with the present weights: same inputs, outputs and open dimensions. */
+  /** Whether no module has taken the place of a call. */
+  get isAsImported(): boolean {
+    return this.replacements.length === 0;
+  }
+
+  /**
+   * The file with the present weights: same inputs, outputs and open dimensions.
+   * @throws GlobalPercError after `replace`: `toOnnx(model, { input })` writes it for one shape.
+   */
   toOnnx(): Uint8Array {
+    if (!this.isAsImported) {
+      throw new GlobalPercError(
+        `${this.model.source}: '${this.replacements[0]?.path}' was replaced, so the file is written for one shape: toOnnx(model, { input: [1, 3, 224, 224] })`,
+        { code: 'invalid-option' },
+      );
+    }
     const present = new Map(
       this.weights.map((weight) => {
         const { constant: _, ...value } = this.values.get(weight) as Value;
@@ -169,6 +235,12 @@ export class TrainableModel extends Module<Tensor[]> {
     return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
   }
 }
+
+const isWithin = (path: string, outer: string): boolean => path === outer || path.startsWith(`${outer}.`);
+
+/** Weights that several modules hold in common, and whose they are. */
+const tiedIn = (weights: readonly Weight[]): Readonly<Record<string, readonly string[]>> =>
+  Object.fromEntries(weights.filter(({ paths }) => paths.length > 1).map(({ name, paths }) => [name, paths]));
 
 const keyOf = (shapes: readonly Shape[]): string => shapes.map((shape) => shape.join('x')).join(' ');
 
@@ -202,7 +274,7 @@ function separateValues(weights: readonly Weight[]): Map<Weight, Value> {
 function withValues(
   { graph, calls }: Model,
   values: ReadonlyMap<Weight, Value>,
-): { readonly graph: Graph; readonly calls: readonly Value[] } {
+): { readonly graph: Graph; readonly calls: readonly ModuleCall[] } {
   const places = new Map<unknown, Map<number, Value>>();
   for (const [{ readers }, value] of values) {
     for (const { node, input } of readers) {
@@ -218,8 +290,13 @@ function withValues(
     for (const [input, value] of places.get(node) ?? []) (nodes[i] as Node).inputs[input] = value;
   copy.inputs = graph.inputs;
   copy.outputs = graph.outputs.map(copyOf);
-  const outputs = calls.map(({ output }) => copyOf(output));
+  const counterparts = new Map(graph.nodes.map((node, i) => [node, nodes[i] as Node]));
+  const copied = calls.map((call) => ({
+    ...call,
+    output: copyOf(call.output),
+    nodes: call.nodes.flatMap((node) => counterparts.get(node) ?? []),
+  }));
   // What gave a weight another name is read no more.
-  copy.nodes = neededNodes(nodes, [...copy.outputs, ...outputs]);
-  return { graph: copy, calls: outputs };
+  copy.nodes = neededNodes(nodes, [...copy.outputs, ...copied.map(({ output }) => output)]);
+  return { graph: copy, calls: copied };
 }

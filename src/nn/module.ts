@@ -1,9 +1,10 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
 import { differences, GlobalPercError, kindOf, listed, type Shape, Tensor, type TensorType } from '../graph/index.js';
-import { boolean, checkOptions } from '../options/index.js';
+import { boolean, checkOptions, refused } from '../options/index.js';
 import { converted, requireState, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { printed } from './printed.js';
+import { replaceModule } from './replace.js';
 import { Trace } from './trace.js';
 
 type Held = Parameter | Buffer;
@@ -234,6 +235,19 @@ export abstract class Module<Output extends Outputs = Tensor> {
     } finally {
       for (const [module, mode] of modes) module.training = mode;
     }
+  }
+
+  /**
+   * Puts a module in the place of the one at a path, as an assignment does in PyTorch: `model.replace('patch_embed.proj', head)`. What it
+   * gives goes where the former one's outputs went.
+   * @returns this module.
+   * @throws GlobalPercError when there is no module at the path, naming the nearest, and where both tell how many features they give,
+   * and not the same.
+   */
+  replace(path: string, module: Module): this {
+    if (!(module instanceof Module)) throw refused('replace: module', 'an nn.Module of one output', module);
+    replaceModule(this, path, module);
+    return this;
   }
 
   /** Keeps the parameters whose path matches from training. @throws GlobalPercError when none does. */

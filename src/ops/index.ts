@@ -3,4 +3,5 @@ export { type Gradient, type OpDefinition, ValueNeededError, type VjpContext } f
 export { perChannel } from './helpers/channels.js';
 export { type Interpolation, interpolationMatrix } from './helpers/interpolation.js';
 export { emptyOutput, TooSmallError } from './helpers/windows.js';
+export { expanded, placeholder } from './placeholder.js';
 export { carriesGradient, createGraph, operatorOf, operators, requiredOpset, stopsGradient } from './registry.js';

@@ -24,6 +24,7 @@ import * as indexing from './indexing.js';
 import * as linear from './linear.js';
 import * as norm from './norm.js';
 import * as pad from './pad.js';
+import { Placeholder } from './placeholder.js';
 import * as pool from './pool.js';
 import * as recurrent from './recurrent.js';
 import * as reduce from './reduce.js';
@@ -60,7 +61,9 @@ export const operators: ReadonlyMap<string, OpDefinition> = new Map(
 );
 
 /** Those of the internal domain. */
-const internal: ReadonlyMap<string, OpDefinition> = new Map(Object.entries({ Attention, AttentionGrad, Detach }));
+const internal: ReadonlyMap<string, OpDefinition> = new Map(
+  Object.entries({ Attention, AttentionGrad, Detach, Placeholder }),
+);
 
 /** The entry of a node's operator, if there is one. */
 export function operatorOf(node: Node): OpDefinition | undefined {

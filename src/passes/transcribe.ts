@@ -1,6 +1,6 @@
 /** Copying graphs: the one mechanism behind grafting a model, pruning, and every rewriting pass. */
 import { checked, type Graph, type Node, neededNodes, Tensor, type Value } from '../graph/index.js';
-import { createGraph } from '../ops/index.js';
+import { createGraph, expanded } from '../ops/index.js';
 
 /** Replaces a node while it is copied; `undefined` keeps it. Inputs are already those of the new graph. */
 export type Rewrite = (node: Node, inputs: readonly (Tensor | undefined)[], target: Graph) => Tensor[] | undefined;
@@ -36,7 +36,7 @@ export function transcribe(
   };
   for (const node of neededNodes(source.nodes, wanted, (value) => !bindings.has(value))) {
     const inputs = node.inputs.map((input) => input && copyOf(input));
-    const outputs = rewrite(node, inputs, target) ?? copyNode(node, inputs, target);
+    const outputs = rewrite(node, inputs, target) ?? expanded(node, inputs) ?? copyNode(node, inputs, target);
     node.outputs.forEach((output, i) => {
       const copy = outputs[i];
       if (output && copy && !copies.has(output)) copies.set(output, copy);

@@ -54,7 +54,7 @@ export async function toOnnx(student: AnyModule, given: ExportOptions = {}): Pro
   isStudent(student, 'toOnnx: student');
   const options = checkOptions(given, EXPORT, 'toOnnx');
   await student.synchronize();
-  if (student instanceof TrainableModel) return student.toOnnx();
+  if (student instanceof TrainableModel && student.isAsImported) return student.toOnnx();
   const types = inputsOf(student, options);
   await student.prepare(...Array.from(types.values(), ({ shape }) => shape));
   const graph = traced(student, types);

@@ -117,11 +117,6 @@ describe('refused with a clear line', () => {
       /'factor' is int64; a float32 image input is needed/,
     ],
     ['no clear image input', () => loadModel(MODEL), /say which receives the image/],
-    [
-      'a student with an open input',
-      () => loadModel(MODEL, { input: 'image', trainable: true }),
-      /input 'factor' needs a value to train the model/,
-    ],
   ];
   it.each(cases)('%s', async (_name, run, message) => {
     await expect(run()).rejects.toThrow(message);
