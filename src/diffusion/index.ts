@@ -4,3 +4,4 @@
  */
 export * from './browser.js';
 export { PipelineFolder } from './folder.js';
+export { loadLora, saveLora } from './lora-disk.js';
