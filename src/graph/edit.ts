@@ -1,5 +1,5 @@
 /** Making and changing nodes: whoever does so goes through here, so that `producer` is true everywhere. */
-import type { Attribute, Attributes, Body, Expansion, Node, Value } from './graph.js';
+import type { Attribute, Attributes, Body, Node, Value } from './graph.js';
 import type { ConstantData } from './types.js';
 
 /** What a node is made of; what is left out is empty. */
@@ -13,7 +13,7 @@ export interface NodeParts {
   readonly attributes?: Attributes;
   readonly metadata?: Node['metadata'] | undefined;
   readonly modulePath?: string | undefined;
-  readonly expansion?: Expansion | undefined;
+  readonly expansion?: Node['expansion'];
 }
 
 /** A node, as the producer of its outputs. */

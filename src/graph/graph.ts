@@ -63,12 +63,9 @@ export interface Node {
   modulePath?: string;
   /** The operator of the file that this node and others were written for, and the one of them that does its work. */
   rewriting?: { readonly main: Node; readonly nodes: readonly Node[] };
-  /** What a `Placeholder` stands for: tensors of a graph in place of its outputs, for tensors in place of its inputs. */
-  readonly expansion?: Expansion | undefined;
+  /** What a `Placeholder` stands for: symbolic tensors in place of its outputs, for such in place of its inputs. */
+  readonly expansion?: ((inputs: readonly object[]) => readonly object[]) | undefined;
 }
-
-/** Of symbolic tensors, which are no part of this file. */
-export type Expansion = (inputs: readonly object[]) => readonly object[];
 
 /** What `emit` takes beyond op and inputs. */
 export interface EmitOptions {

@@ -133,13 +133,13 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     try {
       const outputs = this.hooks.map((hook) => hook.output);
       const made = yield* specialize(this.model.graph, types, outputs, session);
-      yield* requireReplacements(this.model.replacements, byName(types), session);
+      yield* requireReplacements(this.model.graph, byName(types), session);
       this.specialized.set(key, made);
       return made;
     } catch (error) {
       if (!(error instanceof GlobalPercError) || NOT_THE_MODELS.has(error.code)) throw error;
       throw new GlobalPercError(
-        `${this.model.source}: ${error.message}; it accepts ${this.model.accepts}${aboutReplacements(this.model.replacements)}`,
+        `${this.model.source}: ${error.message}; it accepts ${this.model.accepts}${aboutReplacements(this.model.graph)}`,
         {
           code: error.code,
           cause: error,

@@ -15,7 +15,7 @@ import { fromJSON, type Transform, type TransformJSON } from '../transforms/inde
 import { transformsOfPreprocessor } from '../transforms/preprocessor.js';
 import { bindInputs, fitsDeclared, type InputValue, imageInput, inputTensor, namedInput } from './inputs.js';
 import { layoutRemedy } from './layout.js';
-import { type Replacement, replaceCalls } from './replace.js';
+import { replaceCalls } from './replace.js';
 
 /** Options of `Model`: see `LoadOptions`. */
 interface ModelOptions {
@@ -40,8 +40,6 @@ export class Model {
   readonly input: Value;
   /** What of the file could not be understood and was passed over, one sentence each: `inspect` and losses print them. */
   readonly warnings: readonly string[];
-  /** Modules that have taken the place of calls. */
-  readonly replacements: readonly Replacement[] = [];
   private readonly preprocessor: Readonly<Record<string, unknown>>;
 
   /** Made by `loadModel`. @throws GlobalPercError when no input can receive the image, or `inputs` do not fit. */
@@ -64,13 +62,11 @@ export class Model {
    * @throws GlobalPercError when nothing is called at this path, naming the nearest, or what is called cannot be told from what is around it.
    */
   replace(path: string, module: Module): Model {
-    const { graph, calls, replacement, copyOf } = replaceCalls(this, path, module);
-    const replacements = [...this.replacements, replacement];
+    const { graph, calls, copyOf } = replaceCalls(this, path, module);
     return Object.assign(Object.create(Model.prototype) as Model, this, {
       graph,
       calls,
       input: copyOf(this.input),
-      replacements,
     });
   }
 

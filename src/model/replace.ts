@@ -29,7 +29,7 @@ export interface CalledGraph {
 }
 
 /** A module in the place of a call, with the graph in which it took it. */
-export interface Replacement {
+interface Replacement {
   readonly path: string;
   readonly module: Module;
   readonly before: CalledGraph;
@@ -39,9 +39,16 @@ export interface Replacement {
   readonly seen: { inputs: readonly Shape[]; output: Shape }[];
 }
 
+/** What was replaced in a graph, in this order. */
+const REPLACEMENTS = new WeakMap<Graph, readonly Replacement[]>();
+
+const replacementsIn = (graph: Graph): readonly Replacement[] => REPLACEMENTS.get(graph) ?? [];
+
+/** Whether a module has taken the place of a call. */
+export const isReplaced = (graph: Graph): boolean => replacementsIn(graph).length > 0;
+
 /** A copy of a graph in which a module has taken the place of the calls of a path. */
 export interface ReplacedGraph extends CalledGraph {
-  readonly replacement: Replacement;
   /** The counterpart of a value of the former graph. */
   copyOf(value: Value): Value;
 }
@@ -89,7 +96,8 @@ export function replaceCalls(before: CalledGraph, path: string, module: Module):
       output: copyOf(call.output),
       nodes: call.nodes.flatMap((node) => nodes.get(node) ?? []),
     }));
-  return { source, graph: copy, calls: counterparts, replacement, copyOf };
+  REPLACEMENTS.set(copy, [...replacementsIn(graph), replacement]);
+  return { source, graph: copy, calls: counterparts, copyOf };
 }
 
 /** An input takes what the module takes, where that reads it. */
@@ -160,11 +168,11 @@ function placeOf(call: ModuleCall, graph: Graph, dependent: ReadonlySet<Value>, 
  * @throws GlobalPercError naming the module and both shapes.
  */
 export function* requireReplacements(
-  replacements: readonly Replacement[],
+  graph: Graph,
   types: ReadonlyMap<string, TensorType>,
   session: SessionOptions = {},
 ): Steps<void> {
-  for (const { path, former, before, seen } of replacements) {
+  for (const { path, former, before, seen } of replacementsIn(graph)) {
     const inputs = before.graph.inputs.flatMap((input) => {
       const type = types.get(input.name);
       return type ? [[input, type] as const] : [];
@@ -201,8 +209,8 @@ function isAlike(made: Shape, former: Shape): boolean {
 }
 
 /** What a replacement has to do with a model that does not run, for its error. */
-export const aboutReplacements = (replacements: readonly Replacement[]): string =>
-  replacements
+export const aboutReplacements = (graph: Graph): string =>
+  replacementsIn(graph)
     .flatMap(({ path, seen }) =>
       seen.map(({ inputs, output }) => `; '${path}' was replaced and makes [${output}] of [${inputs.join('], [')}]`),
     )

@@ -20,7 +20,7 @@ import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import { runSteps, type Steps } from '../runtime/index.js';
 import { describeInput, fitsDeclared } from './inputs.js';
 import type { Model } from './model.js';
-import { aboutReplacements, type Replacement, replaceCalls, requireReplacements } from './replace.js';
+import { aboutReplacements, isReplaced, replaceCalls, requireReplacements } from './replace.js';
 
 /**
  * A model read with `loadModel(source, { trainable: true })`. Its parameters are the file's float32 weights of one
@@ -47,7 +47,8 @@ export class TrainableModel extends Module<Tensor[]> {
   private graph: Graph;
   /** The model's calls in that graph. */
   private calls: readonly ModuleCall[];
-  private replacements: readonly Replacement[] = [];
+  /** The modules that have taken the place of others, by their paths. */
+  private readonly replaced = new Map<string, Module>();
   /** The graph for each of the input shapes that `prepare` saw last. */
   private bodies = new Recent<Specialized>();
 
@@ -71,7 +72,8 @@ export class TrainableModel extends Module<Tensor[]> {
     const { source } = this.model;
     const made = replaceCalls({ source, graph: this.graph, calls: this.calls }, path, module);
     [this.graph, this.calls] = [made.graph, made.calls];
-    this.replacements = [...this.replacements.filter((other) => !isWithin(other.path, path)), made.replacement];
+    for (const other of this.replaced.keys()) if (isWithin(other, path)) this.replaced.delete(other);
+    this.replaced.set(path, module);
     const read = new Set(neededNodes(this.graph.nodes, this.wanted).flatMap(({ inputs }) => inputs));
     this.weights = this.weights.filter((weight) => read.has(this.values.get(weight)));
     this.shared = tiedIn(this.weights);
@@ -79,9 +81,8 @@ export class TrainableModel extends Module<Tensor[]> {
     return this;
   }
 
-  /** The modules that have taken the place of others, by their paths. */
   override namedChildren(): [string, AnyModule][] {
-    return this.replacements.map(({ path, module }) => [path, module]);
+    return [...this.replaced];
   }
 
   /** What `forward` computes: the outputs, and what the calls give. */
@@ -116,7 +117,7 @@ export class TrainableModel extends Module<Tensor[]> {
     this.requireAll(shapes);
     const key = keyOf(shapes);
     if (this.bodies.get(key)) return;
-    if (this.replacements.length === 0) this.model.checkInputShape(shapes[0] as Shape);
+    if (this.isAsImported) this.model.checkInputShape(shapes[0] as Shape);
     for (const [i, input] of inputs.entries()) requireDeclared(this.model.source, input, shapes[i] as Shape);
     const types = inputs.map(
       (input, i) => [input, { dtype: input.dtype ?? 'float32', shape: shapes[i] as Shape }] as const,
@@ -125,14 +126,13 @@ export class TrainableModel extends Module<Tensor[]> {
   }
 
   private *specialized(types: ReadonlyMap<Value, TensorType>): Steps<Specialized> {
-    const { replacements } = this;
     try {
       const body = yield* specialize(this.graph, types, this.wanted, {}, this.weightValues);
-      yield* requireReplacements(replacements, new Map(Array.from(types, ([{ name }, type]) => [name, type])));
+      yield* requireReplacements(this.graph, new Map(Array.from(types, ([{ name }, type]) => [name, type])));
       return body;
     } catch (error) {
-      if (!(error instanceof GlobalPercError) || replacements.length === 0) throw error;
-      throw new GlobalPercError(error.message + aboutReplacements(replacements), { code: error.code, cause: error });
+      if (!(error instanceof GlobalPercError) || this.isAsImported) throw error;
+      throw new GlobalPercError(error.message + aboutReplacements(this.graph), { code: error.code, cause: error });
     }
   }
 
@@ -193,7 +193,7 @@ export class TrainableModel extends Module<Tensor[]> {
       const { value } = outputs[i] as Tensor;
       return [{ path: own === '' ? path : `${own}.${path}`, class: className, call, leaf, output: value, nodes: [] }];
     });
-    if (this.replacements.length === 0) {
+    if (this.isAsImported) {
       trace.calls.push(...found);
       return;
     }
@@ -211,7 +211,7 @@ export class TrainableModel extends Module<Tensor[]> {
 
   /** Whether no module has taken the place of a call. */
   get isAsImported(): boolean {
-    return this.replacements.length === 0;
+    return !isReplaced(this.graph);
   }
 
   /**
@@ -221,7 +221,7 @@ export class TrainableModel extends Module<Tensor[]> {
   toOnnx(): Uint8Array {
     if (!this.isAsImported) {
       throw new GlobalPercError(
-        `${this.model.source}: '${this.replacements[0]?.path}' was replaced, so the file is written for one shape: toOnnx(model, { input: [1, 3, 224, 224] })`,
+        `${this.model.source}: '${[...this.replaced.keys()].join("', '")}' was replaced, so the file is written for one shape: toOnnx(model, { input: [1, 3, 224, 224] })`,
         { code: 'invalid-option' },
       );
     }
