@@ -12,6 +12,8 @@ export default defineConfig({
     include: ['tests/**/*.test.ts'],
     setupFiles: ['tests/support/check-graphs.ts', 'tests/support/one-thread.ts'],
     exclude: ['tests/{browser,bundlers,package,slow,webgpu}/**'],
+    // Programs that another run has compiled would hide what this one compiles.
+    env: { GLOBALPERC_CACHE: 'off' },
     testTimeout: 60_000,
     maxWorkers: '100%',
   },

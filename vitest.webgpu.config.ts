@@ -15,7 +15,10 @@ export default defineConfig({
     ...base.test,
     include: ['tests/webgpu/**/*.test.ts'],
     exclude: [],
-    env: { ...(existsSync(SWIFTSHADER) && !process.env.VK_DRIVER_FILES && { VK_DRIVER_FILES: SWIFTSHADER }) },
+    env: {
+      ...base.test?.env,
+      ...(existsSync(SWIFTSHADER) && !process.env.VK_DRIVER_FILES && { VK_DRIVER_FILES: SWIFTSHADER }),
+    },
     testTimeout: 600_000,
     hookTimeout: 600_000,
     maxWorkers: 1,

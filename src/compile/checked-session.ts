@@ -5,7 +5,16 @@
 import { GlobalPercError, type Graph } from '../graph/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { lower } from '../passes/index.js';
-import { download, type HostTensor, providerOf, Session, type SessionOptions, type Steps } from '../runtime/index.js';
+import {
+  download,
+  type HostTensor,
+  providerOf,
+  Session,
+  type SessionOptions,
+  type Steps,
+  type WrittenGraph,
+  writtenGraph,
+} from '../runtime/index.js';
 
 /** How far a result may be from the CPU's, relative to its length: providers round differently, and wrong ones are far off. */
 const TOLERANCE = 1e-2;
@@ -21,27 +30,38 @@ export class CheckedSession {
   /** What is still to be compared. */
   private unchecked: Graph | undefined;
 
-  private constructor(session: Session, graph: Graph, options: SessionOptions) {
+  private constructor(session: Session, options: SessionOptions, unchecked?: Graph) {
     this.session = session;
     this.options = options;
-    if (providerOf(options) !== 'cpu') this.unchecked = graph;
+    this.unchecked = unchecked;
   }
 
   /**
    * Opens a finished graph, made fit for the provider.
    * @param stay outputs that will be kept beside the session; integers are counted on the CPU
+   * @param keep is given the graph as it is opened, before that, where `openWritten` can open it another time
    */
-  static *open(finished: Graph, options: SessionOptions, stay: readonly string[] = []): Steps<CheckedSession> {
-    const { graph, onCpu } = lower(finished, providerOf(options));
+  static *open(
+    finished: Graph,
+    options: SessionOptions,
+    stay: readonly string[] = [],
+    keep: (written: WrittenGraph) => void = () => undefined,
+  ): Steps<CheckedSession> {
+    const provider = providerOf(options);
+    const { graph, onCpu } = lower(finished, provider);
+    const written = writtenGraph(graph, requiredOpset(graph));
+    if (provider === 'cpu') {
+      keep(written);
+      return yield* CheckedSession.openWritten(written, options);
+    }
     const floats = new Set(graph.outputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name));
-    return new CheckedSession(
-      yield* Session.open(graph, requiredOpset(graph), options, {
-        stay: stay.filter((name) => floats.has(name)),
-        onCpu,
-      }),
-      finished,
-      options,
-    );
+    const purpose = { stay: stay.filter((name) => floats.has(name)), onCpu };
+    return new CheckedSession(yield* Session.openWritten(written, options, purpose), options, finished);
+  }
+
+  /** Opens a graph that was written for the CPU, with which there is nothing to compare. */
+  static *openWritten(written: WrittenGraph, options: SessionOptions): Steps<CheckedSession> {
+    return new CheckedSession(yield* Session.openWritten(written, options, {}), options);
   }
 
   /** As `Session.run`. @throws GlobalPercError when the first results are not those of the CPU. */

@@ -4,10 +4,11 @@
  */
 import { GlobalPercError, type Graph } from '../graph/index.js';
 import { fold, fuseAttention, memoryUse, shareConstants, simplify, spellAttention } from '../passes/index.js';
-import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
+import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns, type WrittenGraph } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
 import { warnOfMemory } from './memory-warning.js';
 import { type OpenProgram, OpenPrograms } from './open-programs.js';
+import { StoredProgram } from './program-store.js';
 import { begin, type StepOptions } from './progress.js';
 
 /** A graph as it was written down, and what its owner must know to run it. */
@@ -75,13 +76,33 @@ export class Runner<Details> {
     if (known) return known;
     const drafted = draft();
     const { graph, details, stay, held = false } = 'graph' in drafted ? drafted : yield* drafted;
-    const finished = yield* this.finished(graph, options);
-    begin('open', options);
-    const bytes = memoryUse(finished);
-    warnOfMemory(bytes, this.owner);
-    const program = { session: yield* CheckedSession.open(finished, this.session, stay), details, held, bytes };
+    const program = { ...(yield* this.opened(graph, stay, options)), details, held };
     for (const { session } of this.programs.add(key, program)) yield* session.dispose();
     return program;
+  }
+
+  /** What is made of a draft, or found finished on disk, as a session. */
+  private *opened(
+    draft: Graph,
+    stay: readonly string[] | undefined,
+    options: StepOptions,
+  ): Steps<Pick<OpenProgram, 'session' | 'bytes'>> {
+    const stored = StoredProgram.of(draft, this.session);
+    const known = stored?.read();
+    if (known) {
+      this.announce(known.bytes, options);
+      return { session: yield* CheckedSession.openWritten(known.written, this.session), bytes: known.bytes };
+    }
+    const finished = yield* this.finished(draft, options);
+    const bytes = memoryUse(finished);
+    this.announce(bytes, options);
+    const keep = (written: WrittenGraph): void => stored?.write({ written, bytes });
+    return { session: yield* CheckedSession.open(finished, this.session, stay, keep), bytes };
+  }
+
+  private announce(bytes: number, options: StepOptions): void {
+    begin('open', options);
+    warnOfMemory(bytes, this.owner);
   }
 
   /** A drafted graph as it is run, and as it is written to files. */

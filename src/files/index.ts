@@ -6,6 +6,8 @@ import { GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
 
 export { refuseOverwriting } from './identity.js';
+export { userCache, withHome } from './kept.js';
+export { programStore } from './program-store.js';
 
 /** `checkpoint-00000120`, and `checkpoint-00000120-1` for a second one of the same step. */
 const NAME = /^checkpoint-(\d+)(?:-(\d+))?$/;

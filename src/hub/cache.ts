@@ -8,9 +8,8 @@
  */
 import { copyFile, mkdir, readdir, readFile, realpath, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative, sep } from 'node:path';
-import { reasonOf, writeAtomically } from '../files/index.js';
+import { reasonOf, withHome, writeAtomically } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
-import { withHome } from './connection.js';
 import { isCommit } from './id.js';
 import { hubLibrary } from './library.js';
 

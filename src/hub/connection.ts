@@ -1,8 +1,8 @@
 /** Node: the hub as the environment names it, and requests to it. */
 import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
+import { userCache, withHome } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
 import { connectionError, refusal, TemporaryError } from './errors.js';
 import { checkNames } from './id.js';
@@ -69,8 +69,8 @@ function patienceOf(text: string): number {
 }
 
 async function findToken(): Promise<string | undefined> {
-  const { HF_TOKEN, HF_HOME, XDG_CACHE_HOME } = process.env;
-  const home = HF_HOME ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'huggingface');
+  const { HF_TOKEN, HF_HOME } = process.env;
+  const home = HF_HOME ?? userCache('huggingface');
   const token = HF_TOKEN || (await readFile(join(withHome(home), 'token'), 'utf8').catch(() => ''));
   return token.trim() === '' ? undefined : checkedToken(token.trim());
 }
@@ -83,9 +83,6 @@ function checkedToken(token: string): string {
     { code: 'invalid-option' },
   );
 }
-
-/** Puts the user's folder in place of a leading `~`, as Python does for these variables. */
-export const withHome = (path: string): string => path.replace(/^~(?=$|[/\\])/, homedir());
 
 /** What is done with an answer. Its body comes in parts. */
 type Use<T> = (response: Response, body: AsyncIterable<Uint8Array>) => Promise<T>;

@@ -1,9 +1,9 @@
 /** Node: files of weights by URL, kept where torch.hub keeps them: who has used a network in PyTorch has its file already. */
 import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { userCache, withHome } from '../files/index.js';
 import { makeFolder, sizeOf } from './cache.js';
-import { type Connection, withHome } from './connection.js';
+import type { Connection } from './connection.js';
 import { downloadFile } from './download.js';
 import { fileRefusal } from './errors.js';
 import type { DownloadOptions } from './types.js';
@@ -51,9 +51,8 @@ export async function fetchWeights(source: string, { signal, onProgress }: Downl
 }
 
 function checkpoints(): string {
-  const { TORCH_HOME, XDG_CACHE_HOME } = process.env;
-  const home = TORCH_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'torch');
-  return join(withHome(home), 'hub', 'checkpoints');
+  const { TORCH_HOME } = process.env;
+  return join(TORCH_HOME ? withHome(TORCH_HOME) : userCache('torch'), 'hub', 'checkpoints');
 }
 
 const connectionTo = (url: URL, signal: AbortSignal | undefined): Connection => ({

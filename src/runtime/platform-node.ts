@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, type WorkerOptions } from 'node:worker_threads';
 import {
   openForReading,
+  programStore,
   readBytes,
   readSnapshot,
   refuseOverwriting,
@@ -126,4 +127,5 @@ export const platform: Platform = {
   readSnapshot,
   threads: availableParallelism(),
   memory: { total: totalMemory(), free: freeMemory },
+  store: programStore,
 };

@@ -89,8 +89,6 @@ type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 export interface Purpose {
   /** It runs once, while something is compiled: on the CPU, and no time is spent on optimisation. */
   readonly once?: boolean;
-  /** A graph in which ONNX Runtime infers another type than it declares is refused. */
-  readonly strict?: boolean;
   /** Outputs that stay beside the session: where there is WebGPU, on its device. */
   readonly stay?: readonly string[];
   /** Names of nodes that the provider must leave to the CPU. */
@@ -99,8 +97,10 @@ export interface Purpose {
 
 /** A session's purpose, and what is known of its graph. */
 export interface Opening extends Purpose {
+  /** ONNX Runtime refuses the graph where it infers another type than that declares. */
+  readonly strict?: boolean;
   /** The weights that the runtime reads from their own files. */
-  readonly inPlace?: OnnxModel['inPlace'];
+  readonly inPlace?: OnnxModel['inPlace'] | undefined;
   readonly optimizations: Optimizations;
 }
 

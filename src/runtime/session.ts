@@ -1,7 +1,7 @@
 /** Sessions: a compiled graph that is ready to run. */
-import { byteLengthOf, type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
+import { byteLengthOf, type ConstantData, type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
 import { infersRightly, type OnnxModel, writeOnnx } from '../onnx/index.js';
-import { optimizationsFor } from './optimizations.js';
+import { type Optimizations, optimizationsFor } from './optimizations.js';
 import {
   buildOf,
   type Purpose,
@@ -18,6 +18,27 @@ const EXTERNAL_FROM = 1024;
 
 /** Operator set of the graphs that only hand tensors through. */
 const OPSET = 20;
+
+/** A graph in the form in which ONNX Runtime is given it, and what it is to be told with it. */
+export interface WrittenGraph extends Pick<OnnxModel, 'model' | 'inPlace'> {
+  /** Weights by the path under which the model refers to them. */
+  readonly external: readonly { readonly path: string; readonly constant: ConstantData }[];
+  /** Whether the types that ONNX Runtime infers must be those of the graph. */
+  readonly strict: boolean;
+  readonly optimizations: Optimizations;
+}
+
+/** @param once whether it is run once, when nobody looks at its types */
+export function writtenGraph(graph: Graph, opset: number, once = false): WrittenGraph {
+  const strict = !once && infersRightly(graph);
+  const { model, external, inPlace } = writeOnnx(graph, {
+    opset,
+    externalFrom: EXTERNAL_FROM,
+    allTypes: strict,
+    inPlace: true,
+  });
+  return { model, external, inPlace, strict, optimizations: optimizationsFor(graph, staysWhole(inPlace)) };
+}
 
 export class Session {
   private readonly id: number;
@@ -37,7 +58,7 @@ export class Session {
     options: SessionOptions = {},
     purpose: Omit<Purpose, 'once'> = {},
   ): Steps<Session> {
-    return Session.create(graph, opset, options, purpose);
+    return Session.openWritten(writtenGraph(graph, opset), options, purpose);
   }
 
   /** Opens a graph, runs it once, on the CPU and without spending time on optimisation, and closes it. */
@@ -47,7 +68,7 @@ export class Session {
     feeds: Readonly<Record<string, HostTensor>>,
     options: SessionOptions = {},
   ): Steps<Record<string, HostTensor>> {
-    const session = yield* Session.create(graph, opset, options, { once: true });
+    const session = yield* Session.openWritten(writtenGraph(graph, opset, true), options, { once: true });
     try {
       return yield* session.run(feeds);
     } finally {
@@ -55,25 +76,18 @@ export class Session {
     }
   }
 
-  private static *create(graph: Graph, opset: number, options: SessionOptions, purpose: Purpose): Steps<Session> {
-    const strict = !purpose.once && infersRightly(graph);
-    const { model, external, inPlace } = writeOnnx(graph, {
-      opset,
-      externalFrom: EXTERNAL_FROM,
-      allTypes: strict,
-      inPlace: true,
-    });
+  /** Opens a graph that is written already. */
+  static *openWritten(
+    { model, external, ...about }: WrittenGraph,
+    options: SessionOptions,
+    purpose: Purpose,
+  ): Steps<Session> {
     // The build for the CPU has kernels that the one for WebGPU lacks, such as those of double precision.
     const build = purpose.once ? 'cpu' : buildOf(options);
     const id = yield* ask(build, 'create', {
       model,
       external: together(external),
-      options: sessionOptions(options, {
-        ...purpose,
-        strict,
-        inPlace,
-        optimizations: optimizationsFor(graph, staysWhole(inPlace)),
-      }),
+      options: sessionOptions(options, { ...purpose, ...about }),
     });
     return new Session(id, build);
   }
@@ -145,7 +159,7 @@ const ALIGNMENT = 64;
  * Copies of weights in one buffer, which moves to the worker: a weight is mostly a part of its file, and all of that would be sent
  * with it.
  */
-function together(external: OnnxModel['external']): CreateRequest['external'] {
+function together(external: WrittenGraph['external']): CreateRequest['external'] {
   const sizes = external.map(({ constant }) => Math.ceil(byteLengthOf(constant) / ALIGNMENT) * ALIGNMENT);
   const buffer = new ArrayBuffer(sizes.reduce((sum, size) => sum + size, 0));
   let end = 0;

@@ -83,6 +83,19 @@ export interface Memory {
   free(): number;
 }
 
+/** What is kept on disk from process to process. Nothing of it fails: what cannot be read is not there. */
+export interface Store {
+  /** What has made what is kept: the build of the library, and ONNX Runtime's version. */
+  readonly version: string;
+  /** SHA-256, as hexadecimal digits. */
+  digest(parts: Iterable<Uint8Array | string>): string;
+  /** What changes when a file does; undefined where that cannot be said. */
+  stateOf(path: string): string | undefined;
+  /** @param key a digest. */
+  read(key: string): Uint8Array | undefined;
+  write(key: string, bytes: Uint8Array): void;
+}
+
 /** What differs between Node and a browser. */
 export interface Platform {
   /** Builds of ONNX Runtime there are. */
@@ -106,4 +119,6 @@ export interface Platform {
   /** Number of cores this process may use. */
   readonly threads: number;
   readonly memory: Memory;
+  /** Where compiled programs are kept; undefined where they are not. */
+  store(): Store | undefined;
 }

@@ -17,7 +17,9 @@ async function inEmptyHome(script: string): Promise<{ left: string[]; stderr: st
   try {
     await mkdir(HOME);
     await writeFile(path, script);
-    const { stderr } = await promisify(execFile)('node', [path], { env: { PATH: process.env.PATH, HOME } });
+    // Compiled programs are kept by intention.
+    const env = { PATH: process.env.PATH, HOME, GLOBALPERC_CACHE: 'off' };
+    const { stderr } = await promisify(execFile)('node', [path], { env });
     return { stderr, left: await readdir(HOME, { recursive: true }) };
   } finally {
     await rm(folder, { recursive: true });

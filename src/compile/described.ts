@@ -1,0 +1,98 @@
+/** A graph as text: what two graphs of one text compute is the same. */
+import type { Attribute, ConstantData, Graph, Node, Value } from '../graph/index.js';
+import type { Store } from '../runtime/index.js';
+
+/** The text, and the constants in the order in which it names them. */
+export interface Described {
+  readonly text: string;
+  readonly constants: readonly ConstantData[];
+}
+
+/** @returns undefined for a graph with parts that have no text: branches and loop bodies, and weights in files that cannot be looked at. */
+export function described(graph: Graph, store: Store): Described | undefined {
+  const description = new Description(store);
+  for (const input of graph.inputs) description.input(input);
+  for (const node of graph.nodes) description.node(node);
+  for (const output of graph.outputs) description.output(output);
+  const { lines, constants, isWhole } = description;
+  return isWhole ? { text: lines.join('\n'), constants } : undefined;
+}
+
+/** So many bytes of a constant stand in the text themselves. */
+const INLINE = 64;
+
+/** Weights do not change, and are looked at for every shape. */
+const digests = new WeakMap<ConstantData, string>();
+
+class Description {
+  readonly lines: string[] = [];
+  readonly constants: ConstantData[] = [];
+  isWhole = true;
+  private readonly store: Store;
+  private readonly numbers = new Map<Value, number>();
+
+  constructor(store: Store) {
+    this.store = store;
+  }
+
+  input(value: Value): void {
+    this.lines.push(`${this.numberOf(value)} in ${JSON.stringify(value.name)} ${typeText(value)}`);
+  }
+
+  output(value: Value): void {
+    this.lines.push(`${this.numberOf(value)} out ${JSON.stringify(value.name)}`);
+  }
+
+  /** Names of nodes are in ONNX Runtime's messages. */
+  node({ op, domain, name, inputs, outputs, attributes }: Node): void {
+    const read = inputs.map((value) => value && this.numberOf(value));
+    const made = outputs.map((value) => value && `${this.numberOf(value)} ${typeText(value)}`);
+    const told = Object.entries(attributes).map(([key, attribute]) => `${key} ${this.attributeText(attribute)}`);
+    this.lines.push(`${made} = ${JSON.stringify([domain, op, name])} ${read} ${told}`);
+  }
+
+  private numberOf(value: Value): number {
+    const known = this.numbers.get(value);
+    if (known !== undefined) return known;
+    const number = this.numbers.size;
+    this.numbers.set(value, number);
+    if (value.constant) {
+      this.constants.push(value.constant);
+      this.lines.push(`${number} is ${this.constantText(value.constant)}`);
+    }
+    return number;
+  }
+
+  private attributeText(attribute: Attribute): string {
+    const { kind, value } = attribute;
+    if (kind === 'tensor') return this.constantText(value);
+    if (kind === 'graph') this.isWhole = false;
+    // Bodies lead back to their nodes.
+    return `${kind} ${kind === 'graph' ? '' : JSON.stringify(value, exact)}`;
+  }
+
+  private constantText(constant: ConstantData): string {
+    return `${typeText(constant)} ${constant.place ? this.placeText(constant.place) : this.contentText(constant)}`;
+  }
+
+  /** Weights that stay in their file are not read for this. */
+  private placeText({ folder, location, offset }: NonNullable<ConstantData['place']>): string {
+    const state = this.store.stateOf(`${folder}/${location}`);
+    if (state === undefined) this.isWhole = false;
+    return `${JSON.stringify([folder, location])} ${offset} ${state}`;
+  }
+
+  private contentText(constant: ConstantData): string {
+    const { bytes } = constant;
+    if (bytes.length <= INLINE) return `${bytes}`;
+    const digest = digests.get(constant) ?? this.store.digest([bytes]);
+    digests.set(constant, digest);
+    return digest;
+  }
+}
+
+const typeText = ({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): string => `${dtype}[${shape}]`;
+
+/** JSON has no infinite numbers, and no −0. */
+const exact = (_key: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isFinite(value) ? `${value}` : Object.is(value, -0) ? '-0' : value;

@@ -1,0 +1,131 @@
+/**
+ * Programs on disk: a process finds finished what another has compiled before. A program is known by the whole draft that it was made
+ * from – every operator, type and constant of it, and so by whatever has written the draft, functions and modules of the caller's included –
+ * and by what finishes it. An entry holds no weights but those that folding has made: the draft has the others.
+ */
+import { bytesOf, type ConstantData, type DataType, type Graph, type Shape } from '../graph/index.js';
+import { platform, providerOf, type SessionOptions, type Store, type WrittenGraph } from '../runtime/index.js';
+import { type Described, described } from './described.js';
+
+/** A graph that can be opened, and what it is estimated to take. */
+export interface Compiled {
+  readonly written: WrittenGraph;
+  readonly bytes: number;
+}
+
+/** Entries of another form are not found. */
+const FORMAT = 1;
+
+/** What has grown beyond this would be weights, and the time of writing it. */
+const ENTRY_LIMIT = 2 ** 25;
+
+/** Hexadecimal digits of a SHA-256, in front of an entry: whether it is whole. */
+const DIGEST = 64;
+
+/** Where a weight of an entry is: among the constants of the draft, or in the entry itself. */
+type Source = { readonly draft: number } | { readonly dtype: DataType; readonly shape: Shape; readonly length: number };
+
+interface Header extends Omit<WrittenGraph, 'model' | 'external'>, Pick<Compiled, 'bytes'> {
+  readonly model: number;
+  readonly external: readonly (Source & { readonly path: string })[];
+}
+
+/** The place of one program. */
+export class StoredProgram {
+  private readonly store: Store;
+  private readonly key: string;
+  private readonly constants: readonly ConstantData[];
+
+  private constructor(store: Store, key: string, constants: readonly ConstantData[]) {
+    this.store = store;
+    this.key = key;
+    this.constants = constants;
+  }
+
+  /**
+   * The place of the program that is made of a draft, which must not have been changed yet; undefined where none is kept: without a store,
+   * for a provider that is compared with the CPU and needs the graph for it, and for graphs with parts that are not described.
+   */
+  static of(draft: Graph, options: SessionOptions): StoredProgram | undefined {
+    const store = providerOf(options) === 'cpu' ? platform.store() : undefined;
+    const found: Described | undefined = store && described(draft, store);
+    if (!store || !found) return undefined;
+    const key = store.digest([`${FORMAT} ${store.version}\n`, found.text]);
+    return new StoredProgram(store, key, found.constants);
+  }
+
+  /** What was kept; undefined where that is nothing, or damaged. */
+  read(): Compiled | undefined {
+    const entry = this.store.read(this.key);
+    const content = entry?.subarray(DIGEST);
+    if (!entry || !content || new TextDecoder().decode(entry.subarray(0, DIGEST)) !== this.store.digest([content]))
+      return undefined;
+    return this.parsed(content);
+  }
+
+  private parsed(content: Uint8Array): Compiled {
+    const length = new DataView(content.buffer, content.byteOffset).getUint32(0, true);
+    let end = 4;
+    // Copies: a typed array begins at a multiple of its element's width, and the model moves to the worker.
+    const next = (size: number): Uint8Array => {
+      end += size;
+      return new Uint8Array(content.subarray(end - size, end));
+    };
+    const { model, external, bytes, ...about } = JSON.parse(new TextDecoder().decode(next(length))) as Header;
+    const written = {
+      ...about,
+      inPlace: about.inPlace,
+      model: next(model),
+      external: external.map(({ path, ...source }) => ({ path, constant: this.constantOf(source, next) })),
+    };
+    return { written, bytes };
+  }
+
+  private constantOf(source: Source, next: (size: number) => Uint8Array): ConstantData {
+    if ('draft' in source) return this.constants[source.draft] as ConstantData;
+    const { length, ...type } = source;
+    return { ...type, bytes: next(length) };
+  }
+
+  /** Keeps a program. */
+  write({ written, bytes }: Compiled): void {
+    const { model, external, ...about } = written;
+    const draftOf = finder(this.constants);
+    const made: Uint8Array[] = [];
+    const sources = external.map(({ path, constant }) => {
+      const draft = draftOf(constant.bytes);
+      if (draft !== undefined) return { path, draft };
+      made.push(constant.bytes);
+      return { path, dtype: constant.dtype, shape: constant.shape, length: constant.bytes.length };
+    });
+    const header: Header = { ...about, bytes, model: model.length, external: sources };
+    const text = new TextEncoder().encode(JSON.stringify(header));
+    const content = joined([bytesOf(Uint32Array.of(text.length)), text, model, ...made]);
+    if (content.length > ENTRY_LIMIT) return;
+    this.store.write(this.key, joined([new TextEncoder().encode(this.store.digest([content])), content]));
+  }
+}
+
+/** Finds the constant that has the same bytes in memory, in whatever shape. */
+function finder(constants: readonly ConstantData[]): (bytes: Uint8Array) => number | undefined {
+  const found = new Map<ArrayBufferLike, Map<string, number>>();
+  const part = ({ byteOffset, byteLength }: Uint8Array): string => `${byteOffset} ${byteLength}`;
+  for (const [i, constant] of constants.entries()) {
+    // Bytes in files would be read.
+    if (constant.place) continue;
+    const { bytes } = constant;
+    const parts = found.get(bytes.buffer) ?? new Map<string, number>();
+    found.set(bytes.buffer, parts.set(part(bytes), i));
+  }
+  return (bytes) => found.get(bytes.buffer)?.get(part(bytes));
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let end = 0;
+  for (const part of parts) {
+    bytes.set(part, end);
+    end += part.length;
+  }
+  return bytes;
+}
