@@ -1,5 +1,5 @@
 /** Rearrangements of elements and changes of type that stand one behind the other: written as one, or as none. */
-import { attributesOf, type DataType, type Graph, type Node, Tensor } from '../graph/index.js';
+import { attributesOf, type DataType, type Graph, int, type Node, sizeOf, Tensor } from '../graph/index.js';
 import type { Rewrite } from './transcribe.js';
 
 const RESHAPING = new Set(['Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
@@ -41,6 +41,27 @@ export const joinTransposes: Rewrite = (node, [x], target) => {
   const first = permutationOf(found.node, x.rank);
   return [found.source.transpose(permutation.map((axis) => first[axis] as number))];
 };
+
+/** A product of two matrices, one of them transposed → Gemm, which reads it as it lies. */
+export const joinProducts: Rewrite = (node, [a, b], target) => {
+  const shape = node.outputs[0]?.shape;
+  if (node.op !== 'MatMul' || node.domain !== '' || a?.dtype !== 'float32' || !b || !shape) return undefined;
+  if (!isMatrix(a) || !isMatrix(b)) return undefined;
+  const [left, right] = [untransposed(a, target), untransposed(b, target)];
+  if (!left && !right) return undefined;
+  const factors = [left ?? a, right ?? b].map((x) => x.reshape(x.shape.slice(-2)));
+  const attributes = { transA: int(Number(left !== undefined)), transB: int(Number(right !== undefined)) };
+  return [(target.emit('Gemm', factors, attributes)[0] as Tensor).reshape(shape)];
+};
+
+const isMatrix = ({ shape, rank }: Tensor): boolean => rank > 1 && sizeOf(shape.slice(0, -2)) === 1;
+
+/** What a matrix is the transpose of. */
+function untransposed(x: Tensor, graph: Graph): Tensor | undefined {
+  const found = behind(x, TRANSPOSE, graph);
+  const permutation = found && permutationOf(found.node, x.rank);
+  return permutation?.at(-1) === x.rank - 2 && permutation.at(-2) === x.rank - 1 ? found?.source : undefined;
+}
 
 /** The types that hold every number of a type. */
 const WIDER: Partial<Record<DataType, readonly DataType[]>> = {

@@ -19,14 +19,24 @@ import {
   type Value,
 } from '../graph/index.js';
 import { operatorOf } from '../ops/index.js';
-import { joinCasts, joinReshapes, joinTransposes } from './rearrange.js';
+import { joinCasts, joinProducts, joinReshapes, joinTransposes } from './rearrange.js';
 import { copyNode, firstOf, type Rewrite, reduceGraph } from './transcribe.js';
 
 /** The simplified graph; inputs and outputs keep their names. */
 export const simplify = (graph: Graph): Graph =>
   reduceGraph(
     graph,
-    firstOf([...NO_OPS, ...EXPANDED, rootOfSum, joinReshapes, joinTransposes, joinCasts, ...SUMS, sharing()]),
+    firstOf([
+      ...NO_OPS,
+      ...EXPANDED,
+      rootOfSum,
+      joinReshapes,
+      joinTransposes,
+      joinProducts,
+      joinCasts,
+      ...SUMS,
+      sharing(),
+    ]),
   );
 
 /** As `simplify`, but that what stays is as its module wrote it: a graph that others read, and run on other shapes. */

@@ -180,6 +180,31 @@ describe('simplify', () => {
     ],
     ['keeps one that does', [1, 3, 1, 4], (x: Tensor) => x.transpose([3, 0, 1, 2]), ['Transpose']],
     [
+      'reads a matrix as it lies, on either side of a product',
+      [1, 1, 3, 5],
+      (x: Tensor) => x.matmul(x.transpose([0, 1, 3, 2])).add(x.transpose([0, 1, 3, 2]).matmul(x).mean()),
+      ['Add', 'Gemm', 'Gemm', 'ReduceMean', 'Reshape', 'Reshape', 'Reshape'],
+    ],
+    ['also both', [3, 3], (x: Tensor) => x.transpose([1, 0]).matmul(x.neg().transpose([1, 0])), ['Gemm', 'Neg']],
+    [
+      'but no products of several matrices',
+      [2, 3, 5],
+      (x: Tensor) => x.matmul(x.transpose([0, 2, 1])),
+      ['MatMul', 'Transpose'],
+    ],
+    [
+      'and none that is repeated for others',
+      [2, 3, 5],
+      (x: Tensor) => x.matmul(x.slice([0], [0], [1]).transpose([0, 2, 1])),
+      ['MatMul', 'Slice', 'Transpose'],
+    ],
+    [
+      'nor other permutations',
+      [3, 1, 5],
+      (x: Tensor) => x.transpose([1, 2, 0]).matmul(x.reshape([1, 3, 5])),
+      ['MatMul', 'Reshape', 'Transpose'],
+    ],
+    [
       'keeps what others read between two',
       [2, 3],
       (x: Tensor) =>
@@ -361,7 +386,9 @@ describe('fold', () => {
     const before = await compute(graph, ramp(1, 200));
     await runSteps(fold(graph));
     expect(opsOf(graph)).toEqual(['MatMul']);
-    expect(await compute(graph, ramp(1, 200))).toEqual(before);
+    // Another kernel reads the weight: one that has brought it into its own order.
+    for (const [i, value] of (await compute(graph, ramp(1, 200))).entries())
+      expect(value / (before[i] as number)).toBeCloseTo(1, 5);
   });
 
   it('makes no second form of a weight that is read as it is, too', async () => {
