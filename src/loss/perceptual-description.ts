@@ -62,6 +62,7 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
 
   /** @throws GlobalPercError when no module of the model matches `modulesToHook`. */
   constructor(model: Model, config: GlobalPercConfig) {
+    requireImage(model);
     this.model = model;
     this.config = config;
     this.hooks = selectHooks(model.calls, config.modulesToHook);
@@ -189,6 +190,15 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
   inspect(name: string, { data }: HostTensor): void {
     this.range.inspect(name, data);
   }
+}
+
+/** @throws GlobalPercError for a model that reads tokens. */
+function requireImage({ source, input }: Model): void {
+  if (input.dtype === 'float32') return;
+  throw new GlobalPercError(
+    `${source}: input '${input.name}' is ${input.dtype}; a loss needs a float32 image input: loadModel(source, { input: '…' })`,
+    { code: 'invalid-model' },
+  );
 }
 
 const byName = (types: ReadonlyMap<Value, TensorType>): ReadonlyMap<string, TensorType> =>

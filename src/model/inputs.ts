@@ -33,10 +33,10 @@ export function imageInput(source: string, { inputs }: Graph, name?: string): Va
       throw new GlobalPercError(`${source}: there is no input '${name}'; the model has ${all}`, {
         code: 'invalid-option',
       });
-    return requireFloat(source, named);
+    return requireReadable(source, named);
   }
   const [only, ...more] = inputs;
-  if (only && more.length === 0) return requireFloat(source, only);
+  if (only && more.length === 0) return requireReadable(source, only);
   const images = inputs.filter(({ dtype, declaredShape }) => dtype === 'float32' && declaredShape?.length === 4);
   const [image, ...others] = images;
   if (image && others.length === 0) return image;
@@ -46,11 +46,14 @@ export function imageInput(source: string, { inputs }: Graph, name?: string): Va
   );
 }
 
-function requireFloat(source: string, input: Value): Value {
-  if (input.dtype === 'float32') return input;
-  throw new GlobalPercError(`${source}: input '${input.name}' is ${input.dtype}; a float32 image input is needed`, {
-    code: 'invalid-model',
-  });
+function requireReadable(source: string, input: Value): Value {
+  if (input.dtype === 'float32' || input.dtype === 'int64') return input;
+  throw new GlobalPercError(
+    `${source}: input '${input.name}' is ${input.dtype}; a float32 input for an image, or an int64 one for tokens, is needed`,
+    {
+      code: 'invalid-model',
+    },
+  );
 }
 
 /** `'timestep' (int64 [batch])` */

@@ -59,14 +59,14 @@ const LOAD: Checks<LoadOptions> = {
 export type ModelSource = string | URL | Uint8Array | ArrayBuffer;
 
 /**
- * Reads an ONNX model of float32 weights.
+ * Reads an ONNX model. Weights and computations of half precision become float32.
  *
  * A name such as `onnx-community/dinov2-small` (with `@revision`, if wanted), where there is no such file, is a repository
  * of the Hugging Face hub: its ONNX file is downloaded into the hub's own cache once, and its `preprocessor_config.json`
  * becomes the model's `transform`, which losses apply where they are given none. The variables `HF_HUB_OFFLINE`,
  * `HF_ENDPOINT`, `HF_TOKEN` and `HF_HOME` are honoured.
  * @param source Path or URL of an `.onnx` file (external data is looked for beside it), a repository, or a file's bytes.
- * @throws GlobalPercError when the file is missing, is not ONNX, is truncated, quantised or half precision, when its
+ * @throws GlobalPercError when the file is missing, is not ONNX, is truncated or quantised, when its
  * external data is missing, when it cannot be downloaded, when its weights hold NaN or infinity, and on an unknown option.
  */
 export function loadModel(

@@ -1,5 +1,6 @@
 /** An imported ONNX model as a module: its weights train, its graph stays as it is. */
 import {
+  type ConstantData,
   copyNodes,
   GlobalPercError,
   type Graph,
@@ -60,7 +61,9 @@ export class TrainableModel extends Module<Tensor[]> {
     if (this.weights.length === 0) {
       throw new GlobalPercError(`${model.source}: the model has no weights to train`, { code: 'invalid-model' });
     }
-    this.held = new Map(this.weights.map((weight) => [weight, parameterOf(weight)]));
+    this.held = new Map(
+      this.weights.map((weight) => [weight, Parameter.ofConstant(weight.value.constant as ConstantData)]),
+    );
     this.values = separateValues(this.weights);
     const { graph, calls } = withValues(model, this.values);
     [this.graph, this.calls] = [graph, calls];
@@ -249,11 +252,6 @@ function requireDeclared(source: string, input: Value, shape: Shape): void {
   throw new GlobalPercError(`${source}: input ${describeInput(input)} got a tensor of shape [${shape}]`, {
     code: 'invalid-argument',
   });
-}
-
-function parameterOf({ value: { constant } }: Weight): Parameter {
-  const bytes = Uint8Array.from(constant?.bytes ?? []);
-  return new Parameter(constant?.shape ?? [], new Float32Array(bytes.buffer));
 }
 
 /** A value for each weight; of those that the file keeps as one, each but the first under the name its module has for it. */

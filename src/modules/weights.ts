@@ -9,7 +9,7 @@
  * A file does not tell a tied weight from one that was copied and has not been trained since; nor a parameter from a
  * buffer: tensors of PyTorch's buffers (a mask, a mean to subtract) are among the weights.
  */
-import { attributesOf, byteLengthOf, type Node, sizeOf, type Value } from '../graph/index.js';
+import { attributesOf, byteLengthOf, type Node, sizeOf, typedArray, type Value } from '../graph/index.js';
 import { groupBy } from './group.js';
 
 /** A weight as the modules that hold it read it. */
@@ -85,6 +85,8 @@ const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
 /** Operators without derivative. */
 const COMPARING = /^(Equal|(Less|Greater)(OrEqual)?|Not|And|Or|Xor|Mod)$/;
 
+const ARITHMETIC = /^(Add|Sub|Mul|Div)$/;
+
 const NORMALIZING = /^(Batch|Instance|Layer|Group)Normalization$/;
 
 /** Names that exporters give to what they have made themselves. */
@@ -96,7 +98,25 @@ function isLearnt({ op }: Node, input: number, { constant, literal }: Value, nam
   if (FIXED_INPUTS[op]?.includes(input) || COMPARING.test(op)) return false;
   // A normalisation without weights of its own, such as that inside a GroupNorm, is written with ones and zeros.
   if (NORMALIZING.test(op) && MADE_UP.test(name) && isUniform(constant)) return false;
-  return !literal || sizeOf(constant.shape) > 1 || op === 'PRelu';
+  if (op === 'PRelu') return true;
+  const isSingle = sizeOf(constant.shape) === 1;
+  if (isSingle && literal) return false;
+  // Numbers that the code gives, or an exporter has computed: the scale of an attention, say.
+  return !ARITHMETIC.test(op) || !(isSingle ? MADE_UP.test(name) : isTable(constant, name));
+}
+
+/** A table's least elements: so many numbers that were learnt do not fall or rise by chance. */
+const TABLE = 8;
+/** Weights are not searched that are larger than any table of this kind. */
+const LARGEST_TABLE = 4096;
+
+/** True for numbers that the code computes, such as the frequencies of a timestep's embedding: unnamed, and ever rising or falling. */
+function isTable(constant: NonNullable<Value['constant']>, name: string): boolean {
+  const count = constant.shape.at(-1) ?? 1;
+  if (name.includes('.') || count < TABLE || count > LARGEST_TABLE || sizeOf(constant.shape) !== count) return false;
+  const values = typedArray(constant.dtype, constant.bytes) as Float32Array;
+  const direction = Math.sign((values[1] as number) - (values[0] as number));
+  return values.every((value, i) => i === 0 || Math.sign(value - (values[i - 1] as number)) * direction > 0);
 }
 
 /** True when all elements are the same. */

@@ -32,6 +32,8 @@ export class Parameter {
   requiresGrad = true;
   private elements: Float32Array | undefined;
   private initialize: (() => void) | undefined;
+  /** What it was made of, until its elements are read or set. */
+  private origin: ConstantData | undefined;
 
   /** Zeros, or the given elements. @throws GlobalPercError when their number does not fit the shape. */
   constructor(shape: Shape, data?: ArrayLike<number>) {
@@ -39,6 +41,21 @@ export class Parameter {
     if (data === undefined) return;
     requireSize('a parameter', shape, numbers(data, 'Parameter: data').length);
     this.elements = data instanceof Float32Array ? data : Float32Array.from(data);
+  }
+
+  /** A weight with the elements of a float32 constant: they are copied when they are first read, and may stay in their file until then. */
+  static ofConstant(constant: ConstantData): Parameter {
+    const parameter = new Parameter(constant.shape);
+    parameter.initializeOnRead(() => {
+      parameter.data = new Float32Array(Uint8Array.from(constant.bytes).buffer);
+    });
+    parameter.origin = constant;
+    return parameter;
+  }
+
+  /** The elements as a constant of a graph, which shares them. */
+  get constant(): ConstantData {
+    return this.origin ?? { dtype: this.dtype, shape: this.shape, bytes: bytesOf(this.data) };
   }
 
   /**
@@ -49,6 +66,7 @@ export class Parameter {
     const { initialize } = this;
     this.initialize = undefined;
     initialize?.();
+    this.origin = undefined;
     this.elements ??= new Float32Array(sizeOf(this.shape));
     return this.elements;
   }
@@ -56,11 +74,13 @@ export class Parameter {
   /** Puts others in their place, which should be as many; they are not copied. */
   set data(elements: Float32Array) {
     this.initialize = undefined;
+    this.origin = undefined;
     this.elements = elements;
   }
 
   /** Sets the elements when they are first read; never, when others are set before. */
   initializeOnRead(initialize: () => void): void {
+    this.origin = undefined;
     this.initialize = initialize;
   }
 }
@@ -81,11 +101,8 @@ export class Buffer {
 }
 
 /** What is held, as a constant of a graph; the elements are shared. */
-export const constantOfHeld = ({ dtype, shape, data }: Parameter | Buffer): ConstantData => ({
-  dtype,
-  shape,
-  bytes: bytesOf(data),
-});
+export const constantOfHeld = (held: Parameter | Buffer): ConstantData =>
+  held instanceof Parameter ? held.constant : { dtype: held.dtype, shape: held.shape, bytes: bytesOf(held.data) };
 
 /** Entry of a state dict. */
 export interface StateTensor {

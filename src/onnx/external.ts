@@ -9,6 +9,7 @@ import {
   isLfsPointer,
   KIND_BYTES,
 } from '../graph/index.js';
+import { widened } from './half.js';
 import { typeOfProto } from './tensors.js';
 
 /** A file beside the model. */
@@ -64,7 +65,7 @@ export async function loadExternal(
     const bytes = (): Uint8Array => file.read(offset, end - offset);
     if (file.place && end - offset >= STAYS_IN_FILE_FROM && offset % ALIGNMENT === 0) {
       const type = typeOfProto(tensor, end - offset, where);
-      inFile.set(tensor, constantInFile(type, { ...file.place, offset }, bytes));
+      inFile.set(tensor, widened(constantInFile(type, { ...file.place, offset }, bytes)));
     } else tensor.rawData = bytes() as Uint8Array<ArrayBuffer>;
     tensor.dataLocation = Location.DEFAULT;
   }

@@ -15,6 +15,7 @@ import { attributesOfProto, constantOfAttributes } from './attributes.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
 import { inlineFunctions } from './functions.js';
+import { wide, wideAttributes } from './half.js';
 import { normalizeOpset } from './opset.js';
 import { inExecutionOrder } from './order.js';
 import { hasOthers } from './others.js';
@@ -30,9 +31,9 @@ export interface ReadOptions {
 }
 
 /**
- * Fills an empty graph from the bytes of an ONNX file. Nodes are brought to the signatures of opset 20; weights are
+ * Fills an empty graph from the bytes of an ONNX file. What is of half precision there, weights and computations, is float32 here. Nodes are brought to the signatures of opset 20; weights are
  * views of `bytes`; dimensions stay unknown until the graph is specialised.
- * @throws GlobalPercError when the file is not ONNX, damaged, quantised, in half precision, or not a valid graph.
+ * @throws GlobalPercError when the file is not ONNX, damaged, quantised, or not a valid graph.
  */
 export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, external }: ReadOptions): Promise<Graph> {
   const { model, graph: proto, opset } = decodeModel(bytes, source);
@@ -167,7 +168,10 @@ class GraphReader {
 
   /** The node with its outputs; a Constant only leaves a constant behind. */
   private addOutputs(proto: NodeProto): Node | undefined {
-    const attributes = attributesOfProto(proto.attribute, `${this.source}: ${proto.opType} '${proto.name}'`);
+    const attributes = wideAttributes(
+      proto.opType,
+      attributesOfProto(proto.attribute, `${this.source}: ${proto.opType} '${proto.name}'`),
+    );
     const [output] = proto.output;
     const constant =
       proto.opType === 'Constant' && isStandardDomain(proto.domain) && output
@@ -225,7 +229,7 @@ function declare(value: Value, info: ValueInfoProto): Value {
   if (info.type?.value.case !== 'tensorType') return value;
   const { elemType, shape } = info.type.value.value;
   const dtype = dtypeOf(elemType);
-  if (dtype) value.dtype = dtype;
+  if (dtype) value.dtype = wide(dtype);
   if (shape) value.declaredShape = shape.dim.map(({ value: dim }) => declaredDimension(dim));
   return value;
 }

@@ -1,4 +1,4 @@
-/** What cannot be differentiated as it stands: quantised and half-precision models, sequences, sparse tensors. */
+/** What cannot be differentiated as it stands: quantised models, sequences, sparse tensors. */
 import { TensorProto_DataType as ElementType, type NodeProto } from 'onnx-buf';
 import { GlobalPercError } from '../graph/index.js';
 
@@ -17,7 +17,6 @@ const QUANTISED_TYPES: ReadonlySet<number> = new Set([
   ElementType.FLOAT8E5M2FNUZ,
   ElementType.FLOAT8E8M0,
 ]);
-const HALF_TYPES: ReadonlySet<number> = new Set([ElementType.FLOAT16, ElementType.BFLOAT16]);
 
 const NEEDS_FLOAT32 = 'gradients need the float32 file, usually `model.onnx`';
 
@@ -26,10 +25,6 @@ export function refuseNode(node: NodeProto, source: string): void {
   const what = `${source}: ${node.opType} '${node.name}'`;
   if (QUANTISED_OPERATOR.test(node.opType))
     throw new GlobalPercError(`${what}: the model is quantised; ${NEEDS_FLOAT32}`, { code: 'invalid-model' });
-  if (castsToHalf(node))
-    throw new GlobalPercError(`${what}: the model computes in half precision; ${NEEDS_FLOAT32}`, {
-      code: 'invalid-model',
-    });
   if (SEQUENCE_OPERATOR.test(node.opType)) {
     throw new GlobalPercError(`${what}: sequences and optionals are not supported; export the model without them`, {
       code: 'unsupported-operator',
@@ -37,15 +32,8 @@ export function refuseNode(node: NodeProto, source: string): void {
   }
 }
 
-const castsToHalf = (node: NodeProto): boolean =>
-  node.opType === 'Cast' && node.attribute.some(({ name, i }) => name === 'to' && HALF_TYPES.has(Number(i)));
-
 /** Refuses the element type of a weight. `where` names file and tensor. @throws GlobalPercError */
 export function refuseElementType(type: number, where: string): void {
-  if (HALF_TYPES.has(type))
-    throw new GlobalPercError(`${where} is ${ElementType[type]}, half precision; ${NEEDS_FLOAT32}`, {
-      code: 'invalid-model',
-    });
   if (QUANTISED_TYPES.has(type))
     throw new GlobalPercError(`${where} is ${ElementType[type]}, quantised; ${NEEDS_FLOAT32}`, {
       code: 'invalid-model',

@@ -9,6 +9,7 @@ import {
   ONNX_DTYPE,
   type TensorType,
 } from '../graph/index.js';
+import { widened } from './half.js';
 import { refuseElementType } from './refuse.js';
 
 const DTYPES: ReadonlyMap<number, DataType> = new Map(
@@ -22,14 +23,14 @@ export const dtypeOf = (elementType: number): DataType | undefined => DTYPES.get
 export const dimensions = (dims: readonly bigint[]): number[] => dims.map(Number);
 
 /**
- * The data of a tensor whose bytes are in the file; `raw_data` is not copied.
+ * The data of a tensor whose bytes are in the file; `raw_data` is not copied, but where it is of half precision: that becomes float32.
  * @param where File and tensor, for messages.
  * @throws GlobalPercError when type, shape and data do not fit together.
  */
 export function constantOfProto(proto: TensorProto, where: string): ConstantData {
   const dtype = requiredDtype(proto, where);
   const bytes = proto.rawData.length > 0 ? proto.rawData : listedData(proto, dtype);
-  return { ...typeOfProto(proto, bytes.length, where), bytes };
+  return widened({ ...typeOfProto(proto, bytes.length, where), bytes });
 }
 
 /** The type of a tensor that holds so many bytes. @throws GlobalPercError when type, shape and size do not fit together. */
@@ -74,14 +75,13 @@ function listedData(proto: TensorProto, dtype: DataType): Uint8Array {
     case 'int16':
       return bytesOf(Int16Array.from(int32Data));
     case 'uint16':
+    case 'float16':
+    case 'bfloat16':
       return bytesOf(Uint16Array.from(int32Data));
     case 'int8':
       return bytesOf(Int8Array.from(int32Data));
     case 'uint8':
     case 'bool':
       return Uint8Array.from(int32Data);
-    case 'float16':
-    case 'bfloat16':
-      throw new Error('half precision was refused before');
   }
 }

@@ -113,8 +113,8 @@ describe('refused with a clear line', () => {
     ],
     [
       'an image input of integers',
-      () => load({ input: 'factor' }),
-      /'factor' is int64; a float32 image input is needed/,
+      async () => new GlobalPercLoss(await loadModel(MODEL, { input: 'factor' })),
+      /'factor' is int64; a loss needs a float32 image input/,
     ],
     ['no clear image input', () => loadModel(MODEL), /say which receives the image/],
   ];

@@ -1,10 +1,15 @@
 /** An imported model that trains: which constants are weights, whose they are, and that the loaded model stays as it is. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { TensorProto_DataType as ElementType, TensorProto_DataLocation as Location, type TensorProto } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
-import { L1Loss } from '../../src/loss/index.js';
+import { GlobalPercLoss, L1Loss } from '../../src/loss/index.js';
 import { loadModel, TrainableModel } from '../../src/model/index.js';
+import type { Parameter } from '../../src/nn/index.js';
 import { SGD } from '../../src/optim/index.js';
 import { Trainer } from '../../src/train/index.js';
-import { floatTensor, input, type ModelSpec, modelBytes } from '../onnx/build.js';
+import { floatTensor, input, intTensor, type ModelSpec, modelBytes, tensor } from '../onnx/build.js';
 
 const cases = new URL('../../fixtures/data/cases/', import.meta.url);
 const shapesOf = (model: TrainableModel): Record<string, string> =>
@@ -116,6 +121,116 @@ describe('constants', () => {
       ],
     });
     expect(Object.keys(shapesOf(model))).toEqual(['norm.weight', 'norm.bias', 'val_1']);
+  });
+});
+
+describe('an export of a conditioned network', () => {
+  it('has names for what trains, and neither tables nor scales among it', async () => {
+    const frequencies = Array.from({ length: 8 }, (_, i) => Math.exp(-i));
+    const weights = Array.from({ length: 16 }, (_, i) => Math.sin(i));
+    const dynamo = (path: string) => ({
+      'pkg.torch.onnx.name_scopes': `['', '${path}', 'op']`,
+      'pkg.torch.onnx.class_hierarchy': `['Net', 'torch.nn.modules.linear.Linear', 'aten.linear.default']`,
+    });
+    const student = await build({
+      nodes: [
+        ['MatMul', ['turned', 'val_115'], ['q']],
+        ['Mul', ['q', 'val_7'], ['scaled']],
+        ['Mul', ['scaled', 'unsqueeze_1'], ['y']],
+        ['Mul', ['x', 'gain'], ['gained']],
+        ['Reshape', ['gained', 'shape'], ['turned']],
+      ],
+      initializers: [
+        floatTensor('val_115', [4, 8], [...weights, ...weights]),
+        floatTensor('val_7', [1], [0.5]),
+        floatTensor('unsqueeze_1', [1, 8], frequencies),
+        floatTensor('gain', [1], [2]),
+        intTensor('shape', [36, 4]),
+      ],
+      metadata: {
+        MatMul_0: dynamo('block.attn1.to_q'),
+        Mul_0: dynamo('block.attn1'),
+        Mul_1: dynamo('time_proj'),
+        Mul_2: dynamo(''),
+        Reshape_0: dynamo(''),
+      },
+    });
+    expect(shapesOf(student)).toEqual({ gain: '1', 'block.attn1.to_q.weight.T': '4×8' });
+    student.freeze().trainable(/attn.*to_q/);
+  });
+
+  it('that reads tokens is a student; a loss of images refuses it', async () => {
+    const bytes = modelBytes({
+      inputs: [input('input_ids', ['batch', 3], ElementType.INT64)],
+      nodes: [['Gather', ['embedding.weight', 'input_ids'], ['y']]],
+      initializers: [
+        floatTensor(
+          'embedding.weight',
+          [5, 2],
+          Array.from({ length: 10 }, (_, i) => i),
+        ),
+      ],
+    });
+    const student = await loadModel(bytes, { trainable: true });
+    const ids = { dtype: 'int64', shape: [2, 3] } as const;
+    await using trainer = await Trainer.create(student, new L1Loss(), new SGD(), { inputs: { input_ids: ids } });
+    const { data } = await trainer.predict({ input_ids: { dims: [1, 3], data: [4, 0, 1] } });
+    expect([...data]).toEqual([8, 9, 0, 1, 2, 3]);
+    expect(() => new GlobalPercLoss(student.model)).toThrow(
+      "input 'input_ids' is int64; a loss needs a float32 image input",
+    );
+  });
+});
+
+describe('frozen weights', () => {
+  it('stay in their file, which nobody reads into memory, and compute all the same', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'globalperc-'));
+    const weights = Float32Array.from({ length: 2 * 128 * 128 }, (_, i) => Math.sin(i) / 16);
+    const bytes = new Uint8Array(weights.buffer);
+    await writeFile(join(folder, 'weights'), bytes);
+    const half = bytes.length / 2;
+    const beside = (name: string, offset: number) => {
+      const place = { location: 'weights', offset: String(offset), length: String(half) };
+      const externalData = Object.entries(place).map(([key, value]) => ({ key, value }));
+      return tensor(name, ElementType.FLOAT, [128, 128], {
+        dataLocation: Location.EXTERNAL,
+        externalData,
+      } as Partial<TensorProto>);
+    };
+    const spec = (initializers: TensorProto[]): ModelSpec => ({
+      inputs: [input('x', [2, 128])],
+      nodes: [
+        ['MatMul', ['x', 'first.weight'], ['h']],
+        ['Relu', ['h'], ['r']],
+        ['MatMul', ['r', 'second.weight'], ['y']],
+      ],
+      initializers,
+    });
+    await writeFile(
+      join(folder, 'model.onnx'),
+      modelBytes(spec([beside('first.weight', 0), beside('second.weight', half)])),
+    );
+    const inMemory = spec([
+      floatTensor('first.weight', [128, 128], [...weights.subarray(0, 128 * 128)]),
+      floatTensor('second.weight', [128, 128], [...weights.subarray(128 * 128)]),
+    ]);
+    const batch = [2, 128];
+    const predictions: Float32Array[] = [];
+    for (const source of [join(folder, 'model.onnx'), modelBytes(inMemory)]) {
+      const student = (await loadModel(source, { trainable: true })).freeze(/first/);
+      await using trainer = await Trainer.create(student, new L1Loss(), new SGD({ lr: 0.1 }), { batch });
+      await trainer.step(image(batch, 1), image(batch, 2));
+      await trainer.save(join(folder, 'run'));
+      predictions.push((await trainer.predict(image(batch, 3))).data);
+      const [first, second] = student.parameters() as [Parameter, Parameter];
+      if (predictions.length > 1) break;
+      expect(first.constant.place?.location).toBe('weights');
+      await trainer.synchronize();
+      expect(second.constant.place).toBeUndefined();
+      expect([...first.data.subarray(0, 4)]).toEqual([...weights.subarray(0, 4)]);
+    }
+    expect(predictions[0]).toEqual(predictions[1]);
+    await rm(folder, { recursive: true });
   });
 });
 

@@ -38,6 +38,8 @@ export interface ModelSpec {
   /** Floats by name, or of a type of their own. */
   outputs?: readonly (string | ValueInfoProto)[];
   initializers?: TensorProto[];
+  /** `metadata_props` of nodes by their names. */
+  metadata?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   /** Anything else of the ModelProto. */
   more?: object;
 }
@@ -65,17 +67,20 @@ export function modelBytes(spec: ModelSpec): Uint8Array {
       { domain: '', version: BigInt(opset) },
       ...(nodes.some(([op]) => op.startsWith('com.microsoft:')) ? [{ domain: 'com.microsoft', version: 1n }] : []),
     ],
-    graph: graphOf({ nodes, inputs, outputs, initializers }),
+    graph: graphOf({ nodes, inputs, outputs, initializers, ...(spec.metadata && { metadata: spec.metadata }) }),
     ...more,
   };
   return toBinary(ModelProtoSchema, create(ModelProtoSchema, model as MessageInitShape<typeof ModelProtoSchema>));
 }
 
-function graphOf({ nodes, inputs = [], outputs = ['y'], initializers = [] }: ModelSpec) {
+function graphOf({ nodes, inputs = [], outputs = ['y'], initializers = [], metadata = {} }: ModelSpec) {
   const elemType = ElementType.FLOAT;
   return {
     name: 'test',
-    node: nodes.map(nodeProto),
+    node: nodes.map(nodeProto).map((node) => ({
+      ...node,
+      metadataProps: Object.entries(metadata[node.name] ?? {}).map(([key, value]) => ({ key, value })),
+    })),
     input: inputs,
     output: outputs.map((name) =>
       typeof name === 'string' ? { name, type: { value: { case: 'tensorType' as const, value: { elemType } } } } : name,
