@@ -4,11 +4,14 @@ import { type Checks, checkOptions, number, pairOf } from '../options/index.js';
 import {
   COMMON,
   type CommonOptions,
+  decayed,
   Optimizer,
   type OptimizerOptions,
   type Update,
   type Updated,
   withCommon,
+  withDecay,
+  withDefaults,
 } from './optimizer.js';
 
 /** Options of Adam and AdamW by PyTorch's names. */
@@ -37,14 +40,11 @@ export class Adam extends Optimizer<AdamOptions> {
 
   /** @throws GlobalPercError on an unknown or negative option, or betas outside [0, 1). */
   constructor(given: Partial<AdamOptions> & CommonOptions<AdamOptions> = {}) {
-    const { schedule, groups, ...options } = checkOptions(given, withCommon(ADAM_OPTIONS), new.target.className);
-    super({ ...DEFAULTS, ...options }, { ...(schedule && { schedule }), ...(groups && { groups }) });
+    super(...withDefaults(given, ADAM_OPTIONS, DEFAULTS, new.target.className));
   }
 
   override update({ parameter, gradient, ...context }: Update<AdamOptions>): Updated {
-    const { weightDecay } = context.options;
-    const decayed = weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
-    return moved({ parameter, gradient: decayed, ...context });
+    return moved({ parameter, gradient: withDecay(gradient, parameter, context.options.weightDecay), ...context });
   }
 }
 
@@ -60,20 +60,32 @@ export class AdamW extends Adam {
   }
 
   override update({ parameter, lr, ...context }: Update<AdamOptions>): Updated {
-    const { weightDecay } = context.options;
-    const kept = (): Tensor => lr.mul(-weightDecay).add(1).cast('float32');
-    return moved({ parameter: weightDecay === 0 ? parameter : parameter.mul(kept()), lr, ...context });
+    return moved({ parameter: decayed(parameter, lr, context.options.weightDecay), lr, ...context });
   }
 }
 
-/** Adam's step. The corrections are computed in float64: 1 − 0.999 loses four digits in float32. */
+/** 1 − βᵗ, in float64: 1 − 0.999 loses four digits in float32. */
+export const bias = (beta: number, step: Tensor): Tensor =>
+  step.graph.scalar(beta, 'float64').pow(step).subtractFrom(1);
+
+/** m ← β₁m + (1 − β₁)g;  v ← β₂v + (1 − β₂)g² */
+export function moments(
+  gradient: Tensor,
+  state: Update<AdamOptions>['state'],
+  { betas: [beta1, beta2] }: AdamOptions,
+): { readonly mean: Tensor; readonly square: Tensor } {
+  return {
+    mean: (state.exp_avg as Tensor).mul(beta1).add(gradient.mul(1 - beta1)),
+    square: (state.exp_avg_sq as Tensor).mul(beta2).add(gradient.square().mul(1 - beta2)),
+  };
+}
+
+/** Adam's step. */
 function moved({ parameter, gradient, state, step, lr, options }: Update<AdamOptions>): Updated {
   const [beta1, beta2] = options.betas;
-  const power = (beta: number): Tensor => step.graph.scalar(beta, 'float64').pow(step);
-  const size = lr.div(power(beta1).subtractFrom(1)).cast('float32');
-  const root = power(beta2).subtractFrom(1).sqrt().cast('float32');
-  const mean = (state.exp_avg as Tensor).mul(beta1).add(gradient.mul(1 - beta1));
-  const square = (state.exp_avg_sq as Tensor).mul(beta2).add(gradient.square().mul(1 - beta2));
+  const size = lr.div(bias(beta1, step)).cast('float32');
+  const root = bias(beta2, step).sqrt().cast('float32');
+  const { mean, square } = moments(gradient, state, options);
   const direction = mean.div(square.sqrt().div(root).add(options.eps));
   return { parameter: parameter.sub(direction.mul(size)), state: { exp_avg: mean, exp_avg_sq: square } };
 }

@@ -4,6 +4,12 @@
  * @module
  */
 export {
+  CosineAnnealingWarmRestarts,
+  type CosineAnnealingWarmRestartsOptions,
+  OneCycleLR,
+  type OneCycleLROptions,
+} from './cyclic.js';
+export {
   ConstantLR,
   CosineAnnealingLR,
   type CosineAnnealingLROptions,

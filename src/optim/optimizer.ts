@@ -1,5 +1,5 @@
 /** What an optimiser is: a rule that takes a parameter, its gradient and its state to the next ones, as a graph. */
-import { GlobalPercError, listed, type Tensor } from '../graph/index.js';
+import { GlobalPercError, listed, type Shape, type Tensor } from '../graph/index.js';
 import { type Check, type Checks, checkOptions, listOf, number, regExp, required } from '../options/index.js';
 import { ConstantLR, isScheduler, type LRScheduler } from './schedule.js';
 
@@ -26,7 +26,7 @@ export interface CommonOptions<Options> {
 export interface Update<Options> {
   readonly parameter: Tensor;
   readonly gradient: Tensor;
-  /** By the names in `stateNames`; zeros at the first step. */
+  /** By the names in `stateShapes`; zeros at the first step. */
   readonly state: Readonly<Record<string, Tensor>>;
   /** Optimiser steps with this one, from 1; float64 scalar. */
   readonly step: Tensor;
@@ -60,6 +60,28 @@ export function withCommon<Options>(
   return { ...own, schedule, groups } as Checks<Partial<Options> & CommonOptions<Options>>;
 }
 
+/** What a constructor hands to `super`: its options, complete, and what is common to all. Throws as `checkOptions` does. */
+export function withDefaults<Options>(
+  given: Partial<Options> & CommonOptions<Options>,
+  own: Checks<Options>,
+  defaults: Options,
+  name: string,
+): [Options, CommonOptions<Options>] {
+  const { schedule, groups, ...options } = checkOptions(given, withCommon(own), name);
+  return [
+    { ...defaults, ...options },
+    { ...(schedule && { schedule }), ...(groups && { groups }) },
+  ];
+}
+
+/** g + λθ: weight decay as a part of the gradient. */
+export const withDecay = (gradient: Tensor, parameter: Tensor, weightDecay: number): Tensor =>
+  weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
+
+/** (1 − γλ)θ: weight decay beside the gradient. */
+export const decayed = (parameter: Tensor, lr: Tensor, weightDecay: number): Tensor =>
+  weightDecay === 0 ? parameter : parameter.mul(lr.mul(-weightDecay).add(1).cast('float32'));
+
 /**
  * The base of all optimisers: a rule for one parameter, written as a graph, with the schedule of its rate and groups of
  * parameters with options of their own. A subclass gives `stateNames` and `update`.
@@ -71,7 +93,7 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
   readonly schedule: LRScheduler;
   /** Groups of parameters, of which the first that matches holds. */
   readonly groups: readonly ParameterGroup<Options>[];
-  /** PyTorch's names of what is kept for each parameter, in its shape. */
+  /** PyTorch's names of what is kept for each parameter, in its shape unless `stateShapes` says otherwise. */
   abstract readonly stateNames: readonly string[];
 
   /** @throws GlobalPercError when a learning rate or weight decay is negative or not finite, or a group has no pattern. */
@@ -88,6 +110,11 @@ export abstract class Optimizer<Options extends OptimizerOptions = OptimizerOpti
   get className(): string {
     const own = this.constructor as { className?: string };
     return (Object.hasOwn(own, 'className') && own.className) || this.constructor.name;
+  }
+
+  /** Names and shapes of what is kept for a parameter of some shape. */
+  stateShapes(parameter: Shape): Readonly<Record<string, Shape>> {
+    return Object.fromEntries(this.stateNames.map((name) => [name, parameter]));
   }
 
   /** The rule: the parameter, and its state by the same names, after one step. Shapes stay as they are. */

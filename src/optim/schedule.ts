@@ -121,19 +121,20 @@ export class CosineAnnealingLR implements LRScheduler {
   }
 
   rate(base: number, step: Tensor): Tensor {
-    // ONNX Runtime has no cosine of float64; one of float32 is exact enough for an angle within one turn.
     const turn = 2 * this.tMax;
-    const cosine = step
-      .sub(step.div(turn).floor().mul(turn))
-      .mul(Math.PI / this.tMax)
-      .cast('float32')
-      .cos()
-      .cast('float64');
-    return cosine
-      .add(1)
-      .mul((base - this.etaMin) / 2)
-      .add(this.etaMin);
+    const within = step.sub(step.div(turn).floor().mul(turn));
+    return cosineBetween(base, this.etaMin, within.div(this.tMax));
   }
+}
+
+/** to + (from − to)·(1 + cos πx)/2. @param x float64, within one turn: 0 to 2. */
+export function cosineBetween(from: number, to: number, x: Tensor): Tensor {
+  // ONNX Runtime has no cosine of float64; one of float32 is exact enough for an angle within one turn.
+  const cosine = x.mul(Math.PI).cast('float32').cos().cast('float64');
+  return cosine
+    .add(1)
+    .mul((from - to) / 2)
+    .add(to);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** Stochastic gradient descent (https://pytorch.org/docs/stable/generated/torch.optim.SGD.html). */
 import { GlobalPercError, type Tensor } from '../graph/index.js';
-import { boolean, type Checks, checkOptions, number } from '../options/index.js';
+import { boolean, type Checks, number } from '../options/index.js';
 import {
   COMMON,
   type CommonOptions,
@@ -8,7 +8,8 @@ import {
   type OptimizerOptions,
   type Update,
   type Updated,
-  withCommon,
+  withDecay,
+  withDefaults,
 } from './optimizer.js';
 
 /** Options of SGD by PyTorch's names. */
@@ -37,8 +38,7 @@ export class SGD extends Optimizer<SGDOptions> {
 
   /** @throws GlobalPercError on an unknown or negative option, or Nesterov without momentum or with dampening. */
   constructor(given: Partial<SGDOptions> & CommonOptions<SGDOptions> = {}) {
-    const { schedule, groups, ...options } = checkOptions(given, withCommon(SGD_OPTIONS), new.target.className);
-    super({ ...DEFAULTS, ...options }, { ...(schedule && { schedule }), ...(groups && { groups }) });
+    super(...withDefaults(given, SGD_OPTIONS, DEFAULTS, new.target.className));
     const variants = this.variants();
     if (variants.some(({ nesterov, momentum, dampening }) => nesterov && (momentum === 0 || dampening !== 0))) {
       throw new GlobalPercError('SGD: Nesterov needs a momentum and no dampening', { code: 'invalid-option' });
@@ -48,7 +48,7 @@ export class SGD extends Optimizer<SGDOptions> {
 
   override update({ parameter, gradient, state, step, lr, options }: Update<SGDOptions>): Updated {
     const { momentum, dampening, weightDecay, nesterov } = options;
-    const decayed = weightDecay === 0 ? gradient : gradient.add(parameter.mul(weightDecay));
+    const decayed = withDecay(gradient, parameter, weightDecay);
     const moved = (direction: Tensor): Tensor => parameter.sub(direction.mul(lr.cast('float32')));
     if (momentum === 0) return { parameter: moved(decayed), state };
     const share = dampening === 0 ? decayed : decayed.mul(undamped(step, 1 - dampening));

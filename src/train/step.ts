@@ -258,12 +258,14 @@ function optimize(
   const step = before.add(1);
   for (const [i, path] of paths.entries()) {
     const parameter = parameters[i] as Tensor;
-    const names = optimizer.stateNames.map((kind) => [kind, optimizerName(kind, path)] as const);
-    const state = Object.fromEntries(names.map(([kind, name]) => [kind, carried.addZeros(name, parameter.shape)]));
+    const kept = Object.entries(optimizer.stateShapes(parameter.shape));
+    const state = Object.fromEntries(
+      kept.map(([kind, shape]) => [kind, carried.addZeros(optimizerName(kind, path), shape)]),
+    );
     const chosen = optimizer.optionsFor(path, before);
     const updated = optimizer.update({ parameter, gradient: gradients[i] as Tensor, state, step, ...chosen });
     carried.set(weightName(path), updated.parameter);
-    for (const [kind, name] of names) carried.set(name, updated.state[kind] as Tensor);
+    for (const [kind] of kept) carried.set(optimizerName(kind, path), updated.state[kind] as Tensor);
   }
 }
 

@@ -5,7 +5,20 @@ import { MSELoss } from '../../src/loss/index.js';
 import { Linear } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { clipGradNorm, clipGradValue, totalNorm } from '../../src/optim/clip.js';
-import { Adam, AdamW, lrScheduler, Optimizer, SGD, type Updated } from '../../src/optim/index.js';
+import {
+  Adafactor,
+  Adam,
+  AdamW,
+  fromJSON,
+  Lion,
+  lrScheduler,
+  NAdam,
+  Optimizer,
+  RAdam,
+  RMSprop,
+  SGD,
+  type Updated,
+} from '../../src/optim/index.js';
 import { Trainer, type TrainerOptions } from '../../src/train/index.js';
 import { runGraph } from '../support/run.js';
 
@@ -14,11 +27,37 @@ describe('defaults are those of PyTorch', () => {
     [new SGD(), { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false }],
     [new Adam(), { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0 }],
     [new AdamW(), { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 1e-2 }],
+    [new RMSprop(), { lr: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0, momentum: 0, centered: false }],
+    [new RAdam(), { lr: 1e-3, betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, decoupledWeightDecay: false }],
+    [new NAdam(), { ...new RAdam().options, lr: 2e-3, momentumDecay: 4e-3 }],
+    [new Adafactor(), { lr: 1e-2, beta2Decay: -0.8, eps: [2 ** -23, 1e-3], d: 1, weightDecay: 0 }],
+    [new Lion(), { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 }],
     [new AdamW({ lr: undefined, weightDecay: undefined } as object), new AdamW().options],
   ] as [Optimizer, object][])('%#', (optimizer, options) => {
     expect(optimizer.options).toEqual(options);
     expect(optimizer.groups).toEqual([]);
   });
+});
+
+it.each([
+  ['sgd', SGD],
+  ['adam', Adam],
+  ['adamW', AdamW],
+  ['nAdam', NAdam],
+  ['rAdam', RAdam],
+  ['adafactor', Adafactor],
+  ['lion', Lion],
+  ['rmsProp', RMSprop],
+])('%s from JSON', (name, Class) => {
+  const read = fromJSON({ [name]: { lr: 0.5, groups: [{ parameters: 'bias$', weightDecay: 0.25 }] } });
+  expect(read).toBeInstanceOf(Class);
+  expect(read.className).toBe(Class.className);
+  expect(read.options).toEqual({ ...new Class().options, lr: 0.5 });
+  expect(read.groups[0]).toMatchObject({ parameters: /bias$/, weightDecay: 0.25 });
+});
+
+it('Adafactor keeps the last two dimensions of a kernel apart', () => {
+  expect(new Adafactor().stateShapes([8, 3, 5, 7])).toEqual({ row_var: [8, 3, 5, 1], col_var: [8, 3, 1, 7] });
 });
 
 /** A user's own optimiser. */
