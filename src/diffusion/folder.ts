@@ -6,6 +6,7 @@ import { openForReading, readBytes } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
 import type { AnyModule } from '../nn/index.js';
 import { isObject, string, within } from '../options/index.js';
+import { rememberSchedule } from './denoiser.js';
 import { AutoencoderKL } from './networks/autoencoder-kl.js';
 import { AutoencoderTiny } from './networks/autoencoder-tiny.js';
 import { CLIPTextModel } from './networks/clip-text.js';
@@ -81,7 +82,9 @@ export class PipelineFolder {
 
   /** The U-Net with its weights in float32, in evaluation mode. @throws GlobalPercError when weights are missing or others. */
   async unet(): Promise<UNet2DConditionModel> {
-    return this.loaded('unet', UNet2DConditionModel.fromConfig(this.configOf('unet')));
+    const unet = await this.loaded('unet', UNet2DConditionModel.fromConfig(this.configOf('unet')));
+    if (this.configs.scheduler) rememberSchedule(unet, this.noise());
+    return unet;
   }
 
   /** The autoencoder, by the class that its configuration names. Throws as `unet`. */

@@ -1,0 +1,252 @@
+/** What a Denoiser is trained with: the loss of its prediction, and losses of the clean sample that it points at. */
+import { GlobalPercError, kindOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import {
+  type Comparison,
+  descriptionOf,
+  type Features,
+  type LossDescription,
+  type Objective,
+  type OpenInput,
+  type RunContext,
+  type Scene,
+  sceneWith,
+} from '../loss/index.js';
+import { type Checks, checkOptions, count, positive } from '../options/index.js';
+import type { HostTensor, Steps } from '../runtime/index.js';
+import { Denoiser, mixtureAt, pick } from './denoiser.js';
+import type { DDPM } from './schedulers/index.js';
+
+/** What a Denoiser has done in a step. */
+interface Denoised {
+  readonly schedule: DDPM;
+  readonly latents: Tensor;
+  readonly prediction: Tensor;
+  readonly noise: Tensor;
+  readonly timesteps: Tensor;
+  readonly noisy: Tensor;
+}
+
+/** @throws GlobalPercError where the student is another. */
+function denoised({ student }: Scene, where: string): Denoised {
+  if (!(student?.module instanceof Denoiser)) {
+    throw new GlobalPercError(`${where} trains a Denoiser: new Denoiser(unet, schedule)`, { code: 'invalid-option' });
+  }
+  const [prediction, noise, timesteps, noisy] = student.outputs as [Tensor, Tensor, Tensor, Tensor];
+  return { schedule: student.module.schedule, latents: student.input, prediction, noise, timesteps, noisy };
+}
+
+/** Latents of Stable Diffusion have a deviation near 1 when they are scaled, and near 5 when not. */
+const UNSCALED = 2.5;
+
+/** Warns, once, of latents that were not multiplied by the autoencoder's factor. */
+class LatentsWarning {
+  private done = false;
+
+  inspect(name: string, { data }: HostTensor): void {
+    if (this.done || name !== 'input' || !(data instanceof Float32Array)) return;
+    const deviation = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0) / data.length);
+    if (deviation < UNSCALED) return;
+    this.done = true;
+    console.warn(
+      `warning: latents have the deviation ${deviation.toFixed(2)}, a model expects about 1; multiply them by the autoencoder's scalingFactor, 0.18215 for Stable Diffusion 1 and 2`,
+    );
+  }
+}
+
+/** Options of NoiseLoss. */
+export interface NoiseLossOptions {
+  /** γ of min-SNR (Hang et al. 2023), e.g. 5: timesteps with little noise count less. Default: all count alike. */
+  readonly snrGamma?: number;
+}
+
+const noiseChecks: Checks<NoiseLossOptions> = { snrGamma: positive };
+
+/**
+ * The mean squared error of what a Denoiser predicts: of the noise, the velocity or the clean sample, as its schedule says; with
+ * `snrGamma`, each sample weighed by its timestep.
+ */
+export class NoiseLoss implements Objective {
+  readonly description: LossDescription<Tensor>;
+
+  /** @throws GlobalPercError on an option that is not known or out of range. */
+  constructor(options: NoiseLossOptions = {}) {
+    const { snrGamma } = checkOptions(options, noiseChecks, 'NoiseLoss');
+    const warning = new LatentsWarning();
+    this.description = {
+      // biome-ignore-start lint/correctness/useYield: nothing to ask the engine
+      *prediction(scene) {
+        return denoised(scene, 'NoiseLoss').prediction;
+      },
+      *target(scene) {
+        return wantedOf(denoised(scene, 'NoiseLoss'));
+      },
+      // biome-ignore-end lint/correctness/useYield: nothing to ask the engine
+      compare(prediction, target, scene) {
+        const { schedule, timesteps } = denoised(scene, 'NoiseLoss');
+        const error = prediction.sub(target).square();
+        const samples = error.mean(error.shape.map((_, axis) => axis).slice(1));
+        const weights = Array.from({ length: schedule.numTrainTimesteps }, (_, timestep) =>
+          snrGamma === undefined ? 1 : schedule.minSnrWeight(timestep, snrGamma),
+        );
+        return ofSamples(snrGamma === undefined ? samples : samples.mul(pick(weights, timesteps, 1)));
+      },
+      inspect: (name, image) => warning.inspect(name, image),
+    };
+  }
+}
+
+/** What the model should predict. */
+function wantedOf({ schedule, latents, noise, timesteps }: Denoised): Tensor {
+  if (schedule.predictionType === 'sample') return latents;
+  if (schedule.predictionType === 'epsilon') return noise;
+  const { alpha, sigma } = mixtureAt(schedule, timesteps, latents.rank);
+  return noise.mul(alpha).sub(latents.mul(sigma));
+}
+
+/** The mean over samples `[B]`. */
+const ofSamples = (samples: Tensor): Comparison => ({
+  loss: samples.mean(),
+  hooks: [],
+  summands: [{ weight: 1, part: { samples: () => samples, grid: undefined, withoutPlace: 0, map: () => undefined } }],
+});
+
+/** Options of OnX0. */
+export interface OnX0Options {
+  /** Samples whose timestep is this or a later one count nothing: their x̂₀ is a guess. Default: all count. */
+  readonly maxTimestep?: number;
+}
+
+const x0Checks: Checks<OnX0Options> = { maxTimestep: count };
+
+/**
+ * Any loss of x̂₀ = (x_t − σ·ε̂)/α, the clean latents that the prediction points at, against the latents themselves; for pictures,
+ * of `nn.MappedLoss` with `decoded(vae)`. Samples beyond `maxTimestep` count as 0 in the mean.
+ */
+export class OnX0 implements Objective {
+  readonly description: LossDescription;
+
+  /** @throws GlobalPercError for what is no loss, and on an option that is not known or out of range. */
+  constructor(loss: Objective, options: OnX0Options = {}) {
+    if (Object(loss).description === undefined) {
+      throw new GlobalPercError(`OnX0: the first argument should be a loss, got ${kindOf(loss)}`, {
+        code: 'invalid-option',
+      });
+    }
+    this.description = new CleanSample(loss, checkOptions(options, x0Checks, 'OnX0').maxTimestep);
+  }
+}
+
+class CleanSample implements LossDescription {
+  private readonly loss: Objective;
+  private readonly maxTimestep: number | undefined;
+  /** What is computed once is read by prediction, target and comparison. */
+  private readonly scenes = new WeakMap<Scene, Scene>();
+
+  constructor(loss: Objective, maxTimestep: number | undefined) {
+    this.loss = loss;
+    this.maxTimestep = maxTimestep;
+  }
+
+  private get inner(): LossDescription {
+    return descriptionOf(this.loss);
+  }
+
+  get openInputs(): readonly OpenInput[] {
+    return this.inner.openInputs ?? [];
+  }
+
+  get files(): readonly string[] {
+    return this.inner.files ?? [];
+  }
+
+  async load(): Promise<void> {
+    await this.inner.load?.();
+  }
+
+  targetType(output: TensorType): TensorType {
+    return output;
+  }
+
+  *prepare(shape: Shape, context: RunContext): Steps<void> {
+    yield* this.inner.prepare?.(shape, context) ?? [];
+  }
+
+  prediction(scene: Scene): Steps<Features> {
+    return this.inner.prediction(this.clean(scene));
+  }
+
+  target(scene: Scene): Steps<Features> {
+    return this.inner.target(this.clean(scene));
+  }
+
+  compare(prediction: Features, target: Features, scene: Scene): Comparison {
+    const comparison = this.inner.compare(prediction, target, this.clean(scene));
+    const gate = this.gate(denoised(scene, 'OnX0'));
+    return gate === undefined ? comparison : gated(comparison, gate);
+  }
+
+  /** The scene whose output is x̂₀, and whose target are the latents. */
+  private clean(scene: Scene): Scene {
+    const known = this.scenes.get(scene);
+    if (known) return known;
+    const all = denoised(scene, 'OnX0');
+    const made = sceneWith(scene, { output: () => this.x0(all), target: () => all.latents });
+    this.scenes.set(scene, made);
+    return made;
+  }
+
+  private x0({ schedule, prediction, timesteps, noisy }: Denoised): Tensor {
+    if (schedule.predictionType === 'sample') return prediction;
+    const { alpha, sigma } = mixtureAt(schedule, timesteps, noisy.rank);
+    if (schedule.predictionType === 'v_prediction') return noisy.mul(alpha).sub(prediction.mul(sigma));
+    return noisy.sub(prediction.mul(sigma)).div(this.divisor(schedule, timesteps, noisy.rank));
+  }
+
+  /** α, and 1 where the sample counts nothing: a schedule that ends with noise alone has α = 0 there. */
+  private divisor({ alphasCumprod }: DDPM, timesteps: Tensor, rank: number): Tensor {
+    const last = this.maxTimestep ?? alphasCumprod.length;
+    if (last === alphasCumprod.length && alphasCumprod.at(-1) === 0) {
+      throw new GlobalPercError(
+        `OnX0: with rescaleBetasZeroSnr nothing is left of the latents at timestep ${last - 1}; set maxTimestep`,
+        { code: 'invalid-option' },
+      );
+    }
+    const table = Array.from(alphasCumprod, (product, timestep) => (timestep < last ? Math.sqrt(product) : 1));
+    return pick(table, timesteps, rank);
+  }
+
+  /** 1 for each sample that counts, `[B]`; undefined where all do. */
+  private gate({ schedule, timesteps }: Denoised): Tensor | undefined {
+    const { maxTimestep: last } = this;
+    if (last === undefined) return undefined;
+    const table = Array.from({ length: schedule.numTrainTimesteps }, (_, timestep) => Number(timestep < last));
+    return pick(table, timesteps, 1);
+  }
+}
+
+/** The loss of the samples that count. @throws GlobalPercError where a loss cannot tell samples apart. */
+function gated({ loss, summands }: Comparison, gate: Tensor): Comparison {
+  if (gate.size === 1) return ofSamples(loss.reshape([1]).mul(gate));
+  const samples = summands.map(({ weight, part }) => part.samples()?.mul(weight));
+  if (!samples.every((part) => part !== undefined)) {
+    throw new GlobalPercError(
+      'OnX0: maxTimestep needs a loss that tells the samples of a batch apart, or a batch of one',
+      { code: 'invalid-option' },
+    );
+  }
+  return ofSamples(samples.reduce((sum, part) => sum.add(part)).mul(gate));
+}
+
+/** An autoencoder, as far as its decoder. */
+export interface Decoding {
+  /** What latents are multiplied by for the U-Net. */
+  readonly scalingFactor: number;
+  /** Images in [−1, 1] of latents. */
+  decode(latents: Tensor): Tensor;
+}
+
+/** The map from a U-Net's latents to pictures in [0, 1], for `nn.MappedLoss`: decode(x/scalingFactor)/2 + ½. */
+export const decoded =
+  (vae: Decoding): ((latents: Tensor) => Tensor) =>
+  (latents) =>
+    vae.decode(latents.div(vae.scalingFactor)).div(2).add(0.5);

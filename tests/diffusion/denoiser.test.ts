@@ -1,0 +1,123 @@
+/** Training of denoisers against PyTorch and peft. See `fixtures/make_denoising.py`. */
+import { describe, expect, it, vi } from 'vitest';
+import { DDPM, Denoiser, decoded, NoiseLoss, OnX0, PipelineFolder } from '../../src/diffusion/index.js';
+import { GlobalPercError } from '../../src/graph/index.js';
+import * as criteria from '../../src/loss/criteria.js';
+import type { Objective } from '../../src/loss/index.js';
+import * as nn from '../../src/nn/index.js';
+import { Trainer } from '../../src/train/index.js';
+import {
+  adapted,
+  type Case,
+  data,
+  denoiserOf,
+  expectLosses,
+  fixture,
+  inputs,
+  latents,
+  lossOf,
+  optimizer,
+  seed,
+  text,
+} from '../support/denoising.js';
+
+it.each(fixture.cases.slice(0, 2))('$name: the losses of the first steps are those of PyTorch', async (test) => {
+  vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+  await expectLosses(test, 4);
+});
+
+it('a resumed run goes on exactly, with the draws that it would have had; a checkpoint holds the adapters alone', async () => {
+  const [, test] = fixture.cases as [Case, Case];
+  const trainerOf = async (): Promise<Trainer> =>
+    Trainer.create(await denoiserOf(test), lossOf(test), optimizer(), { inputs, seed });
+  await using first = await trainerOf();
+  await first.step({ latents, text });
+  const checkpoint = await first.checkpoint();
+  const expected = await first.step({ latents, text });
+  await using second = await trainerOf();
+  await second.restore(checkpoint);
+  expect(await second.step({ latents, text })).toEqual(expected);
+  expect((await second.evaluate({ latents, text })).loss).toBe((await first.evaluate({ latents, text })).loss);
+  const size = Object.values(checkpoint).reduce((sum, bytes) => sum + bytes.length, 0);
+  const weights = Object.entries(second.student.stateDict()).filter(([key]) => key.includes('lora_'));
+  // Weights, two moments each, and what names them.
+  expect(size).toBeLessThan(3 * 4 * weights.reduce((sum, [, tensor]) => sum + tensor.data.length, 0) + 40_000);
+});
+
+it('trains on decoded pictures', async () => {
+  const map = decoded(await (await PipelineFolder.open(`${data}/pipeline`)).vae());
+  const loss = new OnX0(new criteria.MappedLoss(new criteria.L1Loss(), map, { target: map }), { maxTimestep: 900 });
+  await using trainer = await Trainer.create(await denoiserOf(fixture.cases[0] as Case), loss, optimizer(), {
+    inputs,
+    seed,
+  });
+  const losses: number[] = [];
+  for (let step = 0; step < 3; step += 1) losses.push((await trainer.step({ latents, text })).loss);
+  expect(losses.every((value) => value > 0 && Number.isFinite(value))).toBe(true);
+  expect((await trainer.step({ latents, text })).gradNorm).toBeGreaterThan(0);
+});
+
+describe('warns', () => {
+  const [test] = fixture.cases as [Case];
+
+  it('of latents that were not scaled, once', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    await using trainer = await Trainer.create(await denoiserOf(test), lossOf(test), optimizer(), { inputs, seed });
+    warn.mockClear();
+    const large = { ...latents, data: latents.data.map((value) => value / 0.18215) };
+    await trainer.step({ latents: large, text });
+    await trainer.step({ latents: large, text });
+    expect(warn.mock.calls.map(([message]) => message)).toEqual([
+      expect.stringMatching(/^warning: latents have the deviation 5\.\d\d, .*scalingFactor, 0.18215/),
+    ]);
+  });
+
+  it('of a model that is trained as another kind than it was', async () => {
+    const warn = vi.spyOn(console, 'warn').mockImplementation(() => undefined);
+    new Denoiser(await adapted(), new DDPM({ predictionType: 'v_prediction' }));
+    expect(warn).toHaveBeenLastCalledWith(
+      "warning: the model's own scheduler_config.json says prediction_type 'epsilon', and it is trained here as 'v_prediction'; take pipeline.noise()",
+    );
+  });
+});
+
+describe('refuses', () => {
+  const create = async (loss: Objective, student?: nn.AnyModule, shapes = inputs): Promise<unknown> =>
+    Trainer.create(student ?? (await denoiserOf(fixture.cases[0] as Case)), loss, optimizer(), { inputs: shapes });
+
+  it.each([
+    [
+      'another student',
+      () => create(new NoiseLoss(), new nn.Bilinear(4, 4, 4), { latents: [1, 4], text: [1, 4] }),
+      'NoiseLoss trains a Denoiser',
+    ],
+    [
+      'latents of other channels',
+      () => create(new NoiseLoss(), undefined, { latents: [1, 3, 8, 8], text: [1, 5, 6] }),
+      'UNet2DConditionModel takes an input of shape [B, 4, H, W], got [1, 3, 8, 8]',
+    ],
+    [
+      'a text of another width',
+      () => create(new NoiseLoss(), undefined, { latents: [1, 4, 8, 8], text: [1, 5, 8] }),
+      'text takes an input of shape [1, M, 6], got [1, 5, 8]',
+    ],
+    [
+      'a clean sample where nothing is left of it',
+      async () =>
+        create(new OnX0(new criteria.L1Loss()), new Denoiser(await adapted(), new DDPM({ rescaleBetasZeroSnr: true }))),
+      'nothing is left of the latents at timestep 999; set maxTimestep',
+    ],
+    [
+      'what is no schedule',
+      async () => new Denoiser(await adapted(), {} as DDPM),
+      'Denoiser: schedule should be a noise schedule',
+    ],
+  ] as [string, () => Promise<unknown>, string][])('%s', async (_, task, message) => {
+    const error = await task().then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toBeInstanceOf(GlobalPercError);
+    expect((error as Error).message).toContain(message);
+  });
+});
