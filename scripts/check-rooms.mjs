@@ -40,6 +40,8 @@ const ROOMS = {
     'hub',
     'random',
     'data/byte-cursor.ts',
+    'data/dataset.ts',
+    'data/safetensors.ts',
     'data/torch-file.ts',
   ],
   data: ['graph', 'options', 'random', 'files', 'peers', 'transforms/size.ts'],

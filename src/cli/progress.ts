@@ -1,10 +1,12 @@
 /** What commands tell while they run, on stderr. */
-import type { LoadProgress, Progress } from '../index.js';
+import type { EncodeAllProgress, LoadProgress, Progress } from '../index.js';
 import { loadPeer } from '../peers/index.js';
+
+type AnyProgress = Progress | LoadProgress | EncodeAllProgress;
 
 /** Reports the steps of everything that a command does. */
 export interface AllSteps {
-  readonly onProgress?: (progress: Progress | LoadProgress) => void;
+  readonly onProgress?: (progress: AnyProgress) => void;
 }
 
 const STEPS = ['read', 'parse', 'specialize', 'differentiate', 'fold', 'open', 'run'];
@@ -33,7 +35,7 @@ export async function withProgress<T>(task: (options: AllSteps) => Promise<T>): 
   });
   let state: State = { total: STEPS.length, done: 0, step: 'starting' };
   const timer = setTimeout(() => bar.start(state.total, state.done, { step: state.step }), BAR_AFTER);
-  const onProgress = (progress: Progress | LoadProgress): void => {
+  const onProgress = (progress: AnyProgress): void => {
     state = stateOf(progress);
     if (!bar.isActive) return;
     bar.setTotal(state.total);
@@ -58,8 +60,9 @@ interface State {
   readonly step: string;
 }
 
-function stateOf(progress: Progress | LoadProgress): State {
+function stateOf(progress: AnyProgress): State {
   const { step } = progress;
+  if (step === 'encode') return { ...progress, step: `${step} target ${progress.done} of ${progress.total}` };
   if (step !== 'download') return { total: STEPS.length, done: STEPS.indexOf(step) + 1, step };
   const { loaded, total, file } = progress;
   const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0);

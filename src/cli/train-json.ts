@@ -4,6 +4,7 @@ import {
   type Alpha,
   augmentationFromJSON,
   DataLoader,
+  type Dataset,
   degradationFromJSON,
   ImageFolder,
   type Size,
@@ -13,12 +14,12 @@ import {
   type DISTSOptions,
   GlobalPercConfig,
   GlobalPercLoss,
+  type Loss,
   LPIPS,
   loadModel,
   models,
   type NetworkLoss,
   nn,
-  type Objective,
   optim,
 } from '../index.js';
 import {
@@ -63,9 +64,9 @@ const LIMITS: Checks<Limits> = {
 
 interface Run extends Limits {
   readonly student: Maker<nn.AnyModule>;
-  readonly loss: Maker<Objective>;
+  readonly loss: Maker<Loss>;
   readonly optimizer: optim.Optimizer;
-  readonly data: Maker<DataLoader>;
+  readonly data: LoaderFor;
   readonly steps: number;
   readonly checkpointEvery?: number;
 }
@@ -90,7 +91,7 @@ export async function fromJSON(
     student: required(studentFrom(beside)),
     loss: required(lossFrom(beside, step)),
     optimizer: required(optim.fromJSON),
-    data: required(made(DATA, loaderFrom(beside, seed))),
+    data: required(made(DATA, loaderFrom(beside, seed, step))),
     steps: required(count),
     checkpointEvery: count,
   };
@@ -98,9 +99,8 @@ export async function fromJSON(
   const session = threads === undefined ? {} : { session: { intraOpNumThreads: threads } };
   return {
     student: await student(),
-    loss: await loss(),
+    ...(await data(await loss())),
     optimizer,
-    data: await data(),
     steps,
     checkpointEvery,
     trainer: { ...session, ...limits },
@@ -133,18 +133,18 @@ const studentFrom =
 
 /** A loss whose constructor takes what stands in the JSON, and checks it. */
 const plain =
-  (Loss: new (options: object) => Objective): Check<Maker<Objective>> =>
+  (Kind: new (options: object) => Loss): Check<Maker<Loss>> =>
   (value = {}, where) => {
-    const loss = within(where, () => new Loss(value as object));
+    const loss = within(where, () => new Kind(value as object));
     return () => loss;
   };
 
 interface Terms {
-  readonly terms: readonly (readonly [Maker<Objective>, number])[];
+  readonly terms: readonly (readonly [Maker<Loss>, number])[];
 }
 
-function lossFrom(beside: Beside, step: AllSteps): Check<Maker<Objective>> {
-  const perceptual: Check<Maker<Objective>> = (value, where) => {
+function lossFrom(beside: Beside, step: AllSteps): Check<Maker<Loss>> {
+  const perceptual: Check<Maker<Loss>> = (value, where) => {
     const { teacher, ...rest } = recordOf(anything)(value, where);
     const path = beside(string(teacher, `${where}: teacher`));
     const config = GlobalPercConfig.fromJSON(rest, { printData: false }, where);
@@ -152,14 +152,14 @@ function lossFrom(beside: Beside, step: AllSteps): Check<Maker<Objective>> {
   };
   /** A loss of the package, made and checked now; its weights, by path or URL, are read later. */
   const ready =
-    (make: (options: object) => NetworkLoss): Check<Maker<Objective>> =>
+    (make: (options: object) => NetworkLoss): Check<Maker<Loss>> =>
     (value = {}, where) => {
       const { weights, ...rest } = recordOf(anything, 'an object of options')(value, where);
       const place = weights === undefined ? undefined : placeOf(string(weights, `${where}: weights`), beside);
       const loss = within(where, () => make({ ...rest, ...(place !== undefined && { weights: place }) }));
       return () => loaded(loss, place, step);
     };
-  const term: Check<readonly [Maker<Objective>, number]> = (value, where) => {
+  const term: Check<readonly [Maker<Loss>, number]> = (value, where) => {
     const [loss, weight] = listOf(anything, 2)(value, where);
     return [anyLoss(loss, `${where}[0]`), number()(weight, `${where}[1]`)];
   };
@@ -168,7 +168,7 @@ function lossFrom(beside: Beside, step: AllSteps): Check<Maker<Objective>> {
     const made = terms.map(async ([make, weight]) => [await make(), weight] as const);
     return new nn.WeightedLoss(await Promise.all(made));
   });
-  const anyLoss = choice<Maker<Objective>>({
+  const anyLoss = choice<Maker<Loss>>({
     l1: plain(nn.L1Loss),
     mse: plain(nn.MSELoss),
     smoothL1: plain(nn.SmoothL1Loss),
@@ -194,7 +194,12 @@ interface Data {
   readonly degradation?: ReturnType<typeof degradationFromJSON>;
   readonly size?: Size;
   readonly alpha?: Alpha;
+  /** Folder where what the loss reads of each target is kept. */
+  readonly encodeTargets?: string;
 }
+
+/** Batches, and the loss that is trained on them. */
+type LoaderFor = (loss: Loss) => Promise<Pick<TrainConfig, 'loss' | 'data'>>;
 
 const DATA: Checks<Data> = {
   folder: required(string),
@@ -203,12 +208,16 @@ const DATA: Checks<Data> = {
   degradation: degradationFromJSON,
   size: anything,
   alpha: anything,
+  encodeTargets: string,
 };
 
 const loaderFrom =
-  (beside: Beside, seed: number) =>
-  ({ folder, batchSize = 8, augment, ...options }: Data): Maker<DataLoader> =>
-  async () => {
+  (beside: Beside, seed: number, step: AllSteps) =>
+  ({ folder, batchSize = 8, augment, encodeTargets, ...options }: Data): LoaderFor =>
+  async (loss) => {
     const dataset = await ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
-    return new DataLoader(dataset, { batchSize, shuffle: true, seed });
+    const loaderOf = (samples: Dataset) => new DataLoader(samples, { batchSize, shuffle: true, seed });
+    if (encodeTargets === undefined) return { loss, data: loaderOf(dataset) };
+    const encoded = await loss.encodeAll(dataset, beside(encodeTargets), step);
+    return { loss: encoded.loss, data: loaderOf(encoded) };
   };

@@ -93,7 +93,9 @@ async function requireOtherFiles(path: string, { student, loss, data }: TrainCon
     [LOG, ...RESULTS].map((name) => join(out, name)),
     [path, ...models],
   );
-  const { dataset } = data;
+  const { dataset: served } = data;
+  // Of a data set whose targets are encoded, the one that it takes its images from.
+  const dataset = 'dataset' in served ? served.dataset : served;
   const isFolder = dataset instanceof ImageFolder || dataset instanceof PairedImageFolder;
   await requireOutside(out, isFolder ? dataset.folders : []);
 }
@@ -138,9 +140,16 @@ function summaryOf(entries: readonly LogEntry[], steps: number, out: string, jso
 async function sample(trainer: Trainer, { input, target }: Batch, out: string, name?: string): Promise<void> {
   const output = await trainer.predict(input);
   if (output.dims.length !== 4) return;
-  const columns = [input, output, target].map((batch) => imagesOf(batch as typeof output));
+  // What was read of a target is no image.
+  const shown = Object.entries({ input, output, target }).filter(([, { dims }]) => dims.length === 4);
+  const columns = shown.map(([, batch]) => imagesOf(batch as typeof output));
   const rows = Array.from({ length: Math.min(SAMPLES, columns[0]?.length ?? 0) }, (_, i) =>
     columns.flatMap((images) => images[i] ?? []),
   );
-  await writeSamples(out, ['input', 'output', 'target'], rows, name);
+  await writeSamples(
+    out,
+    shown.map(([heading]) => heading),
+    rows,
+    name,
+  );
 }

@@ -1,6 +1,6 @@
 /** A graph as text: what two graphs of one text compute is the same. */
 import type { Attribute, ConstantData, Graph, Node, Value } from '../graph/index.js';
-import type { Store } from '../runtime/index.js';
+import type { Contents } from '../runtime/index.js';
 
 /** The text, and the constants in the order in which it names them. */
 export interface Described {
@@ -9,8 +9,8 @@ export interface Described {
 }
 
 /** @returns undefined for a graph with parts that have no text: branches and loop bodies, and weights in files that cannot be looked at. */
-export function described(graph: Graph, store: Store): Described | undefined {
-  const description = new Description(store);
+export function described(graph: Graph, contents: Contents): Described | undefined {
+  const description = new Description(contents);
   for (const input of graph.inputs) description.input(input);
   for (const node of graph.nodes) description.node(node);
   for (const output of graph.outputs) description.output(output);
@@ -28,11 +28,11 @@ class Description {
   readonly lines: string[] = [];
   readonly constants: ConstantData[] = [];
   isWhole = true;
-  private readonly store: Store;
+  private readonly contents: Contents;
   private readonly numbers = new Map<Value, number>();
 
-  constructor(store: Store) {
-    this.store = store;
+  constructor(contents: Contents) {
+    this.contents = contents;
   }
 
   input(value: Value): void {
@@ -77,7 +77,7 @@ class Description {
 
   /** Weights that stay in their file are not read for this. */
   private placeText({ folder, location, offset }: NonNullable<ConstantData['place']>): string {
-    const state = this.store.stateOf(`${folder}/${location}`);
+    const state = this.contents.stateOf(`${folder}/${location}`);
     if (state === undefined) this.isWhole = false;
     return `${JSON.stringify([folder, location])} ${offset} ${state}`;
   }
@@ -85,7 +85,7 @@ class Description {
   private contentText(constant: ConstantData): string {
     const { bytes } = constant;
     if (bytes.length <= INLINE) return `${bytes}`;
-    const digest = digests.get(constant) ?? this.store.digest([bytes]);
+    const digest = digests.get(constant) ?? this.contents.digest([bytes]);
     digests.set(constant, digest);
     return digest;
   }

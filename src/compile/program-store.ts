@@ -4,8 +4,15 @@
  * and by what finishes it. An entry holds no weights but those that folding has made: the draft has the others.
  */
 import { bytesOf, type ConstantData, type DataType, type Graph, type Shape } from '../graph/index.js';
-import { platform, providerOf, type SessionOptions, type Store, type WrittenGraph } from '../runtime/index.js';
-import { type Described, described } from './described.js';
+import {
+  type Contents,
+  platform,
+  providerOf,
+  type SessionOptions,
+  type Store,
+  type WrittenGraph,
+} from '../runtime/index.js';
+import { described } from './described.js';
 
 /** A graph that can be opened, and what it is estimated to take. */
 export interface Compiled {
@@ -33,11 +40,13 @@ interface Header extends Omit<WrittenGraph, 'model' | 'external'>, Pick<Compiled
 /** The place of one program. */
 export class StoredProgram {
   private readonly store: Store;
+  private readonly contents: Contents;
   private readonly key: string;
   private readonly constants: readonly ConstantData[];
 
-  private constructor(store: Store, key: string, constants: readonly ConstantData[]) {
+  private constructor(store: Store, contents: Contents, key: string, constants: readonly ConstantData[]) {
     this.store = store;
+    this.contents = contents;
     this.key = key;
     this.constants = constants;
   }
@@ -48,17 +57,18 @@ export class StoredProgram {
    */
   static of(draft: Graph, options: SessionOptions): StoredProgram | undefined {
     const store = providerOf(options) === 'cpu' ? platform.store() : undefined;
-    const found: Described | undefined = store && described(draft, store);
-    if (!store || !found) return undefined;
-    const key = store.digest([`${FORMAT} ${store.version}\n`, found.text]);
-    return new StoredProgram(store, key, found.constants);
+    const { contents } = platform;
+    const found = store && contents && described(draft, contents);
+    if (!found) return undefined;
+    const key = contents.digest([`${FORMAT} ${store.version}\n`, found.text]);
+    return new StoredProgram(store, contents, key, found.constants);
   }
 
   /** What was kept; undefined where that is nothing, or damaged. */
   read(): Compiled | undefined {
     const entry = this.store.read(this.key);
     const content = entry?.subarray(DIGEST);
-    if (!entry || !content || new TextDecoder().decode(entry.subarray(0, DIGEST)) !== this.store.digest([content]))
+    if (!entry || !content || new TextDecoder().decode(entry.subarray(0, DIGEST)) !== this.contents.digest([content]))
       return undefined;
     return this.parsed(content);
   }
@@ -102,7 +112,7 @@ export class StoredProgram {
     const text = new TextEncoder().encode(JSON.stringify(header));
     const content = joined([bytesOf(Uint32Array.of(text.length)), text, model, ...made]);
     if (content.length > ENTRY_LIMIT) return;
-    this.store.write(this.key, joined([new TextEncoder().encode(this.store.digest([content])), content]));
+    this.store.write(this.key, joined([new TextEncoder().encode(this.contents.digest([content])), content]));
   }
 }
 

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
 
+export { contents } from './contents.js';
 export { refuseOverwriting } from './identity.js';
 export { userCache, withHome } from './kept.js';
 export { programStore } from './program-store.js';

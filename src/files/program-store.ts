@@ -1,5 +1,4 @@
 /** Where compiled programs are kept. */
-import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -24,8 +23,6 @@ export function programStore() {
   const files = new KeptFiles(join(named ? withHome(named) : userCache('globalperc'), 'programs'), LIMIT);
   return {
     version,
-    digest,
-    stateOf,
     read: (key: string) => files.read(key),
     write: (key: string, bytes: Uint8Array) => files.write(key, bytes),
   };
@@ -42,15 +39,4 @@ function versions(): string | null {
   } catch {
     return null;
   }
-}
-
-function digest(parts: Iterable<Uint8Array | string>): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part);
-  return hash.digest('hex');
-}
-
-function stateOf(path: string): string | undefined {
-  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return found && `${found.size} ${found.mtimeNs} ${found.ino}`;
 }

@@ -201,7 +201,7 @@ export const flattened = (features: Features): readonly Tensor[] =>
   features instanceof Tensor ? [features] : features.flatMap(flattened);
 
 /** Tensors in the arrangement of some features. */
-function arranged(like: Features, tensors: IterableIterator<Tensor>): Features {
+export function arranged(like: Features, tensors: IterableIterator<Tensor>): Features {
   if (like instanceof Tensor) return tensors.next().value as Tensor;
   return like.map((part) => arranged(part, tensors));
 }

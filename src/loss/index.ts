@@ -33,6 +33,8 @@ export {
 } from './distances.js';
 export { DISTS, type DISTSOptions } from './dists.js';
 export { addSamples, type LossDetails, openInputsOn } from './draft.js';
+export type { EncodeAllOptions, EncodeAllProgress } from './encode-all.js';
+export type { EncodedDataset } from './encoded-dataset.js';
 export { EncodedTarget } from './encoded-target.js';
 export { GramLoss, type ReductionOptions } from './gram.js';
 export type { InputRange } from './input-range.js';

@@ -1,6 +1,7 @@
 /** The interface every loss has: value, gradient, encoded targets, compiled files. What it computes is its description. */
 import { Tensor as OrtTensor, type TypedTensor } from 'onnxruntime-common';
 import { Runner } from '../compile/index.js';
+import type { Dataset } from '../data/dataset.js';
 import { GlobalPercError, type Graph, type Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
 import { anything, boolean, type Checks, checkOptions, listOf, oneOf, recordOf, string } from '../options/index.js';
@@ -8,6 +9,8 @@ import { platform, release, runSteps, type SessionOptions, type Steps, startSync
 import { filesAt, modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
 import { draftLoss, type Given, type LossDetails, type Wanted } from './draft.js';
+import type { EncodeAllOptions } from './encode-all.js';
+import type { EncodedDataset } from './encoded-dataset.js';
 import { EncodedTarget } from './encoded-target.js';
 import type { LossMap } from './loss-map.js';
 import { maskShape } from './mask.js';
@@ -153,6 +156,20 @@ export abstract class Loss implements Objective, AsyncDisposable {
     const given = [snapshot(target), snapshotOptions(options)] as const;
     const [shape, features] = await this.inTurn(() => encode(this.runnable, ...given), options);
     return new EncodedTarget(this, shape, features, () => runSteps(release(Object.values(features), this.session)));
+  }
+
+  /**
+   * Reads the targets of a data set once, and keeps what it has read in files of a folder: safetensors, by what is in the target, and by
+   * whatever decides what is read of it – model, hooks, transform. Where they are there nothing is computed, as in a run that goes on. Node only.
+   * @example
+   * const encoded = await loss.encodeAll(photos, 'features/');
+   * const loader = new DataLoader(encoded, { batchSize: 8 });
+   * const trainer = await Trainer.create(student, encoded.loss, optimizer, { batch: [8, 3, 128, 128] });
+   * @throws GlobalPercError as `encode` does, for targets that change from time to time or differ in shape, and when a file cannot be written.
+   */
+  async encodeAll(dataset: Dataset, folder: string, options: EncodeAllOptions = {}): Promise<EncodedDataset> {
+    const { encodeAll } = await import('./encode-all.js');
+    return encodeAll(this, this.runnable, (steps, rest) => this.inTurn(steps, rest), dataset, folder, options);
   }
 
   /**

@@ -1,8 +1,8 @@
 /** One call of a loss: from tensors to numbers. Read top to bottom, this is the way from `valueAndGrad` to the session. */
-import type { Runner } from '../compile/index.js';
-import { GlobalPercError, type Shape } from '../graph/index.js';
+import { described, type Runner } from '../compile/index.js';
+import { bytesOf, GlobalPercError, type Shape, type TypedArray } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
-import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
+import type { Contents, HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { type CallOptions, describeHook, type HookLoss, type LossDescription } from './description.js';
 import { draftLoss, draftTarget, type Given, type LossDetails, type TargetSource, type Wanted } from './draft.js';
 import { EncodedTarget } from './encoded-target.js';
@@ -77,7 +77,44 @@ function* run(
 
 /** What is read of a target, once; it stays beside the session. */
 export function* encode(loss: Runnable, target: TensorLike, options: CallOptions): Steps<[Shape, Features]> {
-  const { description, session, runner } = loss;
+  const { image, open, draft } = yield* reading(loss, target, options);
+  const program = yield* loss.runner.program(keyOf('encode', [image.dims], open), draft, options);
+  return [image.dims, yield* program.session.runKept({ target: image, ...open })];
+}
+
+/** The same as data, in order. */
+export function* readTarget(loss: Runnable, target: TensorLike, options: CallOptions): Steps<HostTensor[]> {
+  const { image, open, draft } = yield* reading(loss, target, options);
+  const program = yield* loss.runner.program(keyOf('encode', [image.dims], open), draft, options);
+  return Object.values(yield* program.session.run({ target: image, ...open }));
+}
+
+/**
+ * All that decides what is read of a target, as text.
+ * @throws GlobalPercError where that cannot be told.
+ */
+export function* describeReading(
+  loss: Runnable,
+  target: TensorLike,
+  contents: Contents,
+  options: CallOptions,
+): Steps<string> {
+  const { open, draft } = yield* reading(loss, target, options);
+  const found = described((yield* draft()).graph, contents);
+  if (found) {
+    const given = Object.entries(open).map(([name, { data }]) => [
+      name,
+      contents.digest([bytesOf(data as TypedArray)]),
+    ]);
+    return `${found.text}\n${JSON.stringify(given)}`;
+  }
+  throw new GlobalPercError('encodeAll: this model holds branches or loops that are decided by the image; use encode', {
+    code: 'invalid-option',
+  });
+}
+
+/** What reading a target takes. */
+function* reading({ description, session }: Runnable, target: TensorLike, options: CallOptions) {
   if (options.mask !== undefined) {
     throw new GlobalPercError('encode takes no mask: give it to the call that compares', { code: 'invalid-argument' });
   }
@@ -85,9 +122,7 @@ export function* encode(loss: Runnable, target: TensorLike, options: CallOptions
   const context = { session, options };
   yield* description.prepare?.(image.dims, context) ?? [];
   const open = openFeeds(description.openInputs, options);
-  const key = keyOf('encode', [image.dims], open);
-  const program = yield* runner.program(key, () => draftTarget(description, image.dims, context), options);
-  return [image.dims, yield* program.session.runKept({ target: image, ...open })];
+  return { image, open, draft: () => draftTarget(description, image.dims, context) };
 }
 
 type Features = Readonly<Record<string, HostTensor>>;

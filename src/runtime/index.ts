@@ -4,5 +4,5 @@ export { type Provider, type Purpose, providerOf, type SessionOptions } from './
 export { startSync } from './start-sync.js';
 export { type Abortable, runSteps, runStepsSync, type Steps } from './steps.js';
 export { Turns } from './turns.js';
-export type { HostTensor, Store } from './types.js';
+export type { Contents, HostTensor, Store } from './types.js';
 export type { ReadOptions } from './url.js';

@@ -106,5 +106,7 @@ export const platform: Platform = {
   threads: globalThis.navigator?.hardwareConcurrency ?? 1,
   // What 32-bit WebAssembly can address; what of it is free nobody tells.
   memory: { total: 2 ** 32, free: () => 2 ** 32 },
+  contents: undefined,
+  makeFolder: noFiles,
   store: () => undefined,
 };

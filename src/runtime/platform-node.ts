@@ -6,6 +6,8 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, type WorkerOptions } from 'node:worker_threads';
 import {
+  contents,
+  makeFolder,
   openForReading,
   programStore,
   readBytes,
@@ -127,5 +129,7 @@ export const platform: Platform = {
   readSnapshot,
   threads: availableParallelism(),
   memory: { total: totalMemory(), free: freeMemory },
+  contents,
+  makeFolder,
   store: programStore,
 };

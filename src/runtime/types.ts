@@ -83,14 +83,18 @@ export interface Memory {
   free(): number;
 }
 
-/** What is kept on disk from process to process. Nothing of it fails: what cannot be read is not there. */
-export interface Store {
-  /** What has made what is kept: the build of the library, and ONNX Runtime's version. */
-  readonly version: string;
+/** What tells contents apart. */
+export interface Contents {
   /** SHA-256, as hexadecimal digits. */
   digest(parts: Iterable<Uint8Array | string>): string;
   /** What changes when a file does; undefined where that cannot be said. */
   stateOf(path: string): string | undefined;
+}
+
+/** What is kept on disk from process to process. Nothing of it fails: what cannot be read is not there. */
+export interface Store {
+  /** What has made what is kept: the build of the library, and ONNX Runtime's version. */
+  readonly version: string;
   /** @param key a digest. */
   read(key: string): Uint8Array | undefined;
   write(key: string, bytes: Uint8Array): void;
@@ -119,6 +123,10 @@ export interface Platform {
   /** Number of cores this process may use. */
   readonly threads: number;
   readonly memory: Memory;
+  /** Undefined in a browser. */
+  readonly contents: Contents | undefined;
+  /** Makes a folder and those it lies in. @throws GlobalPercError where that cannot be done. */
+  makeFolder(path: string): Promise<void>;
   /** Where compiled programs are kept; undefined where they are not. */
   store(): Store | undefined;
 }

@@ -127,6 +127,22 @@ describe('a run', () => {
     expect(lines.slice(1).some(({ paths }) => paths !== undefined)).toBe(false);
   });
 
+  it('on targets that were read before has the losses of one that reads them, and refuses those that are drawn', async () => {
+    const loss = { perceptual: { teacher: 'vgg.onnx', modulesToHook: ['ReLU'] } };
+    const data = { ...BASE.data, augment: [{ centerCrop: 16 }] };
+    const run = async (name: string, changes: object) => {
+      const path = await config(`${name}.json`, { loss, steps: 3, data: { ...data, ...changes } });
+      return runHere(['train', path, '--out', name], folder);
+    };
+    expect((await run('images', {})).status).toBe(0);
+    expect((await run('encoded', { encodeTargets: 'features' })).status).toBe(0);
+    expect(await losses('encoded')).toEqual((await losses('images')).map((value) => expect.closeTo(value, 5)));
+    expect(await readdir(at('features'))).toHaveLength(3);
+    const { status, stderr } = await run('drawn', { encodeTargets: 'drawn-features', augment: BASE.data.augment });
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/encodeAll: the target of sample \d is another each time/);
+  });
+
   it('says the mean of its last losses, and the last', async () => {
     const path = await config('mean.json', { steps: 60 });
     const { status, stdout } = await runHere(['train', path, '--out', 'mean', '--json'], folder);

@@ -7,14 +7,14 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { described } from '../../src/compile/described.js';
 import { Runner } from '../../src/compile/index.js';
 import { StoredProgram } from '../../src/compile/program-store.js';
-import { programStore } from '../../src/files/index.js';
+import { contents } from '../../src/files/index.js';
 import { constantInFile, constantOf, float, type Graph, int, type Tensor } from '../../src/graph/index.js';
 import { GlobalPercConfig, GlobalPercLoss, L1Loss } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
 import { Conv2d, ReLU, Sequential } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { AdamW } from '../../src/optim/index.js';
-import { runSteps, type Store } from '../../src/runtime/index.js';
+import { runSteps } from '../../src/runtime/index.js';
 import { Trainer } from '../../src/train/index.js';
 
 let folder: string;
@@ -111,8 +111,7 @@ describe('a program', () => {
 });
 
 describe('what is described', () => {
-  const store = (): Store => programStore() as Store;
-  const text = (graph: Graph) => described(graph, store())?.text;
+  const text = (graph: Graph) => described(graph, contents)?.text;
   const unary = (emit: (x: Tensor, graph: Graph) => Tensor, shape = [2, 3], name = 'x'): Graph => {
     const graph = createGraph();
     graph.output('y', emit(graph.input(name, 'float32', shape), graph));

@@ -1,0 +1,18 @@
+/** What tells contents apart. */
+import { createHash } from 'node:crypto';
+import { statSync } from 'node:fs';
+
+export const contents = {
+  /** SHA-256, as hexadecimal digits. */
+  digest(parts: Iterable<Uint8Array | string>): string {
+    const hash = createHash('sha256');
+    for (const part of parts) hash.update(part);
+    return hash.digest('hex');
+  },
+
+  /** What changes when a file does; undefined where there is none. */
+  stateOf(path: string): string | undefined {
+    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return found && `${found.size} ${found.mtimeNs} ${found.ino}`;
+  },
+};
