@@ -7,7 +7,9 @@
  * its peak memory is known; they take one step each in turn, and medians are compared.
  */
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -18,7 +20,7 @@ import { report } from './rivals/report.mjs';
  * @typedef {{ shape: number[], other?: number[], student?: string, variants: string[] }} Workload
  * @typedef {{ ms: number, mb: number }} Measured
  * @typedef {{ name: string, operations: number, cached: number, theirs: Record<string, Measured | undefined>, ours: Record<string, Measured>,
- *   first: number, second?: number }} Row
+ *   first: number, second?: number, again: number }} Row
  */
 
 const { values } = parseArgs({
@@ -54,9 +56,13 @@ function exported(name) {
   return path;
 }
 
-/** A side: a process that says what it is, and then takes a step whenever it is told to. @param {string} command @param {string[]} options */
-async function side(command, options) {
-  const child = spawn(command, options, { stdio: ['pipe', 'pipe', 'pipe'] });
+/**
+ * A side: a process that says what it is, and then takes a step whenever it is told to.
+ * @param {string} command @param {string[]} options @param {string} [cache] of our compiled programs: a folder
+ */
+async function side(command, options, cache = 'off') {
+  const env = { ...process.env, GLOBALPERC_CACHE: cache };
+  const child = spawn(command, options, { stdio: ['pipe', 'pipe', 'pipe'], env });
   let complaint = '';
   child.stderr.on('data', (text) => {
     complaint = `${complaint}${text}`.slice(-2000);
@@ -99,8 +105,7 @@ async function measured(name, workload) {
   const model = exported(name);
   const arithmetic = JSON.parse(execFileSync(PYTHON, [at('theirs.py'), 'arithmetic', name], { encoding: 'utf8' }));
   rates.push(arithmetic.rate);
-  const sizes = await side('node', [at('ours.mjs'), name, 'sizes', model]);
-  sizes.stop();
+  const { first, second, again } = await firstGradients(name, model);
   const sides = new Map();
   for (const variant of workload.student ? ['ours'] : ['ours', 'encoded'])
     sides.set(variant, await side('node', [at('ours.mjs'), name, variant, model]));
@@ -118,8 +123,21 @@ async function measured(name, workload) {
   }
   const theirs = Object.fromEntries(workload.variants.map((variant) => [variant, figures.get(`torch ${variant}`)]));
   const ours = Object.fromEntries(Array.from(figures).filter(([variant]) => !variant.startsWith('torch ')));
-  const { first, second } = sizes.begun;
-  return { name, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, second };
+  return { name, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, second, again };
+}
+
+/** Milliseconds to the first gradient, to that of another size, and to the first of a process that finds the programs of another. @param {string} name @param {string} model */
+async function firstGradients(name, model) {
+  const cache = mkdtempSync(join(tmpdir(), 'programs-'));
+  const begun = async () => {
+    const { begun, stop } = await side('node', [at('ours.mjs'), name, 'sizes', model], cache);
+    stop();
+    return begun;
+  };
+  const { first, second } = await begun();
+  const { first: again } = await begun();
+  rmSync(cache, { recursive: true });
+  return { first, second, again };
 }
 
 /** What there is so far: a run that is stopped has not measured in vain. */

@@ -57,13 +57,15 @@ ${table(
 
 ## First gradient
 
-Milliseconds from reading the model's file to the first gradient, and to the first one of another size.
+Milliseconds from reading the model's file to the first gradient, where nothing was compiled before and where another process has; and to the first one of
+another size.
 
 ${table(
-  ['', 'first', 'another size'],
-  rows.map(({ name, first, second }) => [
+  ['', 'first', 'of a second process', 'another size'],
+  rows.map(({ name, first, second, again }) => [
     name,
     first.toFixed(0),
+    again.toFixed(0),
     second ? `${second.toFixed(0)} (${(second / first).toFixed(2)}×)` : '–',
   ]),
 )}
