@@ -290,7 +290,9 @@ it('a network with a Resize of opset 10 that grows one axis and shrinks the othe
   const { y } = await runSteps(session.run({ x: { dtype: 'float32', dims: shape, data } }));
   await runSteps(session.dispose());
   expect(y?.dims).toEqual(expected?.dims);
-  expect(y?.data).toEqual(expected?.data);
+  // ONNX Runtime's optimisations, which differ, choose the kernels.
+  for (const [i, value] of (expected?.data as Float32Array).entries())
+    expect((y?.data as Float32Array)[i], `element ${i}`).toBeCloseTo(value, 6);
 });
 
 describe('normalizeOpset', () => {
