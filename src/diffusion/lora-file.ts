@@ -42,32 +42,40 @@ export function formatLora(adapters: LoraAdapters, options: LoraFileOptions = {}
   const { layers } = isAdapters(adapters, 'formatLora: adapters');
   const { naming = 'diffusers', part = 'unet' } = checkOptions(options, fileChecks, 'formatLora');
   const tensors: Record<string, SafeTensor> = {};
+  const bare = withoutWrapper(loraSites(adapters.module).keys(), part);
   for (const [path, { a, b, alpha }] of layers) {
     const put = (key: string, dims: readonly number[], data: Float32Array): void => {
       tensors[key] = { dtype: 'float32', dims, data };
     };
-    const name = naming === 'kohya' ? KOHYA[part] + path.replaceAll('.', '_') : `${part}.${path}`;
+    const name = naming === 'kohya' ? KOHYA[part] + bare(path).replaceAll('.', '_') : `${part}.${bare(path)}`;
     put(`${name}.${naming === 'kohya' ? 'lora_down' : 'lora_A'}.weight`, a.shape, a.data);
     put(`${name}.${naming === 'kohya' ? 'lora_up' : 'lora_B'}.weight`, b.shape, b.data);
     if (naming === 'kohya') put(`${name}.alpha`, [], Float32Array.of(alpha));
   }
   return formatSafetensors(
     tensors,
-    naming === 'diffusers' ? { format: 'pt', [METADATA]: settings(adapters, part) } : {},
+    naming === 'diffusers' ? { format: 'pt', [METADATA]: settings(adapters, part, bare) } : {},
   );
 }
 
+/** Paths without what an exported model was wrapped in, where all begin with that: `self.unet = unet`. */
+function withoutWrapper(paths: Iterable<string>, part: LoraPart): (path: string) => string {
+  const all = [...paths];
+  const wrapper = [`${part}.`, 'model.'].find((name) => all.every((path) => path.startsWith(name))) ?? '';
+  return (path) => path.slice(wrapper.length);
+}
+
 /** What peft's LoraConfig is told; the first layer's rank and alpha are those of all that no pattern names. */
-function settings({ layers }: LoraAdapters, part: LoraPart): string {
+function settings({ layers }: LoraAdapters, part: LoraPart, bare: (path: string) => string): string {
   const [first] = layers.values();
   const others = (key: 'rank' | 'alpha'): object =>
     Object.fromEntries(
-      Array.from(layers).flatMap(([path, layer]) => (layer[key] === first?.[key] ? [] : [[path, layer[key]]])),
+      Array.from(layers).flatMap(([path, layer]) => (layer[key] === first?.[key] ? [] : [[bare(path), layer[key]]])),
     );
   const config = {
     r: first?.rank,
     lora_alpha: first?.alpha,
-    target_modules: [...layers.keys()],
+    target_modules: [...layers.keys()].map(bare),
     rank_pattern: others('rank'),
     alpha_pattern: others('alpha'),
   };
@@ -120,12 +128,13 @@ export function parseLora(
     );
   }
   const alphaOf = alphas(metadata, part);
+  const bare = withoutWrapper(sites.keys(), part);
   const adapters = attachLora(
     module,
     new Map(
       Array.from(layers, ([path, { a, alpha }]) => {
         const rank = (a as SafeTensor).dims[0] as number;
-        return [path, { rank, alpha: alpha ?? alphaOf(path) ?? rank }] as const;
+        return [path, { rank, alpha: alpha ?? alphaOf(bare(path)) ?? rank }] as const;
       }),
     ),
   );
@@ -144,10 +153,11 @@ function layersOf(
   part: LoraPart,
 ): { readonly layers: Map<string, Found>; readonly unknown: string[] } {
   // kohya's names do not tell which of their underscores are dots.
+  const bare = withoutWrapper(sites.keys(), part);
   const paths = new Map(
     [...sites.keys()].flatMap((path) => [
-      [`${part}.${path}`, path] as const,
-      [KOHYA[part] + path.replaceAll('.', '_'), path] as const,
+      [`${part}.${bare(path)}`, path] as const,
+      [KOHYA[part] + bare(path).replaceAll('.', '_'), path] as const,
     ]),
   );
   const layers = new Map<string, Found>();

@@ -1,11 +1,8 @@
 /** An imported ONNX model as a module: its weights train, its graph stays as it is. */
 import {
   type ConstantData,
-  copyNodes,
   GlobalPercError,
   type Graph,
-  GraphBuilder,
-  type Node,
   neededNodes,
   Recent,
   type Shape,
@@ -13,14 +10,29 @@ import {
   type TensorType,
   type Value,
 } from '../graph/index.js';
-import { hasBody, type ModuleCall, type Weight, weightsOf } from '../modules/index.js';
-import { type AnyModule, type Buffer, constantOfHeld, Module, Parameter, Trace, type TracedCall } from '../nn/index.js';
+import { type ModuleCall, type Weight, weightsOf } from '../modules/index.js';
+import {
+  type AnyModule,
+  type Buffer,
+  constantOfHeld,
+  LORA_A,
+  LORA_B,
+  type LoraHost,
+  type LoraLayer,
+  type LoraSite,
+  Module,
+  Parameter,
+  Trace,
+  type TracedCall,
+} from '../nn/index.js';
 import { writeOnnx } from '../onnx/index.js';
 import { requiredOpset } from '../ops/index.js';
 import { type Specialized, specialize, transcribe } from '../passes/index.js';
 import { runSteps, type Steps } from '../runtime/index.js';
 import { describeInput, fitsDeclared } from './inputs.js';
+import { insertAdapter, productsWith } from './lora.js';
 import type { Model } from './model.js';
+import { separateValues, withValues } from './own-values.js';
 import { aboutReplacements, isReplaced, replaceCalls, requireReplacements } from './replace.js';
 
 /**
@@ -34,7 +46,7 @@ import { aboutReplacements, isReplaced, replaceCalls, requireReplacements } from
  *
  * The loaded `model` is never changed: others made of it, and teachers, keep its weights.
  */
-export class TrainableModel extends Module<Tensor[]> {
+export class TrainableModel extends Module<Tensor[]> implements LoraHost {
   readonly model: Model;
   /**
    * Parameters that modules of different paths read as one, with those paths: tied weights. A copy of a layer that has not
@@ -50,6 +62,8 @@ export class TrainableModel extends Module<Tensor[]> {
   private calls: readonly ModuleCall[];
   /** The modules that have taken the place of others, by their paths. */
   private readonly replaced = new Map<string, Module>();
+  /** The low-rank adapters, by the path of the layer. */
+  private readonly adapters = new Map<string, LoraLayer>();
   /** The graph for each of the input shapes that `prepare` saw last. */
   private bodies = new Recent<Specialized>();
 
@@ -96,7 +110,28 @@ export class TrainableModel extends Module<Tensor[]> {
   override *namedState(prefix = ''): Generator<[string, Parameter | Buffer]> {
     const under = (name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
     for (const weight of this.weights) yield [under(weight.name), this.held.get(weight) as Parameter];
+    for (const [path, { a, b }] of this.adapters) {
+      yield [under(`${path}.${LORA_A}`), a];
+      yield [under(`${path}.${LORA_B}`), b];
+    }
     for (const [path, module] of this.namedChildren()) yield* module.namedState(under(path));
+  }
+
+  /** The layers that `nn.lora` can give an adapter: those that multiply by a weight that no other module reads. */
+  loraSites(): ReadonlyMap<string, LoraSite> {
+    const sites = this.weights.flatMap((weight): [string, LoraSite][] => {
+      const [path = '', ...others] = weight.paths;
+      const products = productsWith(this.graph, this.values.get(weight) as Value);
+      if (path === '' || others.length > 0 || products === undefined) return [];
+      const attach = (layer: LoraLayer): void => {
+        this.adapters.set(path, layer);
+        const read = (x: Tensor) => ({ a: this.read(layer.a, x), b: this.read(layer.b, x) });
+        for (const node of products.nodes) insertAdapter(this.graph, node, path, layer, read);
+        this.bodies = new Recent<Specialized>();
+      };
+      return [[path, { weight: this.held.get(weight) as Parameter, transposed: products.transposed, attach }]];
+    });
+    return new Map(sites);
   }
 
   /** The inputs without a value: that of the image, then the others as the file has them. */
@@ -219,9 +254,15 @@ export class TrainableModel extends Module<Tensor[]> {
 
   /**
    * The file with the present weights: same inputs, outputs and open dimensions.
-   * @throws GlobalPercError after `replace`: `toOnnx(model, { input })` writes it for one shape.
+   * @throws GlobalPercError after `replace`: `toOnnx(model, { input })` writes it for one shape; and with adapters that are not merged.
    */
   toOnnx(): Uint8Array {
+    if ([...this.adapters.values()].some(({ merged }) => !merged)) {
+      throw new GlobalPercError(
+        `${this.model.source}: the file has no place for adapters: call adapters.merge() before`,
+        { code: 'invalid-option' },
+      );
+    }
     if (!this.isAsImported) {
       throw new GlobalPercError(
         `${this.model.source}: '${[...this.replaced.keys()].join("', '")}' was replaced, so the file is written for one shape: toOnnx(model, { input: [1, 3, 224, 224] })`,
@@ -252,49 +293,4 @@ function requireDeclared(source: string, input: Value, shape: Shape): void {
   throw new GlobalPercError(`${source}: input ${describeInput(input)} got a tensor of shape [${shape}]`, {
     code: 'invalid-argument',
   });
-}
-
-/** A value for each weight; of those that the file keeps as one, each but the first under the name its module has for it. */
-function separateValues(weights: readonly Weight[]): Map<Weight, Value> {
-  const taken = new Set<string>();
-  return new Map(
-    weights.map((weight) => {
-      const { value, alias, name, readers } = weight;
-      if (readers.some(hasBody)) return [weight, value] as const;
-      const free = [value.name, alias, name].find((candidate) => !taken.has(candidate)) ?? name;
-      taken.add(free);
-      return [weight, { ...value, name: free }] as const;
-    }),
-  );
-}
-
-/** A copy of a model's graph whose nodes read other values where they read weights, and what its calls give there. */
-function withValues(
-  { graph, calls }: Model,
-  values: ReadonlyMap<Weight, Value>,
-): { readonly graph: Graph; readonly calls: readonly ModuleCall[] } {
-  const places = new Map<unknown, Map<number, Value>>();
-  for (const [{ readers }, value] of values) {
-    for (const { node, input } of readers) {
-      const inputs = places.get(node) ?? new Map<number, Value>();
-      places.set(node, inputs.set(input, value));
-    }
-  }
-  const copy = new GraphBuilder();
-  const copies = new Map<Value, Value>();
-  const copyOf = (value: Value): Value => copies.get(value) ?? value;
-  const nodes = copyNodes(graph.nodes, copies);
-  for (const [i, node] of graph.nodes.entries())
-    for (const [input, value] of places.get(node) ?? []) (nodes[i] as Node).inputs[input] = value;
-  copy.inputs = graph.inputs;
-  copy.outputs = graph.outputs.map(copyOf);
-  const counterparts = new Map(graph.nodes.map((node, i) => [node, nodes[i] as Node]));
-  const copied = calls.map((call) => ({
-    ...call,
-    output: copyOf(call.output),
-    nodes: call.nodes.flatMap((node) => counterparts.get(node) ?? []),
-  }));
-  // What gave a weight another name is read no more.
-  copy.nodes = neededNodes(nodes, [...copy.outputs, ...copied.map(({ output }) => output)]);
-  return { graph: copy, calls: copied };
 }

@@ -7,6 +7,7 @@ import { kaimingUniform } from './init.js';
 import { MultiheadAttention } from './layers/attention.js';
 import { Conv2d } from './layers/convolution.js';
 import { Linear } from './layers/linear.js';
+import { LORA_A, LORA_B } from './lora-names.js';
 import { type AnyModule, Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { Trace } from './trace.js';
@@ -37,10 +38,6 @@ export interface LoraHost {
   /** By path. */
   loraSites(): ReadonlyMap<string, LoraSite>;
 }
-
-/** The names of the two weights in the state of the layer, as peft's. */
-export const LORA_A = 'lora_A.weight';
-export const LORA_B = 'lora_B.weight';
 
 /** The adapter of one layer: y + alpha/rank · B(A x). */
 export class LoraLayer {
@@ -132,13 +129,19 @@ export function lora(module: AnyModule, options: LoraOptions): LoraAdapters {
   const sites = loraSites(module);
   const chosen = [...sites.keys()].filter((path) => path.search(targetModules) >= 0);
   if (chosen.length === 0) {
+    const fused = [...sites].flatMap(([path, { weight }]) => (isFused(weight) ? [path] : []));
+    const hint = fused.length > 0 ? `; several projections in one weight: ${listed(fused)}` : '';
     throw new GlobalPercError(
-      `lora: no Linear or Conv2d matches ${targetModules}; there are ${listed([...sites.keys()]) || 'none'}`,
+      `lora: no Linear or Conv2d matches ${targetModules}; there are ${listed([...sites.keys()]) || 'none'}${hint}`,
       { code: 'invalid-option' },
     );
   }
   return attachLora(module, new Map(chosen.map((path) => [path, { rank, alpha }])));
 }
+
+/** Whether a weight looks like queries, keys and values, or keys and values, in one. */
+const isFused = ({ shape: [a = 0, b = 0, ...kernel] }: Parameter): boolean =>
+  kernel.length === 0 && [2, 3].some((parts) => a === parts * b || b === parts * a);
 
 /** Puts adapters of given ranks on layers by path. @throws GlobalPercError when a layer has one already. */
 export function attachLora(

@@ -8,6 +8,7 @@ import { gradient } from '../../src/autodiff/index.js';
 import { parseSafetensors } from '../../src/data/index.js';
 import { formatLora, loadLora, PipelineFolder, parseLora, saveLora } from '../../src/diffusion/index.js';
 import { GlobalPercError, numbersOf, sizeOf, type Tensor } from '../../src/graph/index.js';
+import { loadModel, type TrainableModel } from '../../src/model/index.js';
 import * as nn from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
@@ -128,12 +129,81 @@ describe('nn.lora', () => {
     expect(task).toThrow(message);
   });
 
+  it('names fused projections where a pattern finds nothing', () => {
+    const attention = new nn.ModuleDict({ qkv: new nn.Linear(4, 12), proj: new nn.Linear(4, 4) });
+    expect(() => nn.lora(attention, { rank: 2, targetModules: /to_q/ })).toThrow(
+      'lora: no Linear or Conv2d matches /to_q/; there are qkv, proj; several projections in one weight: qkv',
+    );
+  });
+
   it('refuses a second adapter on a layer', () => {
     const module = new nn.Sequential(new nn.Linear(4, 4));
     nn.lora(module, { rank: 2, targetModules: /0/ });
     expect(() => nn.lora(module, { rank: 2, targetModules: /0/ })).toThrow('there is an adapter already on 0');
   });
 });
+
+describe.each(['dynamo', 'torchscript'])('an imported model, %s', (style) => {
+  const load = async (): Promise<TrainableModel> =>
+    loadModel(`${data}/lora/unet.${style}.onnx`, { trainable: true, input: 'sample' });
+  /** Its modules lie one level deeper. */
+  const inside = (key: string): string => `unet.${key}`;
+  const prepared = async (): Promise<{ unet: TrainableModel; adapters: nn.LoraAdapters }> => {
+    const unet = await load();
+    const adapters = nn.lora(unet, { rank: run.rank, alpha: run.alpha, targetModules: TARGETS });
+    const from = await loadLora(await unetOf(), FILES.kohya);
+    // Files have the names that the U-Net has without what it was exported in.
+    expect(keysOf(formatLora(adapters))).toEqual(keysOf(formatLora(from)));
+    expect((await loadLora(await load(), FILES.kohya)).layers.size).toBe(from.layers.size);
+    expect([...adapters.layers.keys()].sort()).toEqual([...from.layers.keys()].map(inside).sort());
+    for (const [path, { a, b }] of from.layers) {
+      const layer = adapters.layers.get(inside(path)) as nn.LoraLayer;
+      expect([layer.a.shape, layer.b.shape]).toEqual([a.shape, b.shape]);
+      [layer.a.data, layer.b.data] = [a.data, b.data];
+    }
+    await unet.prepare(...run.inputs.map((key) => fixture.tensor(key).shape));
+    return { unet, adapters };
+  };
+  const first = (unet: TrainableModel): nn.Module => new First(unet);
+
+  it('output and gradients are those of peft, merged too', async () => {
+    const { unet, adapters } = await prepared();
+    const { output, gradients } = await computed(first(unet));
+    expectClose(output, fixture.tensor(run.output), 1e-5, 'output');
+    const expected = Object.entries(run.gradients);
+    const all = expected.map(([path]) => gradients.get(`model.${inside(path)}`) ?? []);
+    expectClose(
+      all.flat(),
+      expected.flatMap(([, key]) => numbersOf(fixture.tensor(key))),
+      1e-5,
+      'gradients',
+    );
+    expect(gradients.size).toBe(expected.length);
+    expect(() => unet.toOnnx()).toThrow('the file has no place for adapters: call adapters.merge() before');
+    adapters.merge();
+    expectClose((await computed(first(unet))).output, fixture.tensor(run.output), 1e-5, 'merged');
+    const written = await loadModel(unet.toOnnx(), { trainable: true, input: 'sample' });
+    await written.prepare(...run.inputs.map((key) => fixture.tensor(key).shape));
+    const without = written.freeze();
+    expectClose((await computed(first(without))).output, fixture.tensor(run.output), 1e-5, 'written');
+  });
+});
+
+const keysOf = (bytes: Uint8Array): string[] => [...parseSafetensors(bytes, '').tensors.keys()].sort();
+
+/** The first output of an imported model. */
+class First extends nn.Module {
+  readonly model: TrainableModel;
+
+  constructor(model: TrainableModel) {
+    super();
+    this.model = model;
+  }
+
+  override forward(...inputs: Tensor[]): Tensor {
+    return this.model(...inputs)[0] as Tensor;
+  }
+}
 
 describe('files', () => {
   const folders: string[] = [];
