@@ -194,7 +194,7 @@ describe('mistakes end in one line that names file and key', () => {
     [adamW({ schedule: { cosine: { tMax: 5 } } }), /schedule: 'cosine' is not known; did you mean 'cosineAnnealing'\?/],
     [adamW({ groups: [{ params: 'x' }] }), /groups\[0\]: 'params' is not known; did you mean 'parameters'\?/],
     [{ loss: { l3: {} } }, /loss: 'l3' is not known; did you mean 'l1'\?/],
-    [{ optimizer: { muon: {} } }, /optimizer: 'muon' is not known; known are sgd, adam, adamW/],
+    [{ optimizer: { shampoo: {} } }, /optimizer: 'shampoo' is not known; known are sgd, adam, adamW, nAdam/],
     [{ data: { folder: 'photos', degradation: { rain: {} } } }, /degradation: 'rain' is not known/],
     [{ optimizer: 'adamw' }, /optimizer: 'adamw' is not known; did you mean 'adamW'\?/],
     [{ student: { unet: { widht: 4 } } }, /student: unet: 'widht' is not known; did you mean 'width'\?/],
