@@ -9,3 +9,4 @@ export { type Decoding, decoded, NoiseLoss, type NoiseLossOptions, OnX0, type On
 export * from './networks/index.js';
 export { LatentSampler, type SampleOptions } from './sample.js';
 export * from './schedulers/index.js';
+export { CLIPTokenizer, type CLIPTokenizerOptions, type Tokens } from './tokenizer.js';

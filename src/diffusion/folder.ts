@@ -12,6 +12,7 @@ import { AutoencoderTiny } from './networks/autoencoder-tiny.js';
 import { CLIPTextModel } from './networks/clip-text.js';
 import { UNet2DConditionModel } from './networks/unet.js';
 import { DDPM } from './schedulers/ddpm.js';
+import { CLIPTokenizer, type CLIPTokenizerOptions } from './tokenizer.js';
 
 type Config = Readonly<Record<string, unknown>>;
 
@@ -100,6 +101,31 @@ export class PipelineFolder {
   /** The text encoder. Throws as `unet`. */
   async textEncoder(): Promise<CLIPTextModel> {
     return this.loaded('text_encoder', CLIPTextModel.fromConfig(this.configOf('text_encoder')));
+  }
+
+  /** The tokenizer, of `vocab.json` and `merges.txt` or of a `tokenizer.json`. @throws GlobalPercError when they are missing or damaged. */
+  async tokenizer(): Promise<CLIPTokenizer> {
+    const path = (name: string): string => join(this.folder, 'tokenizer', name);
+    const about = await readConfig(path('tokenizer_config.json'));
+    const vocab = await readConfig(path('vocab.json'));
+    const whole = vocab ? undefined : await readConfig(path('tokenizer.json'));
+    if (vocab === undefined && whole === undefined) {
+      throw new GlobalPercError(`'${path('')}' has no vocab.json with merges.txt, and no tokenizer.json`, {
+        code: 'io',
+      });
+    }
+    const model = (whole?.model ?? {}) as Partial<CLIPTokenizerOptions>;
+    const merges = vocab ? new TextDecoder().decode(await readBytes(path('merges.txt'))).split('\n') : model.merges;
+    // A token is written as itself or as an object.
+    const pad = isObject(about?.pad_token) ? about.pad_token.content : about?.pad_token;
+    const length = about?.model_max_length;
+    return within(path(''), () => {
+      return new CLIPTokenizer({
+        ...({ vocab: vocab ?? model.vocab, merges } as Pick<CLIPTokenizerOptions, 'vocab' | 'merges'>),
+        ...(typeof pad === 'string' && { padToken: pad }),
+        ...(typeof length === 'number' && { modelMaxLength: length }),
+      });
+    });
   }
 
   private configOf(part: string): Config {

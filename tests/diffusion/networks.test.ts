@@ -100,11 +100,13 @@ it.each(fixture.cases)('$name: output and gradients are those of Python', async 
     ]),
   );
   expect([...gradients.keys()].sort()).toEqual(Object.keys(test.gradients).sort());
+  // What is left of sums that cancel is as exact as the others are large.
+  const floor = 1e-6 * Math.max(...Object.values(test.gradients).map(([norm]) => norm));
   for (const [path, [norm, sketch]] of Object.entries(test.gradients)) {
     const found = gradients.get(path) as number[];
-    expect(Math.abs(Math.hypot(...found) - norm), path).toBeLessThan(2e-5 * norm + 1e-5);
+    expect(Math.abs(Math.hypot(...found) - norm), path).toBeLessThan(2e-5 * norm + floor);
     const dot = found.reduce((sum, slope, i) => sum + slope * (wave(found.length, 0.3)[i] as number), 0);
-    expect(Math.abs(dot - sketch), path).toBeLessThan(2e-5 * norm * Math.sqrt(found.length) + 1e-5);
+    expect(Math.abs(dot - sketch), path).toBeLessThan((2e-5 * norm + floor) * Math.sqrt(found.length));
   }
 });
 
