@@ -63,15 +63,16 @@ function smoothed(values: readonly number[]): number[] {
   });
 }
 
-/** Writes `samples.png`, or a picture of another name: a row per image, a column per heading. */
+/** Writes `samples.png`, or a picture of another name: a row per image, a column per heading. @returns the picture as PNG. */
 export async function writeSamples(
   folder: string,
   columns: readonly string[],
   rows: readonly (readonly ImageTensor[])[],
   name = 'samples.png',
-): Promise<void> {
+): Promise<Uint8Array> {
   const picture = await contactSheet({ columns: [...columns], rows: rows.map((images) => ({ images: [...images] })) });
   await writeAtomically(join(folder, name), picture);
+  return picture;
 }
 
 /** The single images `[C, H, W]` of a batch. */

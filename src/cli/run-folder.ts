@@ -17,6 +17,9 @@ export const samplesAt = (step: number): string => `samples-${String(step).padSt
 
 const CHECKPOINT = /^checkpoint-\d{8}/;
 
+/** Event files of TensorBoard. */
+const EVENTS = /^events\.out\.tfevents\./;
+
 /**
  * @returns whether a run that ended before its first checkpoint is there, which is begun anew.
  * @throws GlobalPercError when there is a file instead of a folder, a run that would be overwritten, or anything that is no run.
@@ -63,7 +66,9 @@ async function namesIn(out: string): Promise<string[]> {
 }
 
 const isOfRun = (name: string): boolean =>
-  name === LOG || CHECKPOINT.test(name) || SAMPLES_AT.test(name) || (RESULTS as readonly string[]).includes(name);
+  name === LOG ||
+  [CHECKPOINT, SAMPLES_AT, EVENTS].some((pattern) => pattern.test(name)) ||
+  (RESULTS as readonly string[]).includes(name);
 
 /** Whether a file is a log of ours: empty, or with what a step gives in its first line. */
 async function isLog(path: string): Promise<boolean> {

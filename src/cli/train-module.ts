@@ -1,7 +1,7 @@
 /** What a run of `globalperc train` needs, and the `.ts` or `.js` configurations that export it. */
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { DataLoader } from '../data/index.js';
+import type { DataLoader, Logger } from '../data/index.js';
 import { GlobalPercError, type nn, type Objective, type optim, type TrainerOptions } from '../index.js';
 import {
   anything,
@@ -26,6 +26,8 @@ export interface TrainConfig {
   /** Steps between two checkpoints. Default 100. */
   readonly checkpointEvery?: number;
   readonly trainer?: Omit<TrainerOptions, 'batch' | 'seed'>;
+  /** What follows the run beside its log. */
+  readonly logger?: Logger;
 }
 
 /** What the command line says about a run. */
@@ -44,6 +46,7 @@ const CONFIG: Checks<TrainConfig> = {
   checkpointEvery: count,
   // Checked by the Trainer.
   trainer: recordOf(anything, 'an object of options'),
+  logger: withMethods<Logger>('a Logger, such as new TensorBoardLogger(folder)', 'scalars', 'image', 'flush'),
 };
 
 function isObjective(value: unknown): value is Objective {

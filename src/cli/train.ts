@@ -1,9 +1,11 @@
 /** `globalperc train`: a whole run from a configuration. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type Batch, ImageFolder, PairedImageFolder } from '../data/index.js';
+import { type Batch, ImageFolder, type Logger, PairedImageFolder, TensorBoardLogger } from '../data/index.js';
 import { refuseOverwriting } from '../files/index.js';
 import { exportOnnx, GlobalPercError, TrainableModel, Trainer } from '../index.js';
+import { oneOf } from '../options/index.js';
 import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
 import type { LogEntry } from './log-entry.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
@@ -18,6 +20,7 @@ interface Options {
   readonly resume?: boolean;
   readonly seed: string;
   readonly threads?: string;
+  readonly log?: string;
   readonly json?: boolean;
 }
 
@@ -37,6 +40,7 @@ export function addTrain(program: Command): void {
     .option('--resume', 'go on from the last checkpoint in --out')
     .option('--seed <NUMBER>', 'initial weights, order of the data, dropout, crops', '0')
     .option('--threads <COUNT>', 'threads of ONNX Runtime; default: the cores available')
+    .option('--log <KIND>', 'tensorboard: event files in --out, beside log.jsonl')
     .option('--json', 'print one JSON object at the end')
     .action(run);
 }
@@ -44,7 +48,8 @@ export function addTrain(program: Command): void {
 async function run(path: string, options: Options): Promise<void> {
   const seed = parseInteger(options.seed, '--seed', 0);
   const threads = parseThreads(options.threads);
-  const { out, resume = false } = options;
+  const { out, resume = false, log } = options;
+  if (log !== undefined) oneOf('tensorboard')(log, '--log');
   const anew = await requireRunFolder(out, resume);
   const config = await readTrainConfig(path, { seed, threads });
   await requireOtherFiles(path, config, out);
@@ -59,6 +64,7 @@ async function run(path: string, options: Options): Promise<void> {
     }),
   );
   if (resume) await trainer.load(out);
+  const logger = log ? await tensorBoard(path, out, trainer.steps) : config.logger;
   const checkpointEvery = config.checkpointEvery ?? 100;
   const sampleEvery = checkpointEvery * Math.ceil(config.steps / checkpointEvery / SAMPLINGS);
   const complete = await takeSteps({
@@ -68,8 +74,11 @@ async function run(path: string, options: Options): Promise<void> {
     out,
     checkpointEvery,
     label: 'train',
+    logger,
     afterStep: async (step) => {
-      if (step % sampleEvery === 0) await sample(trainer, first, out, samplesAt(step));
+      if (step % sampleEvery !== 0) return;
+      const picture = await sample(trainer, first, out, samplesAt(step));
+      if (picture) logger?.image(step, 'samples', picture);
     },
   });
   if (!complete) {
@@ -78,6 +87,12 @@ async function run(path: string, options: Options): Promise<void> {
     return;
   }
   await report(trainer, first, options);
+}
+
+/** Event files of a run, with its configuration where that is JSON. @param taken steps before this process. */
+async function tensorBoard(path: string, out: string, taken: number): Promise<Logger> {
+  const about = path.endsWith('.json') && { about: ['```', (await readFile(path, 'utf8')).trim(), '```'].join('\n') };
+  return new TensorBoardLogger(out, { ...(taken > 0 && { from: taken + 1 }), ...about });
 }
 
 /** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on. */
@@ -136,17 +151,22 @@ function summaryOf(entries: readonly LogEntry[], steps: number, out: string, jso
   return `${out}: ${steps} steps, loss ${mean.toPrecision(6)} (mean of the last ${count} steps; last step ${loss?.toPrecision(6)})`;
 }
 
-/** Draws what the student makes of a batch beside its input and target, where it makes images. */
-async function sample(trainer: Trainer, { input, target }: Batch, out: string, name?: string): Promise<void> {
+/** Draws what the student makes of a batch beside its input and target, where it makes images. @returns the picture as PNG. */
+async function sample(
+  trainer: Trainer,
+  { input, target }: Batch,
+  out: string,
+  name?: string,
+): Promise<Uint8Array | undefined> {
   const output = await trainer.predict(input);
-  if (output.dims.length !== 4) return;
+  if (output.dims.length !== 4) return undefined;
   // What was read of a target is no image.
   const shown = Object.entries({ input, output, target }).filter(([, { dims }]) => dims.length === 4);
   const columns = shown.map(([, batch]) => imagesOf(batch as typeof output));
   const rows = Array.from({ length: Math.min(SAMPLES, columns[0]?.length ?? 0) }, (_, i) =>
     columns.flatMap((images) => images[i] ?? []),
   );
-  await writeSamples(
+  return writeSamples(
     out,
     shown.map(([heading]) => heading),
     rows,

@@ -2,7 +2,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SingleBar } from 'cli-progress';
-import { type Batch, writeAtomically } from '../data/index.js';
+import { type Batch, type Logger, writeAtomically } from '../data/index.js';
 import { makeFolder, reasonOf } from '../files/index.js';
 import { GlobalPercError, type StepResult, type Trainer } from '../index.js';
 import { loadPeer } from '../peers/index.js';
@@ -23,6 +23,8 @@ export interface TrainingRun {
   readonly checkpointEvery: number;
   /** Shown in front of the progress bar. */
   readonly label: string;
+  /** What follows the run beside its log. */
+  readonly logger?: Logger | undefined;
   /** Called after every step. */
   readonly afterStep?: (step: number) => Promise<void>;
 }
@@ -69,12 +71,14 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
         const result = await trainer.step(input, target);
         const seconds = (performance.now() - start) / 1000;
         await log.add(entryOf(result, seconds, named));
+        if (run.logger) follow(run.logger, result, input.dims[0] as number, seconds);
         named = true;
         progress.show(result, input.dims[0] as number);
         await run.afterStep?.(result.step);
         const done = trainer.steps >= steps || interrupt.requested;
         if (done || trainer.steps % checkpointEvery === 0) {
           await log.flush();
+          await run.logger?.flush();
           await trainer.save(out);
         }
         if (done) break;
@@ -83,8 +87,23 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
     return trainer.steps >= steps;
   } finally {
     await log.flush();
+    await run.logger?.flush();
     progress.stop();
   }
+}
+
+/** Hands a step to a logger; with a run's first one the weights of the hooks, at their numbers. */
+function follow(logger: Logger, result: StepResult, images: number, seconds: number): void {
+  const { step, loss, gradNorm, lr, hooks } = result;
+  if (step === 1) for (const [i, { weight }] of hooks.entries()) logger.scalars(i, { 'weight by hook': weight });
+  const byHook = hooks.map((hook) => [`hooks/${hook.path || hook.class}`, hook.loss] as const);
+  logger.scalars(step, {
+    loss,
+    'gradient norm': gradNorm,
+    lr,
+    'images per second': images / seconds,
+    ...Object.fromEntries(byHook),
+  });
 }
 
 /** @param named whether the log says already what its hooks are called. */

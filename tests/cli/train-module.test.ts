@@ -57,6 +57,11 @@ it.each<[string, unknown, string]>([
     { ...GOOD, checkpointEvery: 0 },
     'c.ts: checkpointEvery should be an integer from 1 on, got 0',
   ],
+  [
+    'a logger without pictures',
+    { ...GOOD, logger: { scalars: () => undefined, flush: async () => undefined } },
+    'c.ts: logger should be a Logger, such as new TensorBoardLogger(folder)',
+  ],
   ['a number of options', { ...GOOD, trainer: 1 }, 'c.ts: trainer should be an object of options, got 1'],
   ['no loss', { ...GOOD, loss: undefined }, "'loss' is missing"],
   ['an unknown key', { ...GOOD, stepz: 1 }, "c.ts: 'stepz' is not known; did you mean 'steps'?"],

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { requireRunFolder } from '../../src/cli/run-folder.js';
 import { loadModel } from '../../src/model/index.js';
 import { Generator } from '../../src/random/index.js';
 import { runHere } from '../support/command.js';
@@ -114,9 +115,10 @@ describe('a run', () => {
       checkpointEvery: 2,
       student: { unet: { width: 4, depth: 1 } },
     });
-    const { status, stderr } = await runHere(['train', path, '--out', 'samples'], folder);
+    const { status, stderr } = await runHere(['train', path, '--out', 'samples', '--log', 'tensorboard'], folder);
     expect([status, stderr]).toEqual([0, expect.anything()]);
-    const names = (await readdir(at('samples'))).filter((name) => name.startsWith('samples'));
+    const written = await readdir(at('samples'));
+    const names = written.filter((name) => name.startsWith('samples'));
     expect(names.sort()).toEqual(['samples-00000002.png', 'samples-00000004.png', 'samples.png']);
     const lines = (await readFile(join(at('samples'), 'log.jsonl'), 'utf8'))
       .trim()
@@ -125,6 +127,17 @@ describe('a run', () => {
     expect(lines[0].paths).toHaveLength(lines[0].hooks.length);
     expect(lines[0].paths.every((name: unknown) => typeof name === 'string' && name !== '')).toBe(true);
     expect(lines.slice(1).some(({ paths }) => paths !== undefined)).toBe(false);
+    const events = await readFile(
+      join(at('samples'), written.find((name) => name.includes('tfevents')) ?? ''),
+      'latin1',
+    );
+    // A name ends where the number begins.
+    const hook = `hooks/${lines[0].paths[0]}\x15`;
+    const counts = ['loss\x15', 'weight by hook', hook, 'samples', '"batchSize":2'].map(
+      (tag) => events.split(tag).length - 1,
+    );
+    expect(counts).toEqual([5, lines[0].hooks.length, 5, 2, 1]);
+    expect(await requireRunFolder(at('samples'), true)).toBe(false);
   });
 
   it('on targets that were read before has the losses of one that reads them, and refuses those that are drawn', async () => {
@@ -222,6 +235,7 @@ describe('mistakes end with one line and exit code 2', () => {
       /target has shape \[2,3,16,16\].*: the student makes \[2,4,16,16\] of an input \[2,3,16,16\]/,
     ],
     ['a second run in one folder', {}, /holds a run already; go on with --resume/, ['--out', 'whole']],
+    ['a log of another kind', {}, /--log should be one of tensorboard, got 'wandb'/, ['--log', 'wandb']],
     ['nothing to resume', {}, /there is no such folder/, ['--out', 'fresh', '--resume']],
     [
       'a checkpoint of another model',
