@@ -83,7 +83,7 @@ const ROOMS = {
   cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'options', 'files', 'peers'],
 };
 const NODE_ONLY =
-  /^src\/(cli|files|data\/(folder|image|index|picture)|diffusion\/(folder|index)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;
+  /^src\/(cli|files|data\/(folder|image|index|picture|tensorboard)|diffusion\/(folder|index)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;
 /** Files that only those load who have the optional package that they need. */
 const NEED_PEER = /^src\/(adapters\/(jax|tfjs)\/|runtime\/web-worker)/;
 const RUNTIME_PACKAGE = /^onnxruntime-(node|web)$/;
@@ -117,13 +117,16 @@ function packagesOf(file) {
   return Array.from(statements, ([, specifier]) => specifier).filter((specifier) => !specifier.startsWith('node:'));
 }
 
+/** The package of a path in it. */
+const packageOf = (specifier) => specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+
 const graph = new Map(files.map((file) => [file, importsOf(file)]));
 const offences = [];
 
 for (const [file, imports] of graph) {
   const room = relative('src', file).split('/')[0];
   for (const target of packagesOf(file)) {
-    if (!(target in dependencies) && !NEED_PEER.test(file))
+    if (!(packageOf(target) in dependencies) && !NEED_PEER.test(file))
       offences.push(`${file} must not import ${target} but through loadPeer: it is optional`);
   }
   const allowed = ROOMS[room];

@@ -235,7 +235,7 @@ describe('mistakes end with one line and exit code 2', () => {
       /target has shape \[2,3,16,16\].*: the student makes \[2,4,16,16\] of an input \[2,3,16,16\]/,
     ],
     ['a second run in one folder', {}, /holds a run already; go on with --resume/, ['--out', 'whole']],
-    ['a log of another kind', {}, /--log should be one of tensorboard, got 'wandb'/, ['--log', 'wandb']],
+    ['a log of another kind', {}, /--log should be one of tensorboard, got "wandb"/, ['--log', 'wandb']],
     ['nothing to resume', {}, /there is no such folder/, ['--out', 'fresh', '--resume']],
     [
       'a checkpoint of another model',
