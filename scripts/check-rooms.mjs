@@ -65,6 +65,9 @@ const ROOMS = {
     ],
     'data/safetensors.ts',
   ],
+  adversarial: [
+    ...['graph', 'options', 'autodiff', 'passes', 'runtime', 'nn', 'model', 'modules', 'loss', 'optim', 'train'],
+  ],
   diffusion: [
     'graph',
     'options',

@@ -4,6 +4,19 @@
  */
 /// <reference lib="esnext.disposable" preserve="true" />
 
+export {
+  type AdversarialLoss,
+  type AdversarialOptions,
+  type AdversarialResult,
+  AdversarialTrainer,
+  type AdversarialWeight,
+  AttentionHead,
+  type DiscriminatorOptions,
+  GlobalPercLossDiscriminator,
+  Head,
+  type HeadKind,
+  SelfAttention,
+} from './adversarial/index.js';
 export type { Progress, StepOptions } from './compile/index.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './data/loader.js';

@@ -80,6 +80,8 @@ export interface StudentScene {
   readonly outputs: readonly Tensor[];
   /** Its module calls in execution order. */
   readonly calls: readonly ModuleCall[];
+  /** Its weights that train, by path, in the order in which it read them. */
+  readonly weights: ReadonlyMap<string, Tensor>;
 }
 
 /** A scene in which the prediction or the target is another, made where it is first read; all else is as it was. */
@@ -159,6 +161,10 @@ export interface Comparison {
   readonly hooks: readonly Hook[];
   /** What `loss` is the sum of: one summand for each hook; a loss without hooks is one. */
   readonly summands: readonly Summand[];
+  /** Scalar: what a trainer's adversary makes smaller with weights of its own. */
+  readonly adversary?: Tensor;
+  /** Scalars that a training step reports beside the loss, by name. */
+  readonly logged?: Readonly<Record<string, Tensor>>;
 }
 
 /** A part of a loss, and its weight in it. */

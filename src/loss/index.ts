@@ -20,6 +20,7 @@ export {
   type StudentScene,
   type Summand,
   sceneWith,
+  sitesOf,
 } from './description.js';
 export {
   CosineLoss,
@@ -32,7 +33,7 @@ export {
   type Reduction,
 } from './distances.js';
 export { DISTS, type DISTSOptions } from './dists.js';
-export { addSamples, type LossDetails, openInputsOn } from './draft.js';
+export { addSamples, type LossDetails, openInputsOn, predictionFeatures } from './draft.js';
 export type { EncodeAllOptions, EncodeAllProgress } from './encode-all.js';
 export type { EncodedDataset } from './encoded-dataset.js';
 export { EncodedTarget } from './encoded-target.js';
@@ -40,6 +41,7 @@ export { GramLoss, type ReductionOptions } from './gram.js';
 export type { InputRange } from './input-range.js';
 export {
   type CompileOptions,
+  LOSS,
   Loss,
   type LossOptions,
   type MapOptions,
@@ -52,7 +54,10 @@ export { maskFeeds, maskShape } from './mask.js';
 export type { Network } from './network.js';
 export type { NetworkLoss, NetworkLossOptions } from './network-loss.js';
 export { openFeeds, snapshotOptions } from './open-inputs.js';
-export { GlobalPercLoss } from './perceptual.js';
+export { weightedHooks } from './parts.js';
+export { GlobalPercLoss, perceptual } from './perceptual.js';
+export type { PerceptualDescription } from './perceptual-description.js';
 export { computed } from './run.js';
+export { SumDescription } from './sum-description.js';
 export { TeacherStudentLoss, type TeacherStudentOptions } from './teacher-student.js';
 export { UnitLengthLoss } from './unit-length.js';

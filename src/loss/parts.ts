@@ -7,7 +7,7 @@ import type { Measured } from './measured.js';
 export function weightedHooks(
   scene: Scene,
   sites: readonly HookSite[],
-  measured: readonly Measured[],
+  measured: readonly (Part & Pick<Measured, 'loss'>)[],
   weights: readonly number[],
 ): Comparison {
   requireMasked(scene, measured);

@@ -46,6 +46,15 @@ import { View } from './view.js';
 /** What is not the model's fault: a file of ONNX Runtime's own that is missing, a machine that is too small. */
 const NOT_THE_MODELS: ReadonlySet<ErrorCode> = new Set(['io', 'out-of-memory', 'device-lost']);
 
+/** What was read of the images of graphs that are being written. */
+const READ = new WeakMap<Value, readonly Reading[]>();
+
+interface Reading {
+  readonly by: PerceptualDescription;
+  readonly draws: Scene['draws'];
+  readonly activations: readonly Tensor[];
+}
+
 export class PerceptualDescription implements LossDescription<readonly Tensor[]> {
   readonly model: Model;
   readonly config: GlobalPercConfig;
@@ -86,8 +95,23 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     return this.activations(scene.target, scene);
   }
 
-  /** The activations at the hooks for images `[B, C, H, W]`. */
+  /** The activations at the hooks for images `[B, C, H, W]`: those that another description has read of this image where both read alike. */
   *activations(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
+    const readings = READ.get(image.value) ?? [];
+    const known = readings.find(({ by, draws }) => draws === scene.draws && this.readsAs(by));
+    if (known) return known.activations;
+    const activations = yield* this.read(image, scene);
+    READ.set(image.value, [...readings, { by: this, draws: scene.draws, activations }]);
+    return activations;
+  }
+
+  private readsAs({ model, transform, hooks, config: { inputRange } }: PerceptualDescription): boolean {
+    const sameHooks = hooks.length === this.hooks.length && hooks.every((hook, i) => hook === this.hooks[i]);
+    const sameImage = transform === this.transform && String(inputRange) === String(this.config.inputRange);
+    return model === this.model && sameHooks && sameImage;
+  }
+
+  private *read(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
     if (image.rank < 2) {
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`, {
         code: 'invalid-argument',

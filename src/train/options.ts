@@ -79,12 +79,12 @@ const OPTIONS: Checks<Omit<TrainerOptions, 'inputs'> & { readonly inputs?: Reado
   session: recordOf(anything, 'an object of options of ONNX Runtime'),
 };
 
-const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
-const isObjective = matching(
+export const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
+export const isObjective = matching(
   (value): value is Objective => Object(Object(value).description) === Object(value).description,
   'a loss such as new nn.L1Loss()',
 );
-const isOptimizer = matching(
+export const isOptimizer = matching(
   (value): value is Optimizer => value instanceof Optimizer,
   'an optimiser such as new optim.AdamW({ lr: 1e-3 })',
 );
@@ -99,6 +99,7 @@ export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimiz
     student,
     loss,
     optimizer,
+    adversary: undefined,
     inputs: inputsOf(student, options),
     lossInputs: options.lossInputs ?? {},
     weights: new StudentWeights(),

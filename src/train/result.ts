@@ -14,6 +14,8 @@ export interface StepResult {
   readonly gradNorm: number;
   /** Learning rate of this step, of parameters without a group of their own. */
   readonly lr: number;
+  /** Further numbers that the loss reports, by name. */
+  readonly logged: Readonly<Record<string, number>>;
 }
 
 /** What `Trainer.evaluate` gives. */
@@ -33,11 +35,13 @@ export interface Prediction {
 export const scalar = (tensor: HostTensor | undefined): number => Number(tensor?.data?.[0]);
 
 /** @throws GlobalPercError naming the step and the first hook whose loss is NaN or infinite. */
-export function requireFinite({ step, loss, hooks, gradNorm }: StepResult): void {
-  if (Number.isFinite(loss) && Number.isFinite(gradNorm)) return;
+export function requireFinite({ step, loss, hooks, gradNorm, logged }: StepResult): void {
+  const other = Object.entries(logged).find(([, value]) => !Number.isFinite(value));
+  if (Number.isFinite(loss) && Number.isFinite(gradNorm) && other === undefined) return;
   const broken = hooks.find((hook) => !Number.isFinite(hook.loss));
   const where = broken ? `, first at ${describeHook(broken)}` : '';
-  const what = Number.isFinite(loss) ? `the gradient's norm is ${gradNorm}` : `the loss is ${loss}${where}`;
+  const norm = Number.isFinite(gradNorm) && other ? `${other[0]} is ${other[1]}` : `the gradient's norm is ${gradNorm}`;
+  const what = Number.isFinite(loss) ? norm : `the loss is ${loss}${where}`;
   throw new GlobalPercError(
     `step ${step}: ${what}; weights and optimiser are those of step ${step - 1}. A lower lr or clipGradNorm may help`,
     { code: 'not-finite' },

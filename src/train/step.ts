@@ -2,7 +2,6 @@
  * The training step as one graph: student, loss, gradient through both, optimiser. What it carries from step to step is
  * input and output of the graph.
  */
-import { gradient } from '../autodiff/index.js';
 import { begin, type Draft, type StepOptions } from '../compile/index.js';
 import { GlobalPercError, type Graph, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import {
@@ -19,45 +18,32 @@ import {
 } from '../loss/index.js';
 import { type AnyModule, type Outputs, Parameter, Trace } from '../nn/index.js';
 import { createGraph } from '../ops/index.js';
-import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
-import type { Optimizer } from '../optim/index.js';
 import { fuseAttention } from '../passes/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import type { StudentInputs } from './inputs.js';
 import { feedRandomness } from './random.js';
-import {
-  accumulatorName,
-  averageName,
-  Carried,
-  MICRO_STEP,
-  optimizerName,
-  STEP,
-  type StudentWeights,
-  weightName,
-} from './state.js';
+import { Carried, type StudentWeights } from './state.js';
+import { addUpdate, LOGGED, type UpdateRules } from './update.js';
 
 /** What a step is built from. */
-export interface Recipe {
+export interface Recipe extends UpdateRules {
   readonly student: AnyModule;
   readonly loss: Objective;
-  readonly optimizer: Optimizer;
   readonly inputs: StudentInputs;
   /** Shapes of open inputs of the loss that their files leave open. */
   readonly lossInputs: Readonly<Record<string, Shape>>;
   readonly weights: StudentWeights;
   readonly target: TensorType | undefined;
   readonly mask: boolean;
-  readonly clipGradNorm: number | undefined;
-  readonly clipGradValue: number | undefined;
-  readonly accumulate: number;
-  readonly ema: number | undefined;
   readonly session: SessionOptions;
 }
 
 /** What must be known to run a program of a trainer. */
 export interface StepDetails {
   readonly hooks: readonly Hook[];
+  /** What a step reports beside the loss; the names of its outputs begin with `LOGGED`. */
+  readonly logged: readonly string[];
   /** Type of the target; absent where nothing reads one. */
   readonly target?: TensorType;
   /** Shape of the student's output. */
@@ -123,10 +109,15 @@ export interface StepDraft extends Draft<StepDetails> {
 export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraft> {
   requireShapes(descriptionOf(recipe.loss), recipe);
   const staged = stage(recipe, true);
-  const { target, comparison, loss } = yield* addLoss(staged, recipe, options);
+  const judged = yield* addLoss(staged, recipe, options);
+  const { target, comparison } = judged;
   begin('differentiate', options);
   fuseAttention(staged.graph);
-  addUpdate(staged, loss, recipe);
+  const {
+    loss,
+    comparison: { adversary },
+  } = judged;
+  addUpdate(staged, { loss, adversary }, recipe);
   return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
 }
 
@@ -149,7 +140,9 @@ function drafted(
 ): Draft<StepDetails> {
   const replaces = carried.finish();
   const draws = feedRandomness(graph);
-  const details = { hooks, ...(target && { target }), output, draws, reads: [...carried.initial().keys()], replaces };
+  const logged = graph.outputs.flatMap(({ name }) => (name.startsWith(LOGGED) ? [name.slice(LOGGED.length)] : []));
+  const read = { output, draws, reads: [...carried.initial().keys()], replaces };
+  const details = { hooks, logged, ...(target && { target }), ...read };
   return { graph, details, stay: [...replaces.values()], held: true };
 }
 
@@ -167,7 +160,7 @@ function* addLoss(
   { student, loss, inputs: types, lossInputs, target: wanted, mask: masked, session }: Recipe,
   options: StepOptions,
 ): Steps<Judged> {
-  const { graph, trace, inputs, outputs, output } = staged;
+  const { graph, trace, inputs, outputs, output, weights } = staged;
   const description = descriptionOf(loss);
   const context = { session, options };
   yield* description.prepare?.(output.shape, context) ?? [];
@@ -189,6 +182,7 @@ function* addLoss(
       inputs: new Map(Array.from(types.types.keys(), (name, i) => [name, inputs[i] as Tensor])),
       outputs,
       calls: trace.calls,
+      weights: new Map(weights),
     },
     draws: new Draws(),
     ...(masked && { mask: graph.input('mask', 'float32', maskShape(output.shape)) }),
@@ -197,6 +191,7 @@ function* addLoss(
   const scalar = comparison.loss.reshape([]);
   graph.output('loss', scalar);
   if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
+  for (const [name, tensor] of Object.entries(comparison.logged ?? {})) graph.output(LOGGED + name, tensor.reshape([]));
   return { target: target && type, comparison, loss: scalar };
 }
 
@@ -214,104 +209,5 @@ function* judged(description: LossDescription, scene: Scene, inputs: StudentInpu
 /** How messages say what a student does to shapes. */
 export const madeOf = ({ description }: StudentInputs, output: Shape): string =>
   `the student makes [${output}] of ${description}`;
-
-/** Gradient, clipping, optimiser, averages; and what all carried tensors become. */
-function addUpdate({ graph, carried, trace, weights }: Stage, loss: Tensor, recipe: Recipe): void {
-  const paths = [...weights.keys()];
-  if (paths.length === 0)
-    throw new GlobalPercError(
-      'the student has no parameter to train: all are frozen, or it has none; call student.trainable()',
-      {
-        code: 'invalid-option',
-      },
-    );
-  recipe.optimizer.checkGroups(paths);
-  const tensors = [...weights.values()];
-  const accumulation = accumulate(carried, paths, gradient(loss, tensors), recipe.accumulate);
-
-  const norm = totalNorm(accumulation.gradients);
-  let clipped: readonly Tensor[] = accumulation.gradients;
-  if (recipe.clipGradNorm !== undefined) clipped = clipGradNorm(clipped, norm, recipe.clipGradNorm);
-  if (recipe.clipGradValue !== undefined) clipped = clipGradValue(clipped, recipe.clipGradValue);
-
-  const taken = carried.addCounter(STEP);
-  carried.set(STEP, taken.add(1));
-  const before = taken.cast('float64');
-  optimize(carried, recipe.optimizer, before, paths, tensors, clipped);
-  if (recipe.ema !== undefined) average(carried, recipe.ema, taken, paths, tensors);
-  if (accumulation.apply) carried.onlyWhere(accumulation.apply);
-  accumulation.finish();
-  for (const [buffer, value] of trace.updates) carried.set(weightName(trace.pathOf(buffer)), value);
-
-  graph.output('grad_norm', norm);
-  graph.output('lr', recipe.optimizer.schedule.rate(recipe.optimizer.options.lr, before).cast('float32'));
-}
-
-function optimize(
-  carried: Carried,
-  optimizer: Optimizer,
-  before: Tensor,
-  paths: readonly string[],
-  parameters: readonly Tensor[],
-  gradients: readonly Tensor[],
-): void {
-  const step = before.add(1);
-  for (const [i, path] of paths.entries()) {
-    const parameter = parameters[i] as Tensor;
-    const kept = Object.entries(optimizer.stateShapes(parameter.shape));
-    const state = Object.fromEntries(
-      kept.map(([kind, shape]) => [kind, carried.addZeros(optimizerName(kind, path), shape)]),
-    );
-    const chosen = optimizer.optionsFor(path, before);
-    const updated = optimizer.update({ parameter, gradient: gradients[i] as Tensor, state, step, ...chosen });
-    carried.set(weightName(path), updated.parameter);
-    for (const [kind] of kept) carried.set(optimizerName(kind, path), updated.state[kind] as Tensor);
-  }
-}
-
-interface Accumulation {
-  readonly gradients: readonly Tensor[];
-  /** Whether the optimiser acts in this step; absent when it always does. */
-  readonly apply?: Tensor;
-  /** Sets what the sums become. */
-  finish(): void;
-}
-
-/** The mean gradient over some steps: the optimiser acts in the last of them. */
-function accumulate(
-  carried: Carried,
-  paths: readonly string[],
-  gradients: readonly Tensor[],
-  count: number,
-): Accumulation {
-  if (count === 1) return { gradients, finish: () => undefined };
-  const micro = carried.addCounter(MICRO_STEP);
-  const sums = paths.map((path, i) => {
-    const share = (gradients[i] as Tensor).mul(1 / count);
-    return carried.addZeros(accumulatorName(path), share.shape).add(share);
-  });
-  const apply = micro.equal(count - 1);
-  const finish = (): void => {
-    carried.set(MICRO_STEP, apply.where(0, micro.add(1)));
-    for (const [i, path] of paths.entries()) carried.set(accumulatorName(path), apply.where(0, sums[i] as Tensor));
-  };
-  return { gradients: sums, apply, finish };
-}
-
-/** ē ← d·ē + (1 − d)·θ, and θ itself at the first step (torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn). */
-function average(
-  carried: Carried,
-  decay: number,
-  taken: Tensor,
-  paths: readonly string[],
-  parameters: readonly Tensor[],
-): void {
-  const kept = taken.equal(0).where(taken.graph.scalar(0, 'float32'), decay);
-  for (const [i, path] of paths.entries()) {
-    const name = averageName(path);
-    const former = carried.addZeros(name, (parameters[i] as Tensor).shape);
-    carried.set(name, former.mul(kept).add(carried.next(weightName(path)).mul(kept.subtractFrom(1))));
-  }
-}
 
 const typeOf = ({ dtype, shape }: Tensor): TensorType => ({ dtype, shape });

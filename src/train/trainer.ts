@@ -22,6 +22,7 @@ import { drawAll } from './random.js';
 import { type Evaluation, type Prediction, requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
 import { draftEvaluation, draftPrediction, draftStep, madeOf, type Recipe, type StepDetails } from './step.js';
+import { LOGGED } from './update.js';
 
 type StepProgram = Program<StepDetails>;
 
@@ -56,7 +57,12 @@ export class Trainer implements AsyncDisposable {
     this.student = recipe.student;
     this.recipe = recipe;
     this.seed = seed;
-    this.run = { seed, optimizer: recipe.optimizer.className, accumulate: recipe.accumulate };
+    const optimizers = [recipe.optimizer, ...(recipe.adversary ? [recipe.adversary.optimizer] : [])];
+    this.run = {
+      seed,
+      optimizer: optimizers.map(({ className }) => className).join(', '),
+      accumulate: recipe.accumulate,
+    };
     this.runner = runner;
     this.program = program;
     this.carried = carried;
@@ -73,7 +79,12 @@ export class Trainer implements AsyncDisposable {
     optimizer: Optimizer,
     options: TrainerOptions,
   ): Promise<Trainer> {
-    const recipe = recipeOf(student, loss, optimizer, options);
+    return Trainer.of(recipeOf(student, loss, optimizer, options), options);
+  }
+
+  /** @internal As `create`, of what it was told. */
+  static async of(recipe: Recipe, options: TrainerOptions): Promise<Trainer> {
+    const { student, loss } = recipe;
     const runner = new Runner<StepDetails>('trainer', recipe.session);
     await descriptionOf(loss).load?.();
     await student.prepare(...recipe.inputs.shapes);
@@ -115,10 +126,12 @@ export class Trainer implements AsyncDisposable {
       const replace = Object.fromEntries(
         Array.from(details.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
       );
-      const outputs = await runSteps(session.runInPlace(feeds, replace, ['loss', 'grad_norm']));
+      const decisive = ['loss', 'grad_norm', ...details.logged.map((name) => LOGGED + name)];
+      const outputs = await runSteps(session.runInPlace(feeds, replace, decisive));
       const { value: loss, hooks } = computed(details, outputs);
       const [gradNorm, lr] = [scalar(outputs.grad_norm), scalar(outputs.lr)];
-      const result = { step: this.taken + 1, loss, hooks, gradNorm, lr };
+      const logged = Object.fromEntries(details.logged.map((name) => [name, scalar(outputs[LOGGED + name])]));
+      const result = { step: this.taken + 1, loss, hooks, gradNorm, lr, logged };
       requireFinite(result);
       this.taken += 1;
       return result;

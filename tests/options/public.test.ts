@@ -36,7 +36,7 @@ function publicOf(namespace: object, prefix: string): [string, Called][] {
   });
 }
 
-const { nn, models: _, Trainer, ...others } = api;
+const { nn, models: _, AdversarialTrainer, Trainer, ...others } = api;
 const { L1Loss, MSELoss, SmoothL1Loss, HuberLoss, BCEWithLogitsLoss, CrossEntropyLoss, WeightedLoss } = nn;
 const losses = { L1Loss, MSELoss, SmoothL1Loss, HuberLoss, BCEWithLogitsLoss, CrossEntropyLoss, WeightedLoss };
 const cases = [
@@ -48,6 +48,10 @@ const cases = [
   [
     'PairedImageFolder.open',
     (...given: unknown[]) => data.PairedImageFolder.open(...(given as [string, string])),
+  ] as const,
+  [
+    'AdversarialTrainer.create',
+    (...given: unknown[]) => AdversarialTrainer.create(...(given as Parameters<typeof AdversarialTrainer.create>)),
   ] as const,
   ['Trainer.create', (...given: unknown[]) => Trainer.create(...(given as Parameters<typeof Trainer.create>))] as const,
 ];

@@ -9,6 +9,7 @@ const result = (part: Partial<StepResult>): StepResult => ({
   hooks: [],
   gradNorm: 2,
   lr: 1,
+  logged: {},
   ...part,
 });
 
@@ -16,6 +17,7 @@ describe('a step', () => {
   it.each<[Partial<StepResult>, RegExp]>([
     [{ loss: Number.NaN }, /^step 7: the loss is NaN; weights and optimiser are those of step 6\./],
     [{ loss: Infinity, gradNorm: Number.NaN }, /^step 7: the loss is Infinity; weights/],
+    [{ logged: { weight: 1, real: Number.NaN } }, /^step 7: real is NaN; weights/],
     [{ gradNorm: -Infinity }, /^step 7: the gradient's norm is -Infinity; weights/],
     [{ loss: Number.NaN, hooks: [hook('a', 1), hook('b', Number.NaN), hook('c', Infinity)] }, /NaN, first at .*\bb\b/],
   ])('%o is refused', (part, message) => {
