@@ -83,7 +83,7 @@ const ROOMS = {
     'files',
   ],
   adapters: ['index.ts', 'options'],
-  cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'options', 'files', 'peers'],
+  cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'diffusion/index.ts', 'options', 'files', 'peers'],
 };
 const NODE_ONLY =
   /^src\/(cli|files|data\/(folder|image|index|picture|tensorboard)|diffusion\/(folder|index)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;

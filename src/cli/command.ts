@@ -8,6 +8,7 @@ import { addDemo } from './demo.js';
 import { addExplain } from './explain.js';
 import { addInspect } from './inspect.js';
 import { addLoss } from './loss.js';
+import { addSample } from './sample.js';
 import { addStudio } from './studio.js';
 import { addTrain } from './train.js';
 
@@ -34,7 +35,8 @@ async function parse(
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows the options)');
-  for (const add of [addDemo, addTrain, addInspect, addLoss, addExplain, addCompile, addCurve, addStudio]) add(program);
+  for (const add of [addDemo, addTrain, addInspect, addLoss, addExplain, addCompile, addCurve, addSample, addStudio])
+    add(program);
   for (const command of program.commands) command.exitOverride();
   try {
     await program.parseAsync(args, { from: 'user' });

@@ -191,6 +191,8 @@ export class AutoencoderKL extends Module {
   readonly post_quant_conv: Conv2d | undefined;
   readonly latentChannels: number;
   readonly scalingFactor: number;
+  /** Pixels of an image along a side of a latent. */
+  readonly downscale: number;
   private readonly images: number;
 
   /** @throws GlobalPercError on an option that is not known or out of range. */
@@ -202,6 +204,7 @@ export class AutoencoderKL extends Module {
     each(checked.downBlockTypes ?? 'DownEncoderBlock2D', widths.length, 'AutoencoderKL: downBlockTypes');
     each(checked.upBlockTypes ?? 'UpDecoderBlock2D', widths.length, 'AutoencoderKL: upBlockTypes');
     this.images = inChannels;
+    this.downscale = 2 ** (widths.length - 1);
     this.latentChannels = latent;
     this.scalingFactor = checked.scalingFactor ?? 0.18215;
     this.encoder = new Encoder(inChannels, 2 * latent, widths, layersPerBlock, groups);

@@ -114,6 +114,8 @@ export class AutoencoderTiny extends Module {
   readonly encoder: EncoderTiny;
   readonly decoder: DecoderTiny;
   readonly scalingFactor: number;
+  /** Pixels of an image along a side of a latent. */
+  readonly downscale: number;
   private readonly channels: readonly [images: number, latents: number];
 
   /** @throws GlobalPercError on an option that is not known or out of range, and where lists have not one length. */
@@ -128,6 +130,7 @@ export class AutoencoderTiny extends Module {
     const decoding = numbers(checked.numDecoderBlocks ?? [3, 3, 3, 1], decoderBlockOutChannels, 'numDecoderBlocks');
     this.scalingFactor = checked.scalingFactor ?? 1;
     this.channels = [inChannels, latentChannels];
+    this.downscale = 2 ** (encoderBlockOutChannels.length - 1);
     this.encoder = new EncoderTiny(inChannels, latentChannels, encoding, encoderBlockOutChannels);
     this.decoder = new DecoderTiny(
       latentChannels,
