@@ -21,7 +21,9 @@ export function described(graph: Graph, contents: Contents): Described | undefin
 /** So many bytes of a constant stand in the text themselves. */
 const INLINE = 64;
 
-/** Weights do not change, and are looked at for every shape. */
+/** From so many bytes on a constant is a weight, which does not change: it is looked at once, not for every shape. */
+const WEIGHT = 2 ** 20;
+
 const digests = new WeakMap<ConstantData, string>();
 
 class Description {
@@ -72,7 +74,9 @@ class Description {
   }
 
   private constantText(constant: ConstantData): string {
-    return `${typeText(constant)} ${constant.place ? this.placeText(constant.place) : this.contentText(constant)}`;
+    const { place, of } = constant;
+    if (of) return `${typeText(constant)} of ${this.constantText(of)}`;
+    return `${typeText(constant)} ${place ? this.placeText(place) : this.contentText(constant)}`;
   }
 
   /** Weights that stay in their file are not read for this. */
@@ -86,7 +90,7 @@ class Description {
     const { bytes } = constant;
     if (bytes.length <= INLINE) return `${bytes}`;
     const digest = digests.get(constant) ?? this.contents.digest([bytes]);
-    digests.set(constant, digest);
+    if (bytes.length >= WEIGHT) digests.set(constant, digest);
     return digest;
   }
 }

@@ -103,7 +103,7 @@ export class StoredProgram {
     const draftOf = finder(this.constants);
     const made: Uint8Array[] = [];
     const sources = external.map(({ path, constant }) => {
-      const draft = draftOf(constant.bytes);
+      const draft = draftOf(constant);
       if (draft !== undefined) return { path, draft };
       made.push(constant.bytes);
       return { path, dtype: constant.dtype, shape: constant.shape, length: constant.bytes.length };
@@ -116,18 +116,22 @@ export class StoredProgram {
   }
 }
 
-/** Finds the constant that has the same bytes in memory, in whatever shape. */
-function finder(constants: readonly ConstantData[]): (bytes: Uint8Array) => number | undefined {
-  const found = new Map<ArrayBufferLike, Map<string, number>>();
+/** Finds a constant, or one that has the same bytes in memory, in whatever shape. Those that lie in files are not read for it. */
+function finder(constants: readonly ConstantData[]): (constant: ConstantData) => number | undefined {
+  const itself = new Map(constants.map((constant, i) => [constant, i]));
+  const buffers = new Map<ArrayBufferLike, Map<string, number>>();
   const part = ({ byteOffset, byteLength }: Uint8Array): string => `${byteOffset} ${byteLength}`;
-  for (const [i, constant] of constants.entries()) {
-    // Bytes in files would be read.
-    if (constant.place) continue;
+  for (const [constant, i] of itself) {
+    if (constant.place || constant.of) continue;
     const { bytes } = constant;
-    const parts = found.get(bytes.buffer) ?? new Map<string, number>();
-    found.set(bytes.buffer, parts.set(part(bytes), i));
+    const parts = buffers.get(bytes.buffer) ?? new Map<string, number>();
+    buffers.set(bytes.buffer, parts.set(part(bytes), i));
   }
-  return (bytes) => found.get(bytes.buffer)?.get(part(bytes));
+  return (constant) => {
+    const known = itself.get(constant);
+    if (known !== undefined || constant.of) return known;
+    return buffers.get(constant.bytes.buffer)?.get(part(constant.bytes));
+  };
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array {

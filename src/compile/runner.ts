@@ -87,17 +87,18 @@ export class Runner<Details> {
     stay: readonly string[] | undefined,
     options: StepOptions,
   ): Steps<Pick<OpenProgram, 'session' | 'bytes'>> {
-    const stored = StoredProgram.of(draft, this.session);
+    const session = this.programs.areMany ? { enableCpuMemArena: false, ...this.session } : this.session;
+    const stored = StoredProgram.of(draft, session);
     const known = stored?.read();
     if (known) {
       this.announce(known.bytes, options);
-      return { session: yield* CheckedSession.openWritten(known.written, this.session), bytes: known.bytes };
+      return { session: yield* CheckedSession.openWritten(known.written, session), bytes: known.bytes };
     }
     const finished = yield* this.finished(draft, options);
     const bytes = memoryUse(finished);
     this.announce(bytes, options);
     const keep = (written: WrittenGraph): void => stored?.write({ written, bytes });
-    return { session: yield* CheckedSession.open(finished, this.session, stay, keep), bytes };
+    return { session: yield* CheckedSession.open(finished, session, stay, keep), bytes };
   }
 
   private announce(bytes: number, options: StepOptions): void {

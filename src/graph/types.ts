@@ -49,6 +49,8 @@ export interface ConstantData extends TensorType {
   readonly bytes: Uint8Array;
   /** Where the bytes lie, if in a file: they are not kept in memory then, but read whenever they are asked for. */
   readonly place?: FilePlace;
+  /** The constant that it is made of whenever it is asked for, where that lies in a file. */
+  readonly of?: ConstantData;
 }
 
 /** Part of a file that ONNX Runtime can read by itself. */

@@ -23,6 +23,7 @@ export function widened(constant: ConstantData): ConstantData {
   if (constant.place === undefined) return { ...type, bytes: bytes() };
   return {
     ...type,
+    of: constant,
     get bytes() {
       return bytes();
     },

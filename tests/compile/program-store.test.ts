@@ -12,6 +12,7 @@ import { constantInFile, constantOf, float, type Graph, int, type Tensor } from 
 import { GlobalPercConfig, GlobalPercLoss, L1Loss } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
 import { Conv2d, ReLU, Sequential } from '../../src/nn/index.js';
+import { widened } from '../../src/onnx/half.js';
 import { createGraph } from '../../src/ops/index.js';
 import { AdamW } from '../../src/optim/index.js';
 import { runSteps } from '../../src/runtime/index.js';
@@ -153,6 +154,27 @@ describe('what is described', () => {
     rmSync(join(folder, 'weights'));
     expect(text(graph)).toBeUndefined();
     expect(read).not.toHaveBeenCalled();
+  });
+
+  it('names weights of half precision in a file by what they are made of', () => {
+    writeFileSync(join(folder, 'weights'), 'one');
+    const read = vi.fn(() => new Uint8Array(12));
+    const made = (dtype: 'float16' | 'bfloat16') => {
+      const place = { folder, location: 'weights', offset: 0 };
+      const constant = widened(constantInFile({ dtype, shape: [2, 3] }, place, read));
+      return text(unary((x, own) => x.mul(own.constant(constant, 'w'))));
+    };
+    expect(made('float16')).toBeDefined();
+    expect(made('float16')).toBe(made('float16'));
+    expect(made('float16')).not.toBe(made('bfloat16'));
+    expect(read).not.toHaveBeenCalled();
+  });
+
+  it('is another where a small constant has changed in place', () => {
+    const weight = matrix();
+    const before = text(draft(weight));
+    weight.bytes.fill(1, 0, 4);
+    expect(text(draft(weight))).not.toBe(before);
   });
 
   it('is nothing of a graph with bodies', () => {

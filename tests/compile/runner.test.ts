@@ -4,6 +4,7 @@ import { begin, Runner } from '../../src/compile/index.js';
 import type { Graph } from '../../src/graph/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { runSteps, type Steps } from '../../src/runtime/index.js';
+import type { CreateRequest } from '../../src/runtime/types.js';
 
 function doubling(): Graph {
   const graph = createGraph();
@@ -25,6 +26,34 @@ describe('a runner', () => {
     expect(again).toBe(first);
     expect([first.details, other.details]).toEqual([1, 2]);
     expect((await runSteps(first.session.run(feeds))).y?.data).toEqual(Float32Array.of(6));
+    await runner.dispose();
+  });
+
+  it.each([
+    [
+      'gives back what it has allocated from the fifth size on',
+      {},
+      [undefined, undefined, undefined, undefined, false],
+    ],
+    ['does as the caller says', { enableCpuMemArena: true }, [true, true, true, true, true]],
+  ] as const)('%s', async (_what, session, expected) => {
+    const runner = new Runner<undefined>('test', session);
+    const arenas: unknown[] = [];
+    function* watched<T>(steps: Steps<T>): Steps<T> {
+      let step = steps.next();
+      while (!step.done) {
+        const { method, argument } = step.value;
+        if (method === 'create') arenas.push((argument as CreateRequest).options.enableCpuMemArena);
+        step = steps.next(yield step.value);
+      }
+      return step.value;
+    }
+    for (const key of 'abcde') {
+      const draft = () => ({ graph: doubling(), details: undefined });
+      const { session: opened } = await runSteps(watched(runner.program(key, draft, {})));
+      expect((await runSteps(opened.run(feeds))).y?.data).toEqual(Float32Array.of(6));
+    }
+    expect(arenas).toEqual(expected);
     await runner.dispose();
   });
 
