@@ -236,17 +236,3 @@ function gated({ loss, summands }: Comparison, gate: Tensor): Comparison {
   }
   return ofSamples(samples.reduce((sum, part) => sum.add(part)).mul(gate));
 }
-
-/** An autoencoder, as far as its decoder. */
-export interface Decoding {
-  /** What latents are multiplied by for the U-Net. */
-  readonly scalingFactor: number;
-  /** Images in [−1, 1] of latents. */
-  decode(latents: Tensor): Tensor;
-}
-
-/** The map from a U-Net's latents to pictures in [0, 1], for `nn.MappedLoss`: decode(x/scalingFactor)/2 + ½. */
-export const decoded =
-  (vae: Decoding): ((latents: Tensor) => Tensor) =>
-  (latents) =>
-    vae.decode(latents.div(vae.scalingFactor)).div(2).add(0.5);

@@ -6,6 +6,7 @@ import {
   Computation,
   DDIM,
   EulerDiscrete,
+  encoded,
   LatentSampler,
   loadLora,
   PipelineFolder,
@@ -75,4 +76,20 @@ it.each(['vae decodes', 'text'])('%s: a computation gives what Python does', asy
   const given =
     name === 'text' ? { dims: input.shape, data: BigInt64Array.from(numbersOf(input), BigInt) } : hostOf(input);
   expectClose((await computation.run(given)).data, models.tensor(test.output), 1e-5, name);
+});
+
+it('pictures are encoded as diffusers does: the mean, scaled', async () => {
+  const test = models.cases.find((other) => other.name === 'vae encodes') as { inputs: string[]; output: string };
+  const vae = (await (await PipelineFolder.open(`${data}/pipeline`)).vae()) as AutoencoderKL;
+  await using encoding = new Computation(encoded(vae));
+  const images = hostOf(models.tensor(test.inputs[0] as string));
+  const { dims, data: found } = await encoding.run({ ...images, data: images.data.map((value) => (value + 1) / 2) });
+  expect(dims).toEqual([1, 4, 4, 6]);
+  const means = numbersOf(models.tensor(test.output)).slice(0, found.length);
+  expectClose(
+    found,
+    means.map((value) => value * 0.18215),
+    1e-5,
+    'latents',
+  );
 });

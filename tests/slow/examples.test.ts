@@ -1,11 +1,12 @@
 /** The training scripts in examples for Node train, with and without the perceptual loss. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { loadLora, PipelineFolder } from '../../src/diffusion/index.js';
 import { loadModel } from '../../src/index.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -45,6 +46,27 @@ describe('in TypeScript', { timeout: 180_000 }, () => {
     expect(losses).toHaveLength(3);
     expect(losses.at(-1)).toBeLessThan(0.7 * (losses[0] as number));
     expect((await loadModel(join(folder, 'student.onnx'))).accepts).toContain('[batch, 3, height, width]');
+  });
+
+  it('stable-diffusion/finetune.ts trains adapters, shows pictures, and goes on where it was', async () => {
+    const pipeline = `${ROOT}/fixtures/data/diffusion/pipeline`;
+    await writeFile(join(folder, 'photos', 'black-canyon.txt'), 'a canyon');
+    const finetune = (steps: string) =>
+      promisify(execFile)(
+        `${ROOT}/node_modules/.bin/jiti`,
+        [`${ROOT}/examples/stable-diffusion/finetune.ts`, pipeline, 'photos', 'lora', steps, '16'],
+        { cwd: folder },
+      );
+    expect((await finetune('3')).stdout).toMatch(/^(?:.*\.jpg encoded\n){4}step 3: loss \d\.\d+\n$/);
+    expect((await finetune('5')).stdout).toMatch(/^step 5: loss \d\.\d+\n$/);
+    const unet = await (await PipelineFolder.open(pipeline)).unet();
+    const { layers } = await loadLora(unet, join(folder, 'lora', 'pytorch_lora_weights.safetensors'));
+    expect(Math.max(...Array.from(layers.values(), ({ b }) => Math.max(...b.data.map(Math.abs))))).toBeGreaterThan(0);
+    const [first, second] = await Promise.all(
+      ['with', 'without'].map((name) => readFile(join(folder, 'lora', `5-${name}.png`))),
+    );
+    expect(first?.subarray(1, 4).toString()).toBe('PNG');
+    expect(second?.subarray(1, 4).toString()).toBe('PNG');
   });
 
   it('train.config.ts is a run of the command line', async () => {
