@@ -121,7 +121,7 @@ export class GlobalPercConfig {
 }
 
 /** A distance, or a function that gives one for each hook. */
-function distance(value: unknown, where: string): LossFunc {
+export function distance(value: unknown, where: string): LossFunc {
   const { name, prototype } = Object(value) as { name?: string; prototype?: Partial<Distance> };
   if (typeof prototype?.forward === 'function') throw refused(where, `a distance, new ${name}(), not its class`, value);
   if (typeof Object(value).forward === 'function' || typeof value === 'function') return value as LossFunc;

@@ -36,7 +36,7 @@ import {
   type Scene,
   sitesOf,
 } from './description.js';
-import type { Distance } from './distances.js';
+import type { Distance, LossFunc } from './distances.js';
 import { fromUnitRange, toUnitRange } from './input-range.js';
 import { Measured } from './measured.js';
 import { weightedHooks } from './parts.js';
@@ -186,7 +186,10 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
 
   private measured(site: HookSite, prediction: Tensor, target: Tensor, view: View): Measured {
     const where = describeHook(site);
-    const measured = explained(where, () => new Measured(distanceAt(this.config, site), prediction, target, view));
+    const measured = explained(
+      where,
+      () => new Measured(distanceAt(this.config.lossFunc, site), prediction, target, view),
+    );
     const { loss } = measured;
     if (!(loss instanceof Tensor)) {
       throw new GlobalPercError(`${where}: lossFunc gives no tensor`, { code: 'invalid-option' });
@@ -229,7 +232,7 @@ const byName = (types: ReadonlyMap<Value, TensorType>): ReadonlyMap<string, Tens
   new Map(Array.from(types, ([{ name }, type]) => [name, type]));
 
 /** The distance of one hook. @throws GlobalPercError when `lossFunc` gives none. */
-function distanceAt({ lossFunc }: GlobalPercConfig, site: HookSite): Distance {
+export function distanceAt(lossFunc: LossFunc, site: HookSite): Distance {
   const none = (cause?: unknown): GlobalPercError =>
     new GlobalPercError(
       'lossFunc gives no distance: a function is called with the hook and gives an object with forward(input, target)',

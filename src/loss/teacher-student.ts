@@ -1,10 +1,10 @@
 /** Distillation: a student's own activations are drawn to those of a teacher that sees the same input. */
-import { GlobalPercError, sameShape, Tensor } from '../graph/index.js';
+import { GlobalPercError, sameShape, Tensor, type TensorType } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
-import { type Checks, checkOptions, refused } from '../options/index.js';
+import { type Checks, checkOptions, listOf, nearest, oneOf, pairOf, refused, string } from '../options/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
-import { GlobalPercConfig, SELECTORS } from './config.js';
+import { distance, GlobalPercConfig, SELECTORS } from './config.js';
 import { weightCurve } from './curve.js';
 import {
   type Comparison,
@@ -14,29 +14,41 @@ import {
   type StudentScene,
   sitesOf,
 } from './description.js';
-import { CosineLoss, type Distance } from './distances.js';
+import { CosineLoss, type LossFunc } from './distances.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
 import { Measured } from './measured.js';
 import { weightedHooks } from './parts.js';
 import { perceptual } from './perceptual.js';
-import type { PerceptualDescription } from './perceptual-description.js';
+import { distanceAt, type PerceptualDescription } from './perceptual-description.js';
 import { View } from './view.js';
 
 /** How TeacherStudentLoss differs from the perceptual loss. */
 export interface TeacherStudentOptions extends LossOptions {
   /** Modules of the student to hook; as many as of the teacher. Default: the config's `modulesToHook`. */
   readonly studentModulesToHook?: GlobalPercConfig['modulesToHook'];
+  /** Paths of modules to compare, `[student, teacher]` each, in place of pairs in execution order. */
+  readonly pairs?: readonly (readonly [student: string, teacher: string])[];
+  /**
+   * What the teacher sees: what the student sees, or the target, a photograph beside its latents, say. The trainer is then told the
+   * target's type: `{ target: { dtype: 'float32', shape: [8, 3, 448, 448] } }`. Default `'input'`.
+   */
+  readonly teacherInput?: 'input' | 'target';
+  /** Distance between two activations, or a function of the student's hook that gives it its own. Default `new CosineLoss({ dim: -1 })`. */
+  readonly lossFunc?: LossFunc;
 }
 
-/** (1 − cos)² over the last dimension, mean. */
-const DISTANCE: Distance = new CosineLoss({ dim: -1 });
-
-const OPTIONS: Checks<TeacherStudentOptions> = { ...LOSS, studentModulesToHook: SELECTORS };
+const OPTIONS: Checks<TeacherStudentOptions> = {
+  ...LOSS,
+  studentModulesToHook: SELECTORS,
+  pairs: listOf(pairOf(string)),
+  teacherInput: oneOf('input', 'target'),
+  lossFunc: distance,
+};
 
 /**
  * Σᵢ wᵢ · mean (1 − cos(Sᵢ, Tᵢ))² over the hooked activations S of the student and T of the teacher, cosines over the last
  * dimension after dims from 2 on of a tensor of rank above 3 are flattened. Hooks are paired in execution order; where a
- * teacher's has k times the channels of the student's, every k neighbouring ones are averaged. The student trains – with
+ * teacher's has k times the channels of the student's, every k neighbouring ones are averaged. Distance and pairs may be others. The student trains – with
  * batch statistics, where it has batch norm –, the teacher is frozen and takes no gradient. It runs in a Trainer alone.
  */
 export class TeacherStudentLoss extends Loss {
@@ -45,8 +57,8 @@ export class TeacherStudentLoss extends Loss {
 
   /**
    * @param student The module that the Trainer trains.
-   * @param config Curve, hooks and transform; `lossFunc` and `dynamicNormalization` are not used.
-   * @throws GlobalPercError when no module of the teacher matches.
+   * @param config Curve, hooks and transform; `lossFunc` and `dynamicNormalization` are not used, nor `modulesToHook` beside `pairs`.
+   * @throws GlobalPercError when no module of the teacher matches, and for pairs beside studentModulesToHook.
    */
   constructor(
     teacher: Model,
@@ -54,15 +66,47 @@ export class TeacherStudentLoss extends Loss {
     config: GlobalPercConfig = new GlobalPercConfig(),
     given: TeacherStudentOptions = {},
   ) {
-    const { studentModulesToHook, ...options } = checkOptions(given, OPTIONS, 'TeacherStudentLoss');
+    const { studentModulesToHook, pairs, teacherInput, lossFunc, ...options } = checkOptions(
+      given,
+      OPTIONS,
+      'TeacherStudentLoss',
+    );
     super(options);
-    this.config = config;
-    const description = perceptual(teacher, config);
+    if (pairs && studentModulesToHook) {
+      throw new GlobalPercError('TeacherStudentLoss: tell either pairs or studentModulesToHook', {
+        code: 'invalid-option',
+      });
+    }
     if (Object(student) !== student) {
       throw refused('TeacherStudentLoss: student', 'the module that the Trainer trains', student);
     }
-    this.description = new Distillation(description, student, studentModulesToHook ?? config.modulesToHook);
+    this.config = config;
+    const hooked = pairs ? hooking(config, pairs) : config;
+    this.description = new Distillation(perceptual(teacher, hooked), student, {
+      pairs,
+      modules: studentModulesToHook ?? config.modulesToHook,
+      teacherInput: teacherInput ?? 'input',
+      // (1 − cos)² over the last dimension, mean.
+      lossFunc: lossFunc ?? new CosineLoss({ dim: -1 }),
+    });
   }
+}
+
+/** A configuration that hooks the teacher's modules of some pairs. */
+const hooking = (config: GlobalPercConfig, pairs: Pairs): GlobalPercConfig =>
+  new GlobalPercConfig({
+    ...config,
+    modulesToHook: pairs.map(([, path]) => new RegExp(`^${path.replaceAll('.', '\\.')}$`)),
+  });
+
+type Pairs = NonNullable<TeacherStudentOptions['pairs']>;
+
+/** How activations are paired, what the teacher sees, and how they are compared. */
+interface Comparing {
+  readonly pairs: Pairs | undefined;
+  readonly modules: GlobalPercConfig['modulesToHook'];
+  readonly teacherInput: 'input' | 'target';
+  readonly lossFunc: LossFunc;
 }
 
 /** What is read of the student, hook by hook. */
@@ -72,12 +116,12 @@ class Distillation implements LossDescription<Activations> {
   readonly openInputs: PerceptualDescription['openInputs'];
   private readonly teacher: PerceptualDescription;
   private readonly student: object;
-  private readonly studentModules: GlobalPercConfig['modulesToHook'];
+  private readonly comparing: Comparing;
 
-  constructor(teacher: PerceptualDescription, student: object, studentModules: GlobalPercConfig['modulesToHook']) {
+  constructor(teacher: PerceptualDescription, student: object, comparing: Comparing) {
     this.teacher = teacher;
     this.student = student;
-    this.studentModules = studentModules;
+    this.comparing = comparing;
     this.openInputs = teacher.openInputs;
   }
 
@@ -86,27 +130,47 @@ class Distillation implements LossDescription<Activations> {
   }
 
   *prediction(scene: Scene): Steps<Activations> {
-    return this.studentHooks(scene).map(({ output }) => new Tensor(scene.output.graph, output));
+    return this.hooks(scene).map(([{ output }]) => new Tensor(scene.output.graph, output));
   }
 
-  target(scene: Scene): Steps<Activations> {
-    return this.teacher.activations(this.studentOf(scene).input, scene);
+  *target(scene: Scene): Steps<Activations> {
+    const { input } = this.studentOf(scene);
+    const seen = this.comparing.teacherInput === 'target' ? scene.target : input;
+    const activations = yield* this.teacher.activations(seen, scene);
+    return this.hooks(scene).map(([, teacher]) => activations[this.teacher.hooks.indexOf(teacher)] as Tensor);
+  }
+
+  /** @throws GlobalPercError where the teacher sees the target: the student's output does not tell its type. */
+  targetType(output: TensorType): TensorType {
+    if (this.comparing.teacherInput === 'input') return output;
+    throw new GlobalPercError(
+      "TeacherStudentLoss: the teacher sees the target, whose type the Trainer is told: { target: { dtype: 'float32', shape: [8, 3, 224, 224] } }",
+      { code: 'invalid-option' },
+    );
   }
 
   compare(prediction: Activations, target: Activations, scene: Scene): Comparison {
-    const sites = sitesOf(this.studentHooks(scene), prediction);
-    const teacherSites = sitesOf(this.teacher.hooks, target);
+    const hooks = this.hooks(scene);
+    const sites = sitesOf(
+      hooks.map(([student]) => student),
+      prediction,
+    );
+    const teacherSites = sitesOf(
+      hooks.map(([, teacher]) => teacher),
+      target,
+    );
     const view = new View(scene);
     const measured = prediction.map((activation, i) => {
-      const wanted = matched(target[i] as Tensor, activation, sites[i] as HookSite, teacherSites[i] as HookSite);
-      return new Measured(DISTANCE, activation, wanted.detach(), view);
+      const site = sites[i] as HookSite;
+      const wanted = matched(target[i] as Tensor, activation, site, teacherSites[i] as HookSite);
+      return new Measured(distanceAt(this.comparing.lossFunc, site), activation, wanted.detach(), view);
     });
     return weightedHooks(scene, sites, measured, weightCurve(this.teacher.config, measured.length));
   }
 
-  /** The student's input is what the teacher sees. */
+  /** Looks at what the teacher sees. */
   inspect(name: string, image: HostTensor): void {
-    this.teacher.inspect(name, image);
+    if (name === 'target' || this.comparing.teacherInput === 'input') this.teacher.inspect(name, image);
   }
 
   /** @throws GlobalPercError where no student, or another one, is trained. */
@@ -124,17 +188,43 @@ class Distillation implements LossDescription<Activations> {
     return student;
   }
 
-  /** @throws GlobalPercError when there are not as many as in the teacher. */
-  private studentHooks(scene: Scene): readonly ModuleCall[] {
-    const hooked = selectHooks(this.studentOf(scene).calls, this.studentModules);
+  /** Calls of the student and the teacher that are compared. @throws GlobalPercError where one has no counterpart. */
+  private hooks(scene: Scene): readonly (readonly [student: ModuleCall, teacher: ModuleCall])[] {
+    const { calls } = this.studentOf(scene);
     const { hooks } = this.teacher;
-    if (hooked.length === hooks.length) return hooked;
+    const { pairs, modules } = this.comparing;
+    if (pairs) return pairs.flatMap((pair) => pairedCalls(pair, calls, hooks));
+    const hooked = selectHooks(calls, modules);
+    if (hooked.length === hooks.length) return hooked.map((call, i) => [call, hooks[i] as ModuleCall] as const);
     throw new GlobalPercError(
       `TeacherStudentLoss: ${hooked.length} hooks in the student (${pathsOf(hooked)}), ${hooks.length} in the ` +
         `teacher (${pathsOf(hooks)}): choose as many of both with modulesToHook and studentModulesToHook`,
       { code: 'invalid-option' },
     );
   }
+}
+
+/** The calls of two modules, one by one. @throws GlobalPercError when there are not as many of both, or none. */
+function pairedCalls(
+  [student, teacher]: Pairs[number],
+  calls: readonly ModuleCall[],
+  hooks: readonly ModuleCall[],
+): [ModuleCall, ModuleCall][] {
+  const own = calls.filter(({ path }) => path === student);
+  const others = hooks.filter(({ path }) => path === teacher);
+  if (own.length > 0 && own.length === others.length) return own.map((call, i) => [call, others[i] as ModuleCall]);
+  const close =
+    own.length === 0
+      ? nearest(
+          student,
+          calls.map(({ path }) => path),
+        )
+      : undefined;
+  throw new GlobalPercError(
+    `TeacherStudentLoss: pairs: '${student}' is called ${own.length} times in the student${close ? ` (did you mean '${close}'?)` : ''}, ` +
+      `'${teacher}' ${others.length} times in the teacher`,
+    { code: 'invalid-option' },
+  );
 }
 
 const pathsOf = (calls: readonly ModuleCall[]): string => calls.map(({ path }) => path).join(', ');

@@ -20,7 +20,7 @@ import {
 } from '../nn/index.js';
 import { lazily } from '../nn/init.js';
 import { requireDivisor, requireMultiples, reshapeBehind } from '../nn/sizes.js';
-import { boolean, type Checks, checkOptions, count, integer, number, required } from '../options/index.js';
+import { boolean, type Checks, checkOptions, count, instanceOf, integer, number, required } from '../options/index.js';
 import { fromHuggingFace, fromTimm } from './dinov2-names.js';
 import { resampledPositions } from './dinov2-positions.js';
 
@@ -32,25 +32,38 @@ function linearOf(inFeatures: number, outFeatures: number): Linear {
   return layer;
 }
 
-/** Patches of an image as tokens: `[B, 3, H, W]` → `[B, H/patch · W/patch, embedDim]`, row by row. */
+/** Patches of an image, or of what `proj` reads, as tokens: `[B, 3, H, W]` → `[B, H/patch · W/patch, embedDim]`, row by row. */
 export class PatchEmbed extends Module {
   static readonly className = 'PatchEmbed';
-  readonly proj: Conv2d;
+  readonly proj: Module;
   readonly norm = new Identity();
   readonly patchSize: number;
 
-  constructor(patchSize: number, embedDim: number) {
+  /** @param proj gives `[B, embedDim, H/patch, W/patch]`; by default a convolution of RGB. */
+  constructor(patchSize: number, embedDim: number, proj?: Module) {
     super();
     this.patchSize = count(patchSize, `${this.className}: patchSize`);
-    this.proj = new Conv2d(3, embedDim, patchSize, { stride: patchSize });
+    this.proj = proj ?? new Conv2d(3, embedDim, patchSize, { stride: patchSize });
   }
 
   /** @throws GlobalPercError naming the nearest sizes when a side is no multiple of the patch. */
   override forward(x: Tensor): Tensor {
     requireMultiples(this.className, x, this.patchSize);
-    const patches = reshapeBehind(this.proj(x), 2, [-1]);
+    const grid = this.proj(x);
+    requireGrid(this, grid, x);
+    const patches = reshapeBehind(grid, 2, [-1]);
     return this.norm(patches.swapAxes(1, 2));
   }
+}
+
+/** @throws GlobalPercError when there is not one vector for each patch. */
+function requireGrid({ className, patchSize }: PatchEmbed, grid: Tensor, x: Tensor): void {
+  const sides = x.shape.slice(2).map((side) => side / patchSize);
+  if (grid.rank === x.rank && sides.every((side, i) => grid.dim(2 + i) === side)) return;
+  throw new GlobalPercError(
+    `${className}: patches of ${patchSize} of an input [${x.shape}] are ${sides.join(' × ')}, proj gives [${grid.shape}]: check patchSize`,
+    { code: 'invalid-option' },
+  );
 }
 
 /** Self-attention: `[B, N, dim]` → `[B, N, dim]`; the weight of `qkv` holds queries, keys and values one after the other. */
@@ -157,10 +170,12 @@ export interface DinoVisionTransformerOptions {
   /** Number of blocks. */
   readonly depth: number;
   readonly numHeads: number;
-  /** Side of the square images that `pos_embed` is for, a multiple of patchSize. Default 518. */
+  /** Side of the square inputs that `pos_embed` is for, a multiple of patchSize. Default 518. */
   readonly imgSize?: number;
   /** Default 14. */
   readonly patchSize?: number;
+  /** What reads patches in place of the convolution: `[B, C, H, W]` → `[B, embedDim, H/patchSize, W/patchSize]`, such as DinoLatentHeader. */
+  readonly patchEmbed?: Module;
   /** Tokens after the class token that hold no patch. Default 0. */
   readonly numRegisterTokens?: number;
   /** Low-pass filter where the position embeddings' grid shrinks. Default false. */
@@ -178,6 +193,7 @@ const checks: Checks<DinoVisionTransformerOptions> = {
   numHeads: required(count),
   imgSize: count,
   patchSize: count,
+  patchEmbed: instanceOf(Module as abstract new () => Module, 'an nn.Module, such as new models.DinoLatentHeader()'),
   numRegisterTokens: integer(0),
   interpolateAntialias: boolean,
   interpolateOffset: number(),
@@ -219,7 +235,7 @@ export class DinoVisionTransformer extends Module {
     this.pos_embed = init.truncNormal(new Parameter([1, 1 + (imgSize / patchSize) ** 2, embedDim]), { std: 0.02 });
     this.register_tokens = numRegisterTokens > 0 ? token(numRegisterTokens) : undefined;
     this.mask_token = new Parameter([1, embedDim]);
-    this.patch_embed = new PatchEmbed(patchSize, embedDim);
+    this.patch_embed = new PatchEmbed(patchSize, embedDim, checked.patchEmbed);
     this.blocks = new ModuleList(Array.from({ length: depth }, () => new NestedTensorBlock(embedDim, numHeads)));
     this.norm = layerNorm(embedDim);
   }
@@ -265,19 +281,32 @@ const base = { embedDim: 768, depth: 12, numHeads: 12 };
 const large = { embedDim: 1024, depth: 24, numHeads: 16 };
 const registers = { numRegisterTokens: 4, interpolateAntialias: true, interpolateOffset: 0 };
 
+/** Options of the models by name: what they read, where it is no RGB. */
+export type DinoInputOptions = Pick<DinoVisionTransformerOptions, 'patchEmbed' | 'patchSize'>;
+
+const INPUT: Checks<DinoInputOptions> = { patchEmbed: checks.patchEmbed, patchSize: checks.patchSize };
+
+/** Patches along each side in pretraining: as many positions the published weights have. */
+const GRID = 37;
+
 /** A model whose random weights are drawn when they are read: most of these load trained ones. */
-const lazy = (options: DinoVisionTransformerOptions): DinoVisionTransformer =>
-  lazily(() => new DinoVisionTransformer(options));
+function lazy(options: DinoVisionTransformerOptions, input: DinoInputOptions): DinoVisionTransformer {
+  const { patchSize = 14 } = checkOptions(input, INPUT, DinoVisionTransformer.className);
+  return lazily(() => new DinoVisionTransformer({ ...options, ...input, imgSize: GRID * patchSize }));
+}
 
 /** ViT-S/14, 22.1 million weights, features of 384. */
-export const dinov2Vits14 = (): DinoVisionTransformer => lazy(small);
+export const dinov2Vits14 = (input: DinoInputOptions = {}): DinoVisionTransformer => lazy(small, input);
 /** ViT-B/14, 86.6 million weights, features of 768. */
-export const dinov2Vitb14 = (): DinoVisionTransformer => lazy(base);
+export const dinov2Vitb14 = (input: DinoInputOptions = {}): DinoVisionTransformer => lazy(base, input);
 /** ViT-L/14, 304.4 million weights, features of 1024. */
-export const dinov2Vitl14 = (): DinoVisionTransformer => lazy(large);
+export const dinov2Vitl14 = (input: DinoInputOptions = {}): DinoVisionTransformer => lazy(large, input);
 /** ViT-S/14 with four register tokens. */
-export const dinov2Vits14Reg = (): DinoVisionTransformer => lazy({ ...small, ...registers });
+export const dinov2Vits14Reg = (input: DinoInputOptions = {}): DinoVisionTransformer =>
+  lazy({ ...small, ...registers }, input);
 /** ViT-B/14 with four register tokens. */
-export const dinov2Vitb14Reg = (): DinoVisionTransformer => lazy({ ...base, ...registers });
+export const dinov2Vitb14Reg = (input: DinoInputOptions = {}): DinoVisionTransformer =>
+  lazy({ ...base, ...registers }, input);
 /** ViT-L/14 with four register tokens. */
-export const dinov2Vitl14Reg = (): DinoVisionTransformer => lazy({ ...large, ...registers });
+export const dinov2Vitl14Reg = (input: DinoInputOptions = {}): DinoVisionTransformer =>
+  lazy({ ...large, ...registers }, input);

@@ -2,7 +2,9 @@
  * Ready-made models: students, and teachers that take published weights.
  * @module
  */
+export { DinoLatentHeader } from './dino-latent-header.js';
 export {
+  type DinoInputOptions,
   DinoVisionTransformer,
   type DinoVisionTransformerOptions,
   dinov2Vitb14,
