@@ -70,7 +70,9 @@ function isLikely([black, white]: InputRange, low: number, high: number): boolea
 
 function extremes(data: Float32Array): [number, number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-  for (const value of data) {
+  // By index: an iterator takes several times as long, at every step.
+  for (let i = 0; i < data.length; i += 1) {
+    const value = data[i] as number;
     if (value < low) low = value;
     if (value > high) high = value;
   }

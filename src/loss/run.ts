@@ -1,6 +1,6 @@
 /** One call of a loss: from tensors to numbers. Read top to bottom, this is the way from `valueAndGrad` to the session. */
 import { described, type Runner } from '../compile/index.js';
-import { bytesOf, GlobalPercError, type Shape, type TypedArray } from '../graph/index.js';
+import { areFinite, bytesOf, GlobalPercError, type Shape, type TypedArray } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
 import type { Contents, HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { type CallOptions, describeHook, type HookLoss, type LossDescription } from './description.js';
@@ -176,9 +176,9 @@ function finite(result: Computed, shape: Shape, { mask }: CallOptions): Computed
     });
   }
   if (!Number.isFinite(value)) throw notFinite(`the loss is ${value}`, hooks);
-  const bad = grad?.data.findIndex((element) => !Number.isFinite(element)) ?? -1;
-  if (bad < 0) return result;
-  throw notFinite(`the gradient holds ${grad?.data[bad]} at element ${bad} of [${shape}]`, hooks);
+  if (grad === undefined || areFinite(grad.data)) return result;
+  const bad = grad.data.findIndex((element) => !Number.isFinite(element));
+  throw notFinite(`the gradient holds ${grad.data[bad]} at element ${bad} of [${shape}]`, hooks);
 }
 
 function notFinite(what: string, hooks: readonly HookLoss[]): GlobalPercError {

@@ -1,5 +1,5 @@
 /** Concrete tensors as callers hand them in: checked, and brought to float32. */
-import { GlobalPercError, kindOf, type Shape, sizeOf } from '../graph/index.js';
+import { areFinite, GlobalPercError, kindOf, type Shape, sizeOf } from '../graph/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
 /** A concrete tensor: an `onnxruntime-common` Tensor, or anything with its data in row-major order and its dimensions. */
@@ -42,8 +42,8 @@ export function toFloat32(tensor: TensorLike, name: string): HostTensor & { read
     });
   }
   const values = data instanceof Float32Array ? data : Float32Array.from(data as ArrayLike<number>, Number);
-  const bad = values.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) {
+  if (!areFinite(values)) {
+    const bad = values.findIndex((value) => !Number.isFinite(value));
     const at = indexOf(bad, dims);
     throw new GlobalPercError(
       `${name} holds ${values[bad]} at [${at}]: a loss needs finite values; check what made it`,
