@@ -11,4 +11,6 @@ export interface LogEntry {
   /** Their paths: in the first line that a process writes. */
   readonly paths?: readonly string[];
   readonly seconds: number;
+  /** What a pass over the validation data found after this step: the mean loss, and metrics by name. */
+  readonly validation?: Readonly<Record<string, number>> & { readonly loss: number };
 }

@@ -7,6 +7,9 @@ import { GlobalPercError } from '../index.js';
 /** The log of a run, a line of JSON per step. */
 export const LOG = 'log.jsonl';
 
+/** The folder of the state that the validation data like best. */
+export const BEST = 'best';
+
 /** What a complete run leaves beside log and checkpoints. */
 export const RESULTS = ['student.onnx', 'curves.svg', 'curves.png', 'samples.png'] as const;
 
@@ -67,6 +70,7 @@ async function namesIn(out: string): Promise<string[]> {
 
 const isOfRun = (name: string): boolean =>
   name === LOG ||
+  name === BEST ||
   [CHECKPOINT, SAMPLES_AT, EVENTS].some((pattern) => pattern.test(name)) ||
   (RESULTS as readonly string[]).includes(name);
 

@@ -13,6 +13,7 @@ import {
   DISTS,
   type DISTSOptions,
   GlobalPercConfig,
+  GlobalPercError,
   GlobalPercLoss,
   type Loss,
   LPIPS,
@@ -40,6 +41,7 @@ import {
 import { loaded } from './built-in.js';
 import type { AllSteps } from './progress.js';
 import type { RunOptions, TrainConfig } from './train-module.js';
+import { type Metric, PICTURE_METRICS, type Validation } from './validation.js';
 
 /** Makes what a part of the configuration stands for. */
 type Maker<T> = () => T | Promise<T>;
@@ -69,6 +71,7 @@ interface Run extends Limits {
   readonly data: LoaderFor;
   readonly steps: number;
   readonly checkpointEvery?: number;
+  readonly validation?: (loss: Loss) => Promise<Validation>;
 }
 
 /**
@@ -94,15 +97,27 @@ export async function fromJSON(
     data: required(made(DATA, loaderFrom(beside, seed, step))),
     steps: required(count),
     checkpointEvery: count,
+    validation: validationFrom(beside, seed, step),
   };
-  const { student, loss, optimizer, data, steps, checkpointEvery = 100, ...limits } = checkOptions(json, checks, path);
+  const {
+    student,
+    loss,
+    optimizer,
+    data,
+    steps,
+    checkpointEvery = 100,
+    validation,
+    ...limits
+  } = checkOptions(json, checks, path);
   const session = threads === undefined ? {} : { session: { intraOpNumThreads: threads } };
+  const trained = await loss();
   return {
     student: await student(),
-    ...(await data(await loss())),
+    ...(await data(trained)),
     optimizer,
     steps,
     checkpointEvery,
+    ...(validation && { validation: await validation(trained) }),
     trainer: { ...session, ...limits },
   };
 }
@@ -210,6 +225,52 @@ const DATA: Checks<Data> = {
   alpha: anything,
   encodeTargets: string,
 };
+
+interface ValidationJSON extends Pick<Validation, 'every' | 'patience'> {
+  readonly data: Data;
+  readonly metrics?: readonly (readonly [string, Maker<Metric>])[];
+}
+
+/** `{ "data": { "folder": "held-out" }, "every": 500, "metrics": ["psnr", { "lpips": {} }], "patience": 5 }` */
+function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<(loss: Loss) => Promise<Validation>> {
+  const anyLoss = lossFrom(beside, step);
+  const metric: Check<readonly [string, Maker<Metric>]> = (value, where) => {
+    const known = typeof value === 'string' ? PICTURE_METRICS[value] : undefined;
+    if (known) return [value as string, () => known];
+    const make = anyLoss(value, where);
+    return [typeof value === 'string' ? value : (Object.keys(Object(value))[0] as string), make];
+  };
+  const { encodeTargets: _, ...data } = DATA;
+  const checks: Checks<ValidationJSON> = {
+    data: required((value, where) => checkOptions<Data>(value, data as Checks<Data>, where)),
+    metrics: (value, where) => requireApart(listOf(metric)(value, where), where),
+    every: count,
+    patience: count,
+  };
+  return made(
+    checks,
+    ({ data: { folder, batchSize = 8, augment, ...options }, metrics = [], ...rest }) =>
+      async (loss) => {
+        const dataset = await ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
+        const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make()] as const));
+        return {
+          ...rest,
+          data: new DataLoader(dataset, { batchSize, seed }),
+          metrics: { loss, ...Object.fromEntries(judges) },
+        };
+      },
+  );
+}
+
+/** @throws GlobalPercError for two metrics of one name: the log could not tell them apart. */
+function requireApart<T extends readonly (readonly [string, unknown])[]>(metrics: T, where: string): T {
+  const names = metrics.map(([name]) => name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice === undefined) return metrics;
+  throw new GlobalPercError(`${where}: '${twice}' stands there twice; name each metric once`, {
+    code: 'invalid-option',
+  });
+}
 
 const loaderFrom =
   (beside: Beside, seed: number, step: AllSteps) =>

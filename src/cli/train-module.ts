@@ -15,6 +15,7 @@ import {
   withMethods,
 } from '../options/index.js';
 import { loadPeer } from '../peers/index.js';
+import { VALIDATION, type Validation } from './validation.js';
 
 /** Everything a run needs; what a `.ts` or `.js` configuration exports as its default. */
 export interface TrainConfig {
@@ -26,6 +27,8 @@ export interface TrainConfig {
   /** Steps between two checkpoints. Default 100. */
   readonly checkpointEvery?: number;
   readonly trainer?: Omit<TrainerOptions, 'batch' | 'seed'>;
+  /** What judges the run. */
+  readonly validation?: Validation;
   /** What follows the run beside its log. */
   readonly logger?: Logger;
 }
@@ -46,6 +49,7 @@ const CONFIG: Checks<TrainConfig> = {
   checkpointEvery: count,
   // Checked by the Trainer.
   trainer: recordOf(anything, 'an object of options'),
+  validation: (value, where) => checkOptions(value, VALIDATION, where),
   logger: withMethods<Logger>('a Logger, such as new TensorBoardLogger(folder)', 'scalars', 'image', 'flush'),
 };
 

@@ -9,11 +9,12 @@ import { oneOf } from '../options/index.js';
 import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
 import type { LogEntry } from './log-entry.js';
 import { imagesOf, writeCurves, writeSamples } from './report.js';
-import { LOG, RESULTS, requireOutside, requireRunFolder, samplesAt } from './run-folder.js';
+import { BEST, LOG, RESULTS, requireOutside, requireRunFolder, samplesAt } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
 import { readTrainConfig } from './train-config.js';
 import type { TrainConfig } from './train-module.js';
 import { readLog, takeSteps } from './training-run.js';
+import { type Metric, Validator } from './validation.js';
 
 interface Options {
   readonly out: string;
@@ -67,8 +68,10 @@ async function run(path: string, options: Options): Promise<void> {
   const logger = log ? await tensorBoard(path, out, trainer.steps) : config.logger;
   const checkpointEvery = config.checkpointEvery ?? 100;
   const sampleEvery = checkpointEvery * Math.ceil(config.steps / checkpointEvery / SAMPLINGS);
+  const validator = validatorOf(config, trainer, out);
   const complete = await takeSteps({
     trainer,
+    validator,
     batches: batchesOf(config, trainer.steps),
     steps: config.steps,
     out,
@@ -86,7 +89,20 @@ async function run(path: string, options: Options): Promise<void> {
     process.exitCode = INTERRUPTED;
     return;
   }
-  await report(trainer, first, options);
+  await report(trainer, first, options, validator);
+}
+
+function validatorOf(config: TrainConfig, trainer: Trainer, out: string): Validator | undefined {
+  const { validation, loss, checkpointEvery = 100 } = config;
+  if (validation === undefined) return undefined;
+  const judge: unknown = loss;
+  if (!(judge instanceof Object && 'evaluate' in judge))
+    throw new GlobalPercError('validation: the loss cannot evaluate a prediction by itself', {
+      code: 'invalid-option',
+    });
+  const metrics = { loss: judge as Metric, ...validation.metrics };
+  const ema = config.trainer?.ema !== undefined;
+  return new Validator(trainer, { every: checkpointEvery, ...validation }, metrics, { out, ema });
 }
 
 /** Event files of a run, with its configuration where that is JSON. @param taken steps before this process. */
@@ -133,22 +149,38 @@ async function* batchesOf({ data }: TrainConfig, from: number): AsyncGenerator<B
   }
 }
 
-async function report(trainer: Trainer, batch: Batch, { out, json }: Options): Promise<void> {
+async function report(
+  trainer: Trainer,
+  batch: Batch,
+  { out, json }: Options,
+  validator: Validator | undefined,
+): Promise<void> {
   await exportOnnx(trainer.student, join(out, 'student.onnx'));
   const entries = await readLog(out);
   const values = entries.map(({ step, loss }) => ({ step, value: loss }));
-  await writeCurves(out, 'Training', 'loss', [{ label: 'loss', values }]);
+  const judged = entries.flatMap(({ step, validation }) => (validation ? [{ step, value: validation.loss }] : []));
+  const curves = judged.length > 0 ? [{ label: 'validation', values: judged }] : [];
+  await writeCurves(out, 'Training', 'loss', [{ label: 'loss', values }, ...curves]);
   await sample(trainer, batch, out);
-  process.stdout.write(`${summaryOf(entries, trainer.steps, out, json)}\n`);
+  process.stdout.write(`${summaryOf(entries, trainer.steps, out, validator?.best, json)}\n`);
 }
 
 /** What the run has come to: the loss of one batch tells little, so the mean over the last ones stands beside it. */
-function summaryOf(entries: readonly LogEntry[], steps: number, out: string, json = false): string {
+function summaryOf(
+  entries: readonly LogEntry[],
+  steps: number,
+  out: string,
+  best: Validator['best'],
+  json = false,
+): string {
   const losses = entries.map(({ loss }) => loss);
   const loss = losses.at(-1);
   const { mean, count } = new RunningMean(losses);
-  if (json) return JSON.stringify({ out, steps, loss, meanLoss: mean, meanOverSteps: count });
-  return `${out}: ${steps} steps, loss ${mean.toPrecision(6)} (mean of the last ${count} steps; last step ${loss?.toPrecision(6)})`;
+  if (json) return JSON.stringify({ out, steps, loss, meanLoss: mean, meanOverSteps: count, ...(best && { best }) });
+  const judged = best
+    ? `; validation best at step ${best.step}: ${best.loss.toPrecision(6)}, kept in ${join(out, BEST)}`
+    : '';
+  return `${out}: ${steps} steps, loss ${mean.toPrecision(6)} (mean of the last ${count} steps; last step ${loss?.toPrecision(6)})${judged}`;
 }
 
 /** Draws what the student makes of a batch beside its input and target, where it makes images. @returns the picture as PNG. */

@@ -9,6 +9,7 @@ import { loadPeer } from '../peers/index.js';
 import type { LogEntry } from './log-entry.js';
 import { LOG } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
+import type { Validator } from './validation.js';
 
 /** What a run needs. */
 export interface TrainingRun {
@@ -23,6 +24,7 @@ export interface TrainingRun {
   readonly checkpointEvery: number;
   /** Shown in front of the progress bar. */
   readonly label: string;
+  readonly validator?: Validator | undefined;
   /** What follows the run beside its log. */
   readonly logger?: Logger | undefined;
   /** Called after every step. */
@@ -62,20 +64,22 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
   interrupt.listen();
   const log = new Log(join(out, LOG));
   const former = await log.keepUntil(trainer.steps);
+  run.validator?.recall(former);
   const progress = new Progress(run, former, await barFor(run));
   try {
-    if (trainer.steps < steps) {
+    if (trainer.steps < steps && !run.validator?.isExhausted) {
       let named = false;
       for await (const { input, target } of run.batches) {
         const start = performance.now();
         const result = await trainer.step(input, target);
         const seconds = (performance.now() - start) / 1000;
-        await log.add(entryOf(result, seconds, named));
-        if (run.logger) follow(run.logger, result, input.dims[0] as number, seconds);
+        const validation = await run.validator?.after(result.step);
+        await log.add({ ...entryOf(result, seconds, named), ...(validation && { validation }) });
+        if (run.logger) follow(run.logger, result, input.dims[0] as number, seconds, validation);
         named = true;
-        progress.show(result, input.dims[0] as number);
+        progress.show(result, input.dims[0] as number, validation?.loss);
         await run.afterStep?.(result.step);
-        const done = trainer.steps >= steps || interrupt.requested;
+        const done = trainer.steps >= steps || run.validator?.isExhausted || interrupt.requested;
         if (done || trainer.steps % checkpointEvery === 0) {
           await log.flush();
           await run.logger?.flush();
@@ -84,7 +88,7 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
         if (done) break;
       }
     }
-    return trainer.steps >= steps;
+    return trainer.steps >= steps || run.validator?.isExhausted === true;
   } finally {
     await log.flush();
     await run.logger?.flush();
@@ -93,16 +97,23 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
 }
 
 /** Hands a step to a logger; with a run's first one the weights of the hooks, at their numbers. */
-function follow(logger: Logger, result: StepResult, images: number, seconds: number): void {
+function follow(
+  logger: Logger,
+  result: StepResult,
+  images: number,
+  seconds: number,
+  validation: Readonly<Record<string, number>> = {},
+): void {
   const { step, loss, gradNorm, lr, hooks } = result;
   if (step === 1) for (const [i, { weight }] of hooks.entries()) logger.scalars(i, { 'weight by hook': weight });
   const byHook = hooks.map((hook) => [`hooks/${hook.path || hook.class}`, hook.loss] as const);
+  const judged = Object.entries(validation).map(([name, value]) => [`validation/${name}`, value] as const);
   logger.scalars(step, {
     loss,
     'gradient norm': gradNorm,
     lr,
     'images per second': images / seconds,
-    ...Object.fromEntries(byHook),
+    ...Object.fromEntries([...byHook, ...judged]),
   });
 }
 
@@ -178,7 +189,7 @@ async function barFor({ label }: TrainingRun): Promise<SingleBar | undefined> {
   if (!process.stderr.isTTY) return undefined;
   const { SingleBar } = await loadPeer('cli-progress', () => import('cli-progress'));
   return new SingleBar({
-    format: `${label} {bar} {value}/{total}  mean loss {loss}  {speed} images/s  {eta_formatted} left`,
+    format: `${label} {bar} {value}/{total}  mean loss {loss}{judged}  {speed} images/s  {eta_formatted} left`,
     stream: process.stderr,
     hideCursor: true,
     etaBuffer: 50,
@@ -192,6 +203,7 @@ class Progress {
   private lastLine = performance.now();
   private readonly first: number;
   private readonly losses: RunningMean;
+  private judged = '';
 
   constructor(
     run: TrainingRun,
@@ -201,20 +213,22 @@ class Progress {
     this.run = run;
     this.first = run.trainer.steps;
     this.losses = new RunningMean(former.map(({ loss }) => loss));
-    bar?.start(run.steps, this.first, { loss: '–', speed: '–' });
+    bar?.start(run.steps, this.first, { loss: '–', speed: '–', judged: '' });
   }
 
-  show({ step, loss }: StepResult, images: number): void {
+  /** @param judged loss of the validation data, where a pass was made. */
+  show({ step, loss }: StepResult, images: number, judged?: number): void {
+    if (judged !== undefined) this.judged = `  validation ${judged.toPrecision(4)}`;
     const seconds = (performance.now() - this.started) / 1000;
     this.losses.add(loss);
     const mean = this.losses.mean.toPrecision(4);
     const speed = (((step - this.first) * images) / seconds).toFixed(1);
-    this.bar?.update(step, { loss: mean, speed });
+    this.bar?.update(step, { loss: mean, speed, judged: this.judged });
     if (this.bar || performance.now() - this.lastLine < 10_000) return;
     this.lastLine = performance.now();
     const left = Math.round(((this.run.steps - step) * seconds) / (step - this.first));
     process.stderr.write(
-      `${this.run.label} ${step}/${this.run.steps}  mean loss ${mean}  ${speed} images/s  ${left} s left\n`,
+      `${this.run.label} ${step}/${this.run.steps}  mean loss ${mean}${this.judged}  ${speed} images/s  ${left} s left\n`,
     );
   }
 

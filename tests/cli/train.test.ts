@@ -140,6 +140,49 @@ describe('a run', () => {
     expect(await requireRunFolder(at('samples'), true)).toBe(false);
   });
 
+  const validation = {
+    data: { folder: 'photos', augment: [{ centerCrop: 16 }], degradation: 'autoencode', batchSize: 2 },
+    every: 2,
+    metrics: ['psnr', 'gmsd', { mse: {} }, 'huber'],
+  };
+  const judgements = async (out: string): Promise<[number, Record<string, number>][]> =>
+    (await readFile(join(at(out), 'log.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+      .flatMap(({ step, validation: found }) => (found ? [[step, found]] : []));
+
+  it('is judged by other pictures, and keeps the state that they like best', async () => {
+    const path = await config('judged.json', { validation, ema: 0.5 });
+    const { status, stdout, stderr } = await runHere(['train', path, '--out', 'judged', '--json'], folder);
+    expect([status, stderr]).toEqual([0, expect.anything()]);
+    const found = await judgements('judged');
+    expect(found.map(([step]) => step)).toEqual([2, 4, 6]);
+    for (const [, values] of found) {
+      expect(Object.keys(values)).toEqual(['loss', 'psnr', 'gmsd', 'mse', 'huber']);
+      // The mean of logarithms is not the logarithm of the mean.
+      expect(values.psnr).toBeGreaterThan(10 * Math.log10(1 / (values.mse as number)) - 1e-4);
+    }
+    const best = found.toSorted(([, a], [, b]) => (a.loss as number) - (b.loss as number))[0];
+    expect(JSON.parse(stdout).best).toEqual({ step: best?.[0], loss: best?.[1].loss });
+    expect((await readdir(at('judged/best'))).sort()).toEqual([`checkpoint-0000000${best?.[0]}`, 'student.onnx']);
+  });
+
+  it('ends where nothing gets better, also when it goes on', async () => {
+    const changes = {
+      optimizer: { sgd: { lr: 50 } },
+      steps: 50,
+      validation: { ...validation, metrics: [], patience: 2 },
+    };
+    const path = await config('patient.json', changes);
+    const { stdout } = await runHere(['train', path, '--out', 'patient', '--json'], folder);
+    const { steps, best } = JSON.parse(stdout);
+    expect(steps).toBe(best.step + 2 * 2);
+    expect(steps).toBeLessThan(50);
+    const again = await runHere(['train', path, '--out', 'patient', '--json', '--resume'], folder);
+    expect(JSON.parse(again.stdout)).toEqual(JSON.parse(stdout));
+  });
+
   it('on targets that were read before has the losses of one that reads them, and refuses those that are drawn', async () => {
     const loss = { perceptual: { teacher: 'vgg.onnx', modulesToHook: ['ReLU'] } };
     const data = { ...BASE.data, augment: [{ centerCrop: 16 }] };
@@ -235,6 +278,16 @@ describe('mistakes end with one line and exit code 2', () => {
       /target has shape \[2,3,16,16\].*: the student makes \[2,4,16,16\] of an input \[2,3,16,16\]/,
     ],
     ['a second run in one folder', {}, /holds a run already; go on with --resume/, ['--out', 'whole']],
+    [
+      'a measure that is none',
+      { validation: { data: { folder: 'photos' }, metrics: ['psrn'] } },
+      /validation: metrics\[0\]: 'psrn' is not known/,
+    ],
+    [
+      'two measures of one name',
+      { validation: { data: { folder: 'photos' }, metrics: ['psnr', 'l1', { l1: {} }] } },
+      /validation: metrics: 'l1' stands there twice/,
+    ],
     ['a log of another kind', {}, /--log should be one of tensorboard, got "wandb"/, ['--log', 'wandb']],
     ['nothing to resume', {}, /there is no such folder/, ['--out', 'fresh', '--resume']],
     [
