@@ -14,6 +14,7 @@ import {
   transforms,
 } from 'globalperc';
 
+/** @param {readonly number[]} dims @param {number} seed @param {number} scale */
 const numbers = (dims, seed, scale) => {
   const data = new Float32Array(dims.reduce((product, size) => product * size, 1));
   for (let k = 0; k < data.length; k += 1) data[k] = scale * Math.sin((k + 1) * (seed + 1));
