@@ -2,7 +2,7 @@
  * All that needs no files.
  */
 
-export { Computation, type ComputationOptions, type Computed } from './computation.js';
+export { Computation, type ComputationOptions } from './computation.js';
 export { Denoiser, type DenoiserOptions } from './denoiser.js';
 export { type Decoding, decoded, encoded } from './latents.js';
 export { formatLora, type LoraFileOptions, type LoraPart, type LoraPartOptions, parseLora } from './lora-file.js';

@@ -6,6 +6,7 @@ import { type AnyModule, constantOfHeld, Module, Parameter, Trace } from '../nn/
 import { createGraph } from '../ops/index.js';
 import { anything, type Checks, callback, checkOptions, instanceOf, recordOf } from '../options/index.js';
 import { type HostTensor, runSteps, type SessionOptions } from '../runtime/index.js';
+import type { Latents } from './schedulers/index.js';
 
 /** Options of Computation. */
 export interface ComputationOptions {
@@ -19,12 +20,6 @@ const checks: Checks<ComputationOptions> = {
   module: instanceOf(Module, 'an nn.Module'),
   session: recordOf(anything, 'an object of options of ONNX Runtime'),
 };
-
-/** A result. */
-export interface Computed {
-  readonly dims: readonly number[];
-  readonly data: Float32Array;
-}
 
 /** The weights that a program reads, by the names of its inputs. */
 type Weights = ReadonlyMap<string, Parameter>;
@@ -50,7 +45,7 @@ export class Computation implements AsyncDisposable {
    * What the function makes of data: float32, or int64 where the data is a BigInt64Array.
    * @throws GlobalPercError where a tensor is none, or the function refuses its shape.
    */
-  run(...given: readonly TensorLike[]): Promise<Computed> {
+  run(...given: readonly TensorLike[]): Promise<Latents> {
     return this.runWith(given);
   }
 
@@ -58,7 +53,7 @@ export class Computation implements AsyncDisposable {
   runWith(
     given: readonly TensorLike[],
     replaced: (path: string, weight: Parameter) => Float32Array | undefined = () => undefined,
-  ): Promise<Computed> {
+  ): Promise<Latents> {
     const tensors = given.map((tensor, i) => hostTensor(tensor, `Computation: input ${i}`));
     const key = tensors.map(({ dtype, dims }) => `${dtype} ${dims}`).join('; ');
     return this.runner.take(async () => {

@@ -1,9 +1,10 @@
 /** Training of denoisers against PyTorch and peft. See `fixtures/make_denoising.py`. */
 import { describe, expect, it, vi } from 'vitest';
-import { DDPM, Denoiser, decoded, NoiseLoss, OnX0, PipelineFolder } from '../../src/diffusion/index.js';
+import { DDPM, Denoiser, decoded, loadLora, NoiseLoss, OnX0, PipelineFolder } from '../../src/diffusion/index.js';
 import { GlobalPercError } from '../../src/graph/index.js';
 import * as criteria from '../../src/loss/criteria.js';
 import type { Objective } from '../../src/loss/index.js';
+import { loadModel } from '../../src/model/index.js';
 import * as nn from '../../src/nn/index.js';
 import { Trainer } from '../../src/train/index.js';
 import {
@@ -42,6 +43,13 @@ it('a resumed run goes on exactly, with the draws that it would have had; a chec
   const weights = Object.entries(second.student.stateDict()).filter(([key]) => key.includes('lora_'));
   // Weights, two moments each, and what names them.
   expect(size).toBeLessThan(3 * 4 * weights.reduce((sum, [, tensor]) => sum + tensor.data.length, 0) + 40_000);
+});
+
+it('an imported U-Net is called by the names of its inputs, and trains as the same in nn', async () => {
+  const [test] = fixture.cases as [Case];
+  const unet = await loadModel(`${data}/lora/unet.torchscript.onnx`, { trainable: true, input: 'sample' });
+  await loadLora(unet, `${data}/lora/kohya.safetensors`);
+  await expectLosses(test, 3, new Denoiser(unet, DDPM.fromConfig(test.config)));
 });
 
 it('trains on decoded pictures', async () => {

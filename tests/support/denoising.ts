@@ -48,8 +48,11 @@ export const denoiserOf = async ({ config, noiseOffset = 0 }: Case): Promise<Den
 export const optimizer = (): AdamW => new AdamW({ lr: fixture.about<number>('lr') });
 
 /** The first steps of a case have PyTorch's losses. */
-export async function expectLosses(test: Case, steps: number): Promise<void> {
-  await using trainer = await Trainer.create(await denoiserOf(test), lossOf(test), optimizer(), { inputs, seed });
+export async function expectLosses(test: Case, steps: number, student?: Denoiser): Promise<void> {
+  await using trainer = await Trainer.create(student ?? (await denoiserOf(test)), lossOf(test), optimizer(), {
+    inputs,
+    seed,
+  });
   for (const [step, expected] of test.losses.slice(0, steps).entries()) {
     const { loss } = await trainer.step({ latents, text });
     expect(Math.abs(loss - expected) / expected, `step ${step + 1}`).toBeLessThan(1e-4);

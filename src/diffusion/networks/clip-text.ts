@@ -2,9 +2,10 @@
 import { constantOf, type Tensor } from '../../graph/index.js';
 import { Embedding, functional, LayerNorm, Linear, Module, ModuleList, type StoredTensor } from '../../nn/index.js';
 import { lazily } from '../../nn/init.js';
-import { requireDivisor, requireShape, reshapeBehind } from '../../nn/sizes.js';
+import { requireDivisor, requireShape } from '../../nn/sizes.js';
 import { type Checks, checkOptions, count, oneOf, positive } from '../../options/index.js';
 import { type Off, optionsOf } from '../config.js';
+import { mixedHeads } from './transformer.js';
 
 /** Options of CLIPTextModel, those of its `config.json`. The defaults are transformers'. */
 export interface CLIPTextOptions {
@@ -79,10 +80,8 @@ class CLIPAttention extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    const split = (y: Tensor): Tensor => reshapeBehind(y, 2, [this.heads, -1]).swapAxes(1, 2);
-    const [q, k, v] = [this.q_proj(x), this.k_proj(x), this.v_proj(x)].map(split) as [Tensor, Tensor, Tensor];
-    const mixed = functional.scaledDotProductAttention(q, k, v, { isCausal: true }).swapAxes(1, 2);
-    return this.out_proj(reshapeBehind(mixed, 2, [x.dim(-1)]));
+    const projected = [this.q_proj(x), this.k_proj(x), this.v_proj(x)] as const;
+    return this.out_proj(mixedHeads(projected, this.heads, { isCausal: true }));
   }
 }
 

@@ -14,6 +14,18 @@ export interface AttentionOptions {
   readonly bias: boolean;
 }
 
+/** Attention of queries `[B, N, D]` to keys and values `[B, M, D]`, by heads: `[B, N, D]`. */
+export function mixedHeads(
+  projected: readonly [q: Tensor, k: Tensor, v: Tensor],
+  heads: number,
+  options: { readonly isCausal?: boolean } = {},
+): Tensor {
+  const split = (x: Tensor): Tensor => reshapeBehind(x, 2, [heads, -1]).swapAxes(1, 2);
+  const [q, k, v] = projected.map(split) as [Tensor, Tensor, Tensor];
+  const mixed = functional.scaledDotProductAttention(q, k, v, options).swapAxes(1, 2);
+  return reshapeBehind(mixed, 2, [projected[0].dim(-1)]);
+}
+
 /** `[B, N, queryDim]`, `[B, M, crossAttentionDim]` → `[B, N, queryDim]`; without a second input, of itself. */
 export class Attention extends Module {
   static readonly className: string = 'Attention';
@@ -35,11 +47,8 @@ export class Attention extends Module {
   }
 
   override forward(x: Tensor, context: Tensor = x): Tensor {
-    const split = (y: Tensor): Tensor => reshapeBehind(y, 2, [this.heads, -1]).swapAxes(1, 2);
-    const [q, k, v] = [this.to_q(x), this.to_k(context), this.to_v(context)].map(split) as [Tensor, Tensor, Tensor];
-    const mixed = functional.scaledDotProductAttention(q, k, v).swapAxes(1, 2);
-    const joined = reshapeBehind(mixed, 2, [x.dim(-1)]);
-    return [...this.to_out].reduce((result, module) => module(result), joined);
+    const mixed = mixedHeads([this.to_q(x), this.to_k(context), this.to_v(context)], this.heads);
+    return [...this.to_out].reduce((result, module) => module(result), mixed);
   }
 }
 
