@@ -3,7 +3,7 @@ import { formatSafetensors, parseSafetensors, type SafeTensor } from '../data/sa
 import { GlobalPercError, listed, sizeOf } from '../graph/index.js';
 import { converted } from '../nn/conversion.js';
 import { type AnyModule, attachLora, LoraAdapters, type LoraSite, loraSites, Module } from '../nn/index.js';
-import { type Checks, checkOptions, instanceOf, oneOf } from '../options/index.js';
+import { type Checks, checkOptions, instanceOf, isObject, oneOf } from '../options/index.js';
 
 /** Of which part of a pipeline the layers are. */
 export type LoraPart = 'unet' | 'text_encoder';
@@ -127,7 +127,7 @@ export function parseLora(
       { code: 'invalid-file' },
     );
   }
-  const alphaOf = alphas(metadata, part);
+  const alphaOf = alphas(metadata, part, source);
   const bare = withoutWrapper(sites.keys(), part);
   const adapters = attachLora(
     module,
@@ -190,12 +190,24 @@ function complaint(path: string, { a, b }: Found, { weight, transposed }: LoraSi
 }
 
 /** The alpha of a layer, as the settings in a file of diffusers tell it. */
-function alphas(metadata: Readonly<Record<string, string>>, part: LoraPart): (path: string) => number | undefined {
+function alphas(
+  metadata: Readonly<Record<string, string>>,
+  part: LoraPart,
+  source: string,
+): (path: string) => number | undefined {
   const text = metadata[METADATA];
   if (text === undefined) return () => undefined;
-  const { [`${part}.lora_alpha`]: alpha, [`${part}.alpha_pattern`]: pattern = {} } = JSON.parse(text) as Record<
-    string,
-    unknown
-  >;
-  return (path) => (pattern as Record<string, number>)[path] ?? (typeof alpha === 'number' ? alpha : undefined);
+  const { [`${part}.lora_alpha`]: alpha, [`${part}.alpha_pattern`]: pattern } = parsed(text, source);
+  const own = isObject(pattern) ? pattern : {};
+  return (path) => [own[path], alpha].find((value) => typeof value === 'number') as number | undefined;
+}
+
+function parsed(text: string, source: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isObject(value)) return value;
+  } catch {
+    // Said below.
+  }
+  throw new GlobalPercError(`${source} is damaged: its ${METADATA} should be a JSON object`, { code: 'invalid-file' });
 }

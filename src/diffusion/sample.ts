@@ -19,6 +19,7 @@ import { Generator } from '../random/index.js';
 import type { SessionOptions } from '../runtime/index.js';
 import { Computation } from './computation.js';
 import { callUNet, prepareUNet } from './denoiser.js';
+import { latents } from './schedulers/arithmetic.js';
 import { guided, type Latents } from './schedulers/index.js';
 import { Sampler } from './schedulers/sampler.js';
 
@@ -80,19 +81,22 @@ export class LatentSampler implements AsyncDisposable {
   async sample(options: SampleOptions): Promise<Latents> {
     const checked = checkOptions(options, checks, 'LatentSampler.sample');
     const { sampler, text, negative, guidanceScale = 7.5, steps = 50, adapters = true, onStep } = checked;
+    for (const [name, states] of Object.entries({ text, negative })) {
+      if (states) latents(states, `LatentSampler.sample: ${name}`);
+    }
     await prepareUNet(this.unet, checked.shape, text.dims);
     sampler.setTimesteps(steps);
-    let latents = noiseOf(checked.shape, checked.seed ?? 0, sampler.initNoiseSigma);
+    let sample = noiseOf(checked.shape, checked.seed ?? 0, sampler.initNoiseSigma);
     for (const [i, timestep] of sampler.timesteps.entries()) {
-      const input = sampler.scaleModelInput(latents, timestep);
+      const input = sampler.scaleModelInput(sample, timestep);
       const conditional = await this.predict(input, timestep, text, adapters);
       const output = negative
         ? guided(await this.predict(input, timestep, negative, adapters), conditional, guidanceScale)
         : conditional;
-      latents = sampler.step(output, timestep, latents).prevSample;
+      sample = sampler.step(output, timestep, sample).prevSample;
       onStep?.(i + 1, steps);
     }
-    return latents;
+    return sample;
   }
 
   private predict(latents: Latents, timestep: number, text: TensorLike, adapters: boolean): Promise<Latents> {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
-import { parseSafetensors } from '../../src/data/index.js';
+import { formatSafetensors, parseSafetensors } from '../../src/data/index.js';
 import { formatLora, loadLora, PipelineFolder, parseLora, saveLora } from '../../src/diffusion/index.js';
 import { GlobalPercError, numbersOf, sizeOf, type Tensor } from '../../src/graph/index.js';
 import { loadModel, type TrainableModel } from '../../src/model/index.js';
@@ -241,6 +241,15 @@ describe('files', () => {
     const large = new nn.Sequential(new nn.Linear(8, 6));
     expect(() => parseLora(large, formatLora(small), 'x')).toThrow(
       "x is a LoRA of another model: 0 is [6,2]·[2,4], the model's weight [6,8]",
+    );
+  });
+
+  it('with damaged settings is refused', () => {
+    const module = (): nn.Module => new nn.Sequential(new nn.Linear(4, 6));
+    const { tensors } = parseSafetensors(formatLora(nn.lora(module(), { rank: 2, targetModules: /0/ })), '');
+    const bytes = formatSafetensors(Object.fromEntries(tensors), { lora_adapter_metadata: '{' });
+    expect(() => parseLora(module(), bytes, 'x')).toThrow(
+      'x is damaged: its lora_adapter_metadata should be a JSON object',
     );
   });
 

@@ -129,6 +129,16 @@ describe('refuses', () => {
     ['too few betas', () => new DDPM({ trainedBetas: [0.1] }), 'trainedBetas has 1 numbers, numTrainTimesteps is 1000'],
     ['a timestep out of turn', () => started.step(x, 1, x), 'timestep 1 is out of turn: 900 is next'],
     [
+      'a timestep of no step',
+      () => new EulerDiscrete().scaleModelInput(x, 1),
+      'timestep 1 is out of turn: none is left',
+    ],
+    [
+      'steps beyond the training',
+      () => new DDIM({ stepsOffset: 1 }).setTimesteps(1000),
+      '1000 steps with stepsOffset 1 begin at timestep 1000, the last of the training is 999',
+    ],
+    [
       'another shape',
       () => started.step(x, 900, { dims: [2], data: [0, 0] }),
       'step: output has shape [1], expected [2]',

@@ -27,7 +27,8 @@ export class EulerDiscrete extends SigmaSampler {
   }
 
   override scaleModelInput(sample: TensorLike, timestep: number): Latents {
-    const sigma = this.sigmas[this.timesteps.indexOf(timestep)] as number;
+    this.requireNext(timestep);
+    const sigma = this.sigmas[this.visited] as number;
     return combined([1 / Math.hypot(sigma, 1), latents(sample, 'scaleModelInput: sample')]);
   }
 

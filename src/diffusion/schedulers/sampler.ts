@@ -88,11 +88,18 @@ export abstract class Sampler {
     }
     this.visited = 0;
     this.timesteps = this.chosen(steps);
+    const [first = 0] = this.timesteps;
+    if (first >= this.numTrainTimesteps) {
+      throw new GlobalPercError(
+        `setTimesteps: ${steps} steps with stepsOffset ${this.stepsOffset} begin at timestep ${first}, the last of the training is ${this.numTrainTimesteps - 1}; take fewer steps`,
+        { code: 'invalid-argument' },
+      );
+    }
   }
 
   protected abstract chosen(steps: number): readonly number[];
 
-  /** The sample as the model is given it at a timestep. */
+  /** The sample as the model is given it at the next timestep. @throws GlobalPercError when that is another, or for what is no sample. */
   abstract scaleModelInput(sample: TensorLike, timestep: number): Latents;
 
   /**
@@ -101,17 +108,21 @@ export abstract class Sampler {
    * @throws GlobalPercError when the timestep is not the next one, or the shapes differ.
    */
   step(output: TensorLike, timestep: number, sample: TensorLike): SamplerStep {
-    const expected = this.timesteps[this.visited];
-    if (timestep !== expected) {
-      const next = expected === undefined ? 'none is left' : `${expected} is next`;
-      throw new GlobalPercError(`step: timestep ${timestep} is out of turn: ${next}; call setTimesteps to begin anew`, {
-        code: 'invalid-argument',
-      });
-    }
+    this.requireNext(timestep);
     const noisy = latents(sample, 'step: sample');
     const result = this.advance(latents(output, 'step: output', noisy), timestep, noisy);
     this.visited += 1;
     return result;
+  }
+
+  /** @throws GlobalPercError when the timestep is not the next one. */
+  protected requireNext(timestep: number): void {
+    const expected = this.timesteps[this.visited];
+    if (timestep === expected) return;
+    const next = expected === undefined ? 'none is left' : `${expected} is next`;
+    throw new GlobalPercError(`timestep ${timestep} is out of turn: ${next}; call setTimesteps to begin anew`, {
+      code: 'invalid-argument',
+    });
   }
 
   protected abstract advance(output: Latents, timestep: number, sample: Latents): SamplerStep;
