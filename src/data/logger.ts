@@ -1,17 +1,6 @@
 /** Where the numbers and pictures of a training run go. */
 
-/**
- * What follows a run: `TensorBoardLogger`, or an object of your own that hands all on to another service.
- *
- * @example
- * // Weights & Biases
- * const run = await wandb.init({ project: 'student' });
- * const logger: Logger = {
- *   scalars: (step, values) => void run.log(values, { step }),
- *   image: (step, tag, png) => void run.log({ [tag]: new wandb.Image(png) }, { step }),
- *   flush: async () => undefined,
- * };
- */
+/** What follows a run: `TensorBoardLogger`, or an object of your own that hands all on to another service. */
 export interface Logger {
   /** Takes numbers of one step, by tags such as `loss` and `hooks/features.3`; returns at once. */
   scalars(step: number, values: Readonly<Record<string, number>>): void;
