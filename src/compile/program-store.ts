@@ -3,7 +3,7 @@
  * from – every operator, type and constant of it, and so by whatever has written the draft, functions and modules of the caller's included –
  * and by what finishes it. An entry holds no weights but those that folding has made: the draft has the others.
  */
-import { bytesOf, type ConstantData, type DataType, type Graph, type Shape } from '../graph/index.js';
+import { type ConstantData, type DataType, type Graph, joinedBytes, type Shape } from '../graph/index.js';
 import {
   type Contents,
   platform,
@@ -110,9 +110,9 @@ export class StoredProgram {
     });
     const header: Header = { ...about, bytes, model: model.length, external: sources };
     const text = new TextEncoder().encode(JSON.stringify(header));
-    const content = joined([bytesOf(Uint32Array.of(text.length)), text, model, ...made]);
+    const content = joinedBytes([Uint32Array.of(text.length), text, model, ...made]);
     if (content.length > ENTRY_LIMIT) return;
-    this.store.write(this.key, joined([new TextEncoder().encode(this.contents.digest([content])), content]));
+    this.store.write(this.key, joinedBytes([new TextEncoder().encode(this.contents.digest([content])), content]));
   }
 }
 
@@ -132,14 +132,4 @@ function finder(constants: readonly ConstantData[]): (constant: ConstantData) =>
     if (known !== undefined || constant.of) return known;
     return buffers.get(constant.bytes.buffer)?.get(part(constant.bytes));
   };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const part of parts) {
-    bytes.set(part, end);
-    end += part.length;
-  }
-  return bytes;
 }

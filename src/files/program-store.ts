@@ -17,12 +17,12 @@ let known: string | null | undefined;
  */
 export function programStore() {
   const named = process.env.GLOBALPERC_CACHE;
-  known ??= named === 'off' ? undefined : versions();
-  const version = known;
-  if (named === 'off' || !version) return undefined;
+  if (named === 'off') return undefined;
+  if (known === undefined) known = versions();
+  if (known === null) return undefined;
   const files = new KeptFiles(join(named ? withHome(named) : userCache('globalperc'), 'programs'), LIMIT);
   return {
-    version,
+    version: known,
     read: (key: string) => files.read(key),
     write: (key: string, bytes: Uint8Array) => files.write(key, bytes),
   };

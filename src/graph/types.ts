@@ -127,6 +127,17 @@ export function areFinite(values: Float32Array | Float64Array): boolean {
 export const bytesOf = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
   new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
 
+/** Bytes of arrays, one behind the other. */
+export function joinedBytes(parts: readonly ArrayBufferView[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  let end = 0;
+  for (const part of parts) {
+    bytes.set(bytesOf(part), end);
+    end += part.byteLength;
+  }
+  return bytes;
+}
+
 /** Number of bytes that a tensor takes. */
 export const byteLengthOf = ({ dtype, shape }: TensorType): number => sizeOf(shape) * bytesPerElement(dtype);
 

@@ -1,7 +1,15 @@
 /** The targets of a data set, read once and kept in files. */
 import { checkTensor, type Dataset, isDataset, type SampleTensor } from '../data/dataset.js';
 import { formatSafetensors, parseSafetensors, type SafeTensor } from '../data/safetensors.js';
-import { bytesOf, floatsToHalves, GlobalPercError, halvesToFloats, type Shape, sameShape } from '../graph/index.js';
+import {
+  bytesOf,
+  floatsToHalves,
+  GlobalPercError,
+  halvesToFloats,
+  joinedBytes,
+  type Shape,
+  sameShape,
+} from '../graph/index.js';
 import type { TensorLike } from '../model/index.js';
 import { type Checks, callback, checkOptions, oneOf, string } from '../options/index.js';
 import { Generator } from '../random/index.js';
@@ -74,9 +82,9 @@ export async function encodeAll(
         { code: 'invalid-argument' },
       );
     }
-    if (await files.write(target)) {
+    if (!(await files.has(target))) {
       if (index < ASKED_AGAIN) await requireSteady(dataset, index, target);
-      if (index === 1) await files.requireApart(first, target);
+      await files.write(target);
     }
     onProgress?.({ step: 'encode', done: index + 1, total: dataset.length });
   }
@@ -115,6 +123,7 @@ interface Making {
 class TargetFiles {
   private readonly making: Making;
   private readonly readings = new Map<string, Promise<string>>();
+  private areApart = false;
 
   constructor(making: Making) {
     this.making = making;
@@ -147,14 +156,17 @@ class TargetFiles {
     return joined((await tensorsIn(path)).map(numbers));
   }
 
-  /** Reads a target and writes what was read. @returns whether there was no such file. */
-  async write(target: SampleTensor): Promise<boolean> {
-    const path = await this.pathOf(target);
-    if (await platform.exists(path)) return false;
+  async has(target: SampleTensor): Promise<boolean> {
+    return platform.exists(await this.pathOf(target));
+  }
+
+  /** Reads a target and writes what was read. @throws GlobalPercError where that cannot be told from what is read of others in a batch. */
+  async write(target: SampleTensor): Promise<void> {
     const features = await this.compute(batched(target));
+    if (!this.areApart) await this.requireApart(target, features);
+    this.areApart = true;
     const kept = features.map((feature, i) => [`feature_${i}`, this.kept(feature)] as const);
-    await platform.writeBytes(path, formatSafetensors(Object.fromEntries(kept)));
-    return true;
+    await platform.writeBytes(await this.pathOf(target), formatSafetensors(Object.fromEntries(kept)));
   }
 
   private compute(target: TensorLike): Promise<readonly Feature[]> {
@@ -175,11 +187,12 @@ class TargetFiles {
     return (await tensorsIn(await this.pathOf(target))).map(({ dims }) => dims);
   }
 
-  /** @throws GlobalPercError where what is read of two targets is not what is read of each, one behind the other. */
-  async requireApart(a: SampleTensor, b: SampleTensor): Promise<void> {
-    const [first, second] = [await this.compute(batched(a)), await this.compute(batched(b))];
-    const both = await this.compute(batched(a, b));
-    const wrong = both.findIndex((feature, i) => !isJoined(feature, first[i] as Feature, second[i] as Feature));
+  /** Of two targets what is read of each should follow each other; the second is the first, turned round. */
+  private async requireApart(target: SampleTensor, features: readonly Feature[]): Promise<void> {
+    const other = { dims: target.dims, data: target.data.toReversed() };
+    const turned = await this.compute(batched(other));
+    const both = await this.compute(batched(target, other));
+    const wrong = both.findIndex((feature, i) => !isJoined(feature, features[i] as Feature, turned[i] as Feature));
     if (wrong === -1) return;
     throw new GlobalPercError(
       `encodeAll: what is read of a batch is not what is read of its images by themselves (feature ${wrong}), so that they cannot be kept apart: train without encodeAll`,
@@ -197,15 +210,7 @@ async function tensorsIn(path: string): Promise<readonly SafeTensor[]> {
 const numbers = ({ dtype, data }: SafeTensor): Float32Array =>
   dtype === 'float16' ? halvesToFloats(data as Uint16Array) : (data as Float32Array);
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let end = 0;
-  for (const part of parts) {
-    all.set(part, end);
-    end += part.length;
-  }
-  return all;
-}
+const joined = (parts: readonly Float32Array[]): Float32Array => new Float32Array(joinedBytes(parts).buffer);
 
 /** Whether a feature of two targets is that of one behind that of the other, along dim 0. */
 function isJoined(both: Feature, first: Feature, second: Feature): boolean {
@@ -219,7 +224,7 @@ function isJoined(both: Feature, first: Feature, second: Feature): boolean {
 /** Targets as a batch. */
 const batched = (...targets: readonly SampleTensor[]): TensorLike => ({
   dims: [targets.length, ...(targets[0] as SampleTensor).dims],
-  data: joined(targets.map(({ data }) => Float32Array.from(data, Number))),
+  data: joined(targets.map(({ data }) => (data instanceof Float32Array ? data : Float32Array.from(data, Number)))),
 });
 
 type Feature = HostTensor & { readonly data: Float32Array };
