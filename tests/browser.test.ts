@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { bundled, loadedFirst } from './support/bundle.js';
 
-it('the core entry bundles for browsers, without Node modules', async () => {
-  const text = await bundled(new URL('../dist/index.js', import.meta.url));
+it.each(['index', 'diffusion/browser'])('the entry %s bundles for browsers, without Node modules', async (entry) => {
+  const text = await bundled(new URL(`../dist/${entry}.js`, import.meta.url));
   expect(text).not.toMatch(/worker_threads|(?:import\(|from) ?["']onnxruntime-node/);
 });
 
