@@ -114,6 +114,7 @@ export {
 } from './modules/index.js';
 export * as nn from './nn.js';
 export * as optim from './optim/index.js';
+export type { MemorySize } from './options/index.js';
 export { Generator } from './random/index.js';
 export type { HostTensor, SessionOptions, Steps } from './runtime/index.js';
 export {

@@ -25,6 +25,7 @@ import {
 } from '../index.js';
 import {
   anything,
+  byteCount,
   type Check,
   type Checks,
   checkOptions,
@@ -55,6 +56,7 @@ interface Limits {
   readonly clipGradValue?: number;
   readonly accumulate?: number;
   readonly ema?: number;
+  readonly memory?: number;
 }
 
 const LIMITS: Checks<Limits> = {
@@ -62,6 +64,7 @@ const LIMITS: Checks<Limits> = {
   clipGradValue: number(),
   accumulate: number(),
   ema: number(),
+  memory: byteCount,
 };
 
 interface Run extends Limits {

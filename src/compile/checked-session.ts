@@ -40,16 +40,18 @@ export class CheckedSession {
    * Opens a finished graph, made fit for the provider.
    * @param stay outputs that will be kept beside the session; integers are counted on the CPU
    * @param keep is given the graph as it is opened, before that, where `openWritten` can open it another time
+   * @param frugal whether memory counts
    */
   static *open(
     finished: Graph,
     options: SessionOptions,
     stay: readonly string[] = [],
     keep: (written: WrittenGraph) => void = () => undefined,
+    frugal = false,
   ): Steps<CheckedSession> {
     const provider = providerOf(options);
     const { graph, onCpu } = lower(finished, provider);
-    const written = writtenGraph(graph, requiredOpset(graph));
+    const written = writtenGraph(graph, requiredOpset(graph), { frugal: frugal && provider === 'cpu' });
     if (provider === 'cpu') {
       keep(written);
       return yield* CheckedSession.openWritten(written, options);

@@ -13,15 +13,15 @@ import {
   type WrittenGraph,
 } from '../runtime/index.js';
 import { described } from './described.js';
+import type { MemoryCost } from './memory-budget.js';
 
 /** A graph that can be opened, and what it is estimated to take. */
-export interface Compiled {
+export interface Compiled extends MemoryCost {
   readonly written: WrittenGraph;
-  readonly bytes: number;
 }
 
 /** Entries of another form are not found. */
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What has grown beyond this would be weights, and the time of writing it. */
 const ENTRY_LIMIT = 2 ** 25;
@@ -32,7 +32,7 @@ const DIGEST = 64;
 /** Where a weight of an entry is: among the constants of the draft, or in the entry itself. */
 type Source = { readonly draft: number } | { readonly dtype: DataType; readonly shape: Shape; readonly length: number };
 
-interface Header extends Omit<WrittenGraph, 'model' | 'external'>, Pick<Compiled, 'bytes'> {
+interface Header extends Omit<WrittenGraph, 'model' | 'external'>, MemoryCost {
   readonly model: number;
   readonly external: readonly (Source & { readonly path: string })[];
 }
@@ -52,15 +52,15 @@ export class StoredProgram {
   }
 
   /**
-   * The place of the program that is made of a draft, which must not have been changed yet; undefined where none is kept: without a store,
+   * The place of the program that is made of a draft within a budget of memory, which must not have been changed yet; undefined where none is kept: without a store,
    * for a provider that is compared with the CPU and needs the graph for it, and for graphs with parts that are not described.
    */
-  static of(draft: Graph, options: SessionOptions): StoredProgram | undefined {
+  static of(draft: Graph, options: SessionOptions, memory?: number): StoredProgram | undefined {
     const store = providerOf(options) === 'cpu' ? platform.store() : undefined;
     const { contents } = platform;
     const found = store && contents && described(draft, contents);
     if (!found) return undefined;
-    const key = contents.digest([`${FORMAT} ${store.version}\n`, found.text]);
+    const key = contents.digest([`${FORMAT} ${store.version} ${memory}\n`, found.text]);
     return new StoredProgram(store, contents, key, found.constants);
   }
 
@@ -81,14 +81,14 @@ export class StoredProgram {
       end += size;
       return new Uint8Array(content.subarray(end - size, end));
     };
-    const { model, external, bytes, ...about } = JSON.parse(new TextDecoder().decode(next(length))) as Header;
+    const { model, external, bytes, saved, ...about } = JSON.parse(new TextDecoder().decode(next(length))) as Header;
     const written = {
       ...about,
       inPlace: about.inPlace,
       model: next(model),
       external: external.map(({ path, ...source }) => ({ path, constant: this.constantOf(source, next) })),
     };
-    return { written, bytes };
+    return { written, bytes, saved };
   }
 
   private constantOf(source: Source, next: (size: number) => Uint8Array): ConstantData {
@@ -98,7 +98,7 @@ export class StoredProgram {
   }
 
   /** Keeps a program. */
-  write({ written, bytes }: Compiled): void {
+  write({ written, bytes, saved }: Compiled): void {
     const { model, external, ...about } = written;
     const draftOf = finder(this.constants);
     const made: Uint8Array[] = [];
@@ -108,7 +108,7 @@ export class StoredProgram {
       made.push(constant.bytes);
       return { path, dtype: constant.dtype, shape: constant.shape, length: constant.bytes.length };
     });
-    const header: Header = { ...about, bytes, model: model.length, external: sources };
+    const header: Header = { ...about, bytes, saved, model: model.length, external: sources };
     const text = new TextEncoder().encode(JSON.stringify(header));
     const content = joinedBytes([Uint32Array.of(text.length), text, model, ...made]);
     if (content.length > ENTRY_LIMIT) return;

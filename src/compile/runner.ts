@@ -3,10 +3,10 @@
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
 import { GlobalPercError, type Graph } from '../graph/index.js';
-import { fold, fuseAttention, memoryUse, shareConstants, simplify, spellAttention } from '../passes/index.js';
+import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention } from '../passes/index.js';
 import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns, type WrittenGraph } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
-import { warnOfMemory } from './memory-warning.js';
+import { isLarge, keepWithin, say } from './memory-budget.js';
 import { type OpenProgram, OpenPrograms } from './open-programs.js';
 import { StoredProgram } from './program-store.js';
 import { begin, type StepOptions } from './progress.js';
@@ -31,13 +31,18 @@ export class Runner<Details> {
   disposed = false;
   private readonly owner: string;
   private readonly session: SessionOptions;
+  private readonly memory: number | undefined;
   private readonly programs = new OpenPrograms<Program<Details>>();
   private readonly turns = new Turns();
 
-  /** @param owner what messages call the thing that was disposed, e.g. `loss`. @param session for ONNX Runtime. */
-  constructor(owner: string, session: SessionOptions) {
+  /**
+   * @param owner what messages call the thing that was disposed, e.g. `loss`. @param session for ONNX Runtime.
+   * @param memory bytes that a program may take.
+   */
+  constructor(owner: string, session: SessionOptions, memory?: number) {
     this.owner = owner;
     this.session = session;
+    this.memory = memory;
   }
 
   /** Carries out a task after those that were asked for before. @throws GlobalPercError after `dispose`. */
@@ -88,22 +93,20 @@ export class Runner<Details> {
     options: StepOptions,
   ): Steps<Pick<OpenProgram, 'session' | 'bytes'>> {
     const session = this.programs.areMany ? { enableCpuMemArena: false, ...this.session } : this.session;
-    const stored = StoredProgram.of(draft, session);
+    const stored = StoredProgram.of(draft, session, this.memory);
     const known = stored?.read();
     if (known) {
-      this.announce(known.bytes, options);
+      begin('open', options);
+      say(known, this.owner);
       return { session: yield* CheckedSession.openWritten(known.written, session), bytes: known.bytes };
     }
     const finished = yield* this.finished(draft, options);
-    const bytes = memoryUse(finished);
-    this.announce(bytes, options);
-    const keep = (written: WrittenGraph): void => stored?.write({ written, bytes });
-    return { session: yield* CheckedSession.open(finished, session, stay, keep), bytes };
-  }
-
-  private announce(bytes: number, options: StepOptions): void {
     begin('open', options);
-    warnOfMemory(bytes, this.owner);
+    const cost = keepWithin(finished, this.memory, this.owner);
+    say(cost, this.owner, finished);
+    const keep = (written: WrittenGraph): void => stored?.write({ written, ...cost });
+    const opened = yield* CheckedSession.open(finished, session, stay, keep, isLarge(cost));
+    return { session: opened, bytes: cost.bytes };
   }
 
   /** A drafted graph as it is run, and as it is written to files. */
@@ -113,6 +116,7 @@ export class Runner<Details> {
     const graph = simplify(spellAttention(draft));
     yield* fold(graph, this.session);
     shareConstants(graph);
+    schedule(graph);
     options.signal?.throwIfAborted();
     return graph;
   }

@@ -4,7 +4,18 @@ import { Runner } from '../compile/index.js';
 import type { Dataset } from '../data/dataset.js';
 import { GlobalPercError, type Graph, type Shape } from '../graph/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
-import { anything, boolean, type Checks, checkOptions, listOf, oneOf, recordOf, string } from '../options/index.js';
+import {
+  anything,
+  boolean,
+  byteCount,
+  type Checks,
+  checkOptions,
+  listOf,
+  type MemorySize,
+  oneOf,
+  recordOf,
+  string,
+} from '../options/index.js';
 import { platform, release, runSteps, type SessionOptions, type Steps, startSync } from '../runtime/index.js';
 import { filesAt, modelBytes, writeModelFile } from './compiled-file.js';
 import type { CallOptions, HookLoss, LossDescription, Objective } from './description.js';
@@ -62,10 +73,22 @@ export interface SynchronousLoss {
 export interface LossOptions {
   /** Passed on to ONNX Runtime: `executionProviders`, `intraOpNumThreads` (default: the cores available), … */
   readonly session?: SessionOptions;
+  /**
+   * What a program of it may take, its weights included, in bytes or as `'1GB'`: activations beyond that are not kept for the gradient but computed again,
+   * which takes longer; numbers stay the same. What it costs is said once for each shape. In a Trainer its own `memory` counts.
+   */
+  readonly memory?: MemorySize;
 }
 
 /** What ONNX Runtime is told is checked where it is told. */
-export const LOSS: Checks<LossOptions> = { session: recordOf(anything, 'an object of options of ONNX Runtime') };
+export const LOSS: Checks<LossOptions & Budget> = {
+  session: recordOf(anything, 'an object of options of ONNX Runtime'),
+  memory: byteCount,
+};
+
+interface Budget {
+  readonly memory?: number;
+}
 
 /**
  * A loss of a prediction against a target, compiled with its gradient for each shape it is called with. Calls made at once are
@@ -79,9 +102,9 @@ export abstract class Loss implements Objective, AsyncDisposable {
 
   /** @throws GlobalPercError on an unknown option. */
   constructor(options: LossOptions = {}) {
-    const { session = {} } = checkOptions(options, LOSS, new.target.name);
+    const { session = {}, memory } = checkOptions(options, LOSS, new.target.name);
     this.session = session;
-    this.runner = new Runner('loss', session);
+    this.runner = new Runner('loss', session, memory);
   }
 
   /**

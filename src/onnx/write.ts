@@ -61,6 +61,8 @@ export interface WriteOptions {
   readonly externalPath?: string;
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
+  /** Leave the dimensions of inputs open, though they are known. Default false. */
+  readonly openInputs?: boolean;
   /** Refer to weights that lie in files where they are, as far as they share a folder, and embed all others. Default false. */
   readonly inPlace?: boolean;
 }
@@ -94,7 +96,7 @@ export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
       create(OperatorSetIdProtoSchema, { domain: '', version: BigInt(opset) }),
       ...Array.from(domains, (domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
     ],
-    graph: graphProto(graph, names, initializer, options.allTypes === true),
+    graph: graphProto(graph, names, initializer, options),
   });
   const { external, inPlace } = weights;
   return { model: toBinary(ModelProtoSchema, model), external, inPlace };
@@ -131,7 +133,7 @@ function graphProto(
   graph: Graph,
   names: ReadonlyMap<Value, string>,
   initializer: TensorProto[],
-  allTypes: boolean,
+  { allTypes = false, openInputs = false }: WriteOptions,
 ): GraphProto {
   const nameOf = (value: Value | undefined): string => (value && names.get(value)) ?? '';
   const taken = new Set<string>();
@@ -141,7 +143,7 @@ function graphProto(
   ) as Value[];
   return create(GraphProtoSchema, {
     name: 'globalperc',
-    input: graph.inputs.map((value) => valueInfo(value)),
+    input: graph.inputs.map((value) => valueInfo(openInputs ? opened(value) : value)),
     output: graph.outputs.map((value) => valueInfo(value)),
     valueInfo: allTypes ? inner.map((value) => valueInfo(value, nameOf(value))) : [],
     initializer,
@@ -226,6 +228,8 @@ function valueInfo(value: Value, name = value.name): ValueInfoProto {
     type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
   });
 }
+
+const opened = (value: Value): Value => ({ ...value, declaredShape: (value.shape ?? []).map(() => '?') });
 
 function dimension(dim: number | string): TensorShapeProto_Dimension {
   if (dim === '?') return create(TensorShapeProto_DimensionSchema, {});

@@ -24,6 +24,19 @@ export const number =
 /** A number above 0. */
 export const positive: Check<number> = number({ above: 0 });
 
+/** A number of bytes, or as text with a unit: `'1GB'`, `'900MB'`, `'512kB'`; a kB is 1024 bytes. */
+export type MemorySize = number | `${number}${'kB' | 'MB' | 'GB'}`;
+
+const UNITS: Readonly<Record<string, number>> = { kb: 2 ** 10, mb: 2 ** 20, gb: 2 ** 30 };
+
+/** Bytes, from a `MemorySize`. */
+export const byteCount: Check<number> = (value, where) => {
+  const [, digits, unit = ''] = (typeof value === 'string' && /^(\d+(?:\.\d+)?) ?([kmg]b)$/i.exec(value)) || [];
+  const bytes = digits === undefined ? value : Math.floor(Number(digits) * (UNITS[unit.toLowerCase()] as number));
+  if (typeof bytes === 'number' && Number.isFinite(bytes) && bytes >= 1) return bytes;
+  throw refused(where, "a size such as '1GB' or '900MB', or a number of bytes", value);
+};
+
 /** An integer that a number holds exactly, from `least` on. */
 export const integer =
   (least = Number.NEGATIVE_INFINITY): Check<number> =>

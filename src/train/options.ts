@@ -8,11 +8,13 @@ import { Optimizer } from '../optim/index.js';
 import {
   anything,
   boolean,
+  byteCount,
   type Checks,
   checkOptions,
   count,
   instanceOf,
   integer,
+  type MemorySize,
   matching,
   number,
   positive,
@@ -52,6 +54,11 @@ export interface TrainerOptions extends StepOptions {
   readonly seed?: number;
   /** Passed on to ONNX Runtime. */
   readonly session?: SessionOptions;
+  /**
+   * What the step may take, its weights included, in bytes or as `'1GB'`: activations beyond that are not kept for the gradient but computed again, which
+   * takes longer; numbers stay the same. What it costs is said once.
+   */
+  readonly memory?: MemorySize;
 }
 
 /** Options of `Trainer.predict`. */
@@ -62,7 +69,9 @@ export interface PredictOptions {
 
 export const PREDICT: Checks<PredictOptions> = { ema: boolean };
 
-const OPTIONS: Checks<Omit<TrainerOptions, 'inputs'> & { readonly inputs?: Readonly<Record<string, TensorType>> }> = {
+const OPTIONS: Checks<
+  Omit<TrainerOptions, 'inputs'> & { readonly inputs?: Readonly<Record<string, TensorType>>; readonly memory?: number }
+> = {
   ...STEP,
   batch: SHAPE,
   inputs: TYPES,
@@ -77,6 +86,7 @@ const OPTIONS: Checks<Omit<TrainerOptions, 'inputs'> & { readonly inputs?: Reado
   seed: integer(),
   // What is inside is checked where ONNX Runtime is told.
   session: recordOf(anything, 'an object of options of ONNX Runtime'),
+  memory: byteCount,
 };
 
 export const isStudent = instanceOf(Module, 'an nn.Module, or await loadModel(source, { trainable: true })');
@@ -110,6 +120,7 @@ export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimiz
     accumulate: options.accumulate ?? 1,
     ema: options.ema,
     session: options.session ?? {},
+    memory: options.memory,
   };
 }
 

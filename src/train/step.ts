@@ -37,6 +37,8 @@ export interface Recipe extends UpdateRules {
   readonly target: TensorType | undefined;
   readonly mask: boolean;
   readonly session: SessionOptions;
+  /** Bytes. */
+  readonly memory: number | undefined;
 }
 
 /** What must be known to run a program of a trainer. */

@@ -85,7 +85,7 @@ export class Trainer implements AsyncDisposable {
   /** @internal As `create`, of what it was told. */
   static async of(recipe: Recipe, options: TrainerOptions): Promise<Trainer> {
     const { student, loss } = recipe;
-    const runner = new Runner<StepDetails>('trainer', recipe.session);
+    const runner = new Runner<StepDetails>('trainer', recipe.session, recipe.memory);
     await descriptionOf(loss).load?.();
     await student.prepare(...recipe.inputs.shapes);
     // Its `inputs` are others than those of a call.

@@ -1,0 +1,147 @@
+/**
+ * Time against memory: the same loss, or training step, within smaller and smaller budgets, each in a process of its own.
+ *
+ *   npm run build && node bench/memory.mjs [--only VGG16] [--points 5] [--rounds 3] [--small] [--out bench/memory.svg]
+ *
+ * The teachers are those of bench/rivals.mjs, which makes them. `--small` takes images of 64² (28² more for patches of 14) and shows that it runs.
+ * For each point: the budget, what the library estimates, the peak of the process, and the time of a step.
+ */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { median } from './median.mjs';
+
+/** @typedef {{ budget: number, time: number, mb: number, ms: number }} Point */
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', default: '' },
+    points: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
+    small: { type: 'boolean', default: false },
+    out: { type: 'string', default: 'bench/memory.svg' },
+    child: { type: 'string' },
+  },
+});
+
+const MB = 2 ** 20;
+const NAMES = ['VGG16, 256²', 'ViT-S/14, 504²', 'U-Net step, 8×3×128²'];
+const at = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
+/** @type {Record<string, { teacher: string, shape: number[], student?: string }>} */
+const WORKLOADS = JSON.parse(readFileSync(at('rivals/workloads.json'), 'utf8'));
+
+/** In a process of its own: the estimate, peak and time of one budget; 0: none. @param {string} name @param {number} budget */
+async function child(name, budget) {
+  const { GlobalPercConfig, GlobalPercLoss, loadModel, models, NormalizedTensorLoss, nn, optim, Trainer } =
+    await import('../dist/index.js');
+  const { shape: whole, student } = WORKLOADS[name] ?? { shape: [] };
+  const side = name.startsWith('ViT') ? 112 : 64;
+  const shape = values.small ? [...whole.slice(0, 2), side, side] : whole;
+  const image = () => ({
+    dims: shape,
+    data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, Math.random),
+  });
+  const said = /** @type {string[]} */ ([]);
+  console.info = (line) => said.push(line);
+  const model = await loadModel(
+    at(`rivals/work/${name.replace(/ step.*/, ' step, 8×3×128²').replace(/[^\w-]+/g, '_')}.onnx`),
+  );
+  const config = new GlobalPercConfig({
+    curveForce: 3,
+    modulesToHook: [nn.Linear, nn.Conv2d, nn.ReLU, nn.GELU],
+    lossFunc: new NormalizedTensorLoss('l2'),
+    printData: false,
+  });
+  const memory = budget > 0 ? { memory: budget } : {};
+  const loss = new GlobalPercLoss(model, config, student ? {} : memory);
+  const [a, b] = [image(), image()];
+  const trainer =
+    student &&
+    (await Trainer.create(new models.UNet(3, 32, 3), loss, new optim.AdamW({ lr: 1e-3 }), { batch: shape, ...memory }));
+  const step = () => (trainer ? trainer.step(a, b) : loss.valueAndGrad(a, b));
+  const times = [];
+  for (let round = 0; round <= Number(values.rounds); round += 1) {
+    const start = performance.now();
+    await step();
+    if (round > 0) times.push(performance.now() - start);
+  }
+  const mb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
+  console.log(JSON.stringify({ ms: median(times), mb, said: said[0] ?? '' }));
+}
+
+/** @param {string} name @param {number} budget @returns {{ ms: number, mb: number, said: string } | { refused: string }} */
+function measured(name, budget) {
+  const options = [
+    at('memory.mjs'),
+    '--child',
+    `${name}|${budget}`,
+    '--rounds',
+    values.rounds,
+    ...(values.small ? ['--small'] : []),
+  ];
+  try {
+    return JSON.parse(execFileSync(process.execPath, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
+  } catch (error) {
+    return { refused: String(/** @type {{ stderr?: string }} */ (error).stderr) };
+  }
+}
+
+/** Budgets from what is needed without one to the least. @param {string} name @returns {Point[]} */
+function curve(name) {
+  const [, whole, least] =
+    /takes (\d+)MB, .* can be (\d+)MB/.exec(String(Object.values(measured(name, 1)).at(-1))) ?? [];
+  if (!whole || !least) throw new Error(`${name}: no budgets were named`);
+  const count = Number(values.points);
+  const points = [];
+  for (let i = 0; i < count; i += 1) {
+    const budget = i === 0 ? 0 : Math.ceil(Number(whole) + ((Number(least) - Number(whole)) * i) / (count - 1));
+    const found = measured(name, budget * MB);
+    if ('refused' in found) continue;
+    const time = Number(/about (\d+) %/.exec(found.said)?.[1] ?? 0);
+    points.push({ budget: budget || Number(whole), time, mb: found.mb, ms: found.ms });
+  }
+  return points;
+}
+
+/** @param {Record<string, Point[]>} curves */
+function plot(curves) {
+  const [width, height, edge] = [640, 400, 50];
+  const all = Object.values(curves).flat();
+  const most = Math.max(...all.map(({ mb }) => mb)) * 1.05;
+  const slowest =
+    Math.max(...Object.values(curves).flatMap((points) => points.map(({ ms }) => ms / (points[0]?.ms ?? ms)))) * 1.05;
+  const colours = ['#1f77b4', '#d62728', '#2ca02c'];
+  const x = (/** @type {number} */ mb) => edge + ((width - 2 * edge) * mb) / most;
+  const y = (/** @type {number} */ ratio) => height - edge - ((height - 2 * edge) * ratio) / slowest;
+  const lines = Object.entries(curves).map(([name, points], i) => {
+    const places = points.map(({ mb, ms }) => `${x(mb).toFixed(1)},${y(ms / (points[0]?.ms ?? ms)).toFixed(1)}`);
+    const dots = places.map(
+      (place) => `<circle cx="${place.split(',')[0]}" cy="${place.split(',')[1]}" r="3" fill="${colours[i]}"/>`,
+    );
+    const label = `<text x="${edge + 10}" y="${edge + 16 * i}" fill="${colours[i]}">${name}</text>`;
+    return `<polyline points="${places.join(' ')}" fill="none" stroke="${colours[i]}"/>${dots.join('')}${label}`;
+  });
+  const axes =
+    `<path d="M${edge},${edge}V${height - edge}H${width - edge}" fill="none" stroke="black"/>` +
+    `<text x="${width - edge}" y="${height - 15}" text-anchor="end">peak of the process, to ${most.toFixed(0)} MB</text>` +
+    `<text x="10" y="${edge - 15}">time of a step, to ${slowest.toFixed(2)} of that without a budget</text>`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="12">${axes}${lines.join('')}</svg>\n`;
+}
+
+if (values.child) {
+  const [name = '', budget = '0'] = values.child.split('|');
+  await child(name, Number(budget));
+  process.exit();
+}
+/** @type {Record<string, Point[]>} */
+const curves = {};
+for (const name of NAMES.filter((name) => name.includes(values.only))) {
+  if (!existsSync(at('rivals/work'))) throw new Error('run bench/rivals.mjs first, which makes the models');
+  const points = curve(name);
+  curves[name] = points;
+  console.log(`\n| ${name} | estimated time | peak of the process | a step |\n| --: | --: | --: | --: |`);
+  for (const { budget, time, mb, ms } of points)
+    console.log(`| ${budget} MB | +${time} % | ${mb.toFixed(0)} MB | ${ms.toFixed(0)} ms |`);
+}
+writeFileSync(values.out, plot(curves));

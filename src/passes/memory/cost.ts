@@ -1,0 +1,57 @@
+/** How long a node takes, roughly: to choose by, not to promise. */
+import { attributesOf, byteLengthOf, type Node, sizeOf, type Value } from '../../graph/index.js';
+
+/** Multiplications and additions a second in products, and bytes a second that all else reads and writes: a small CPU's, whose ratio is what counts. */
+const [OPERATIONS, BYTES] = [200e9, 10e9];
+
+/** Seconds that a node takes whatever it computes. */
+const CALL = 3e-6;
+
+/** Products do so many operations for each element that they read or write; sums that are written as products do fewer. */
+const HEAVY = 16;
+
+/** Seconds. */
+export const secondsOf = (node: Node): number => CALL + operationsOf(node) / OPERATIONS + bytesMoved(node) / BYTES;
+
+/** Whether it is a product or a convolution that takes long: what divides a network into layers. */
+export function isHeavy(node: Node): boolean {
+  const elements = [...node.inputs, ...node.outputs].reduce((sum, value) => sum + elementsOf(value), 0);
+  return operationsOf(node) > HEAVY * elements;
+}
+
+/** Multiplications and additions of products and convolutions; 0 for all else. */
+function operationsOf(node: Node): number {
+  const [a, b] = node.inputs;
+  const [y] = node.outputs;
+  switch (node.op) {
+    case 'Conv':
+      return 2 * elementsOf(y) * sizeOf(b?.shape?.slice(1) ?? []);
+    case 'ConvTranspose':
+      return 2 * elementsOf(a) * sizeOf(b?.shape?.slice(1) ?? []);
+    case 'MatMul':
+      return 2 * elementsOf(y) * (a?.shape?.at(-1) ?? 0);
+    case 'Gemm':
+      return 2 * elementsOf(y) * (a?.shape?.at(attributesOf(node).int('transA', 0) === 1 ? 0 : 1) ?? 0);
+    case 'LSTM':
+    case 'GRU':
+    case 'RNN':
+      // Each step reads all weights.
+      return (
+        2 * sizeOf(a?.shape?.slice(0, 2) ?? []) * node.inputs.slice(1, 3).reduce((sum, w) => sum + elementsOf(w), 0)
+      );
+    default:
+      return 0;
+  }
+}
+
+const bytesMoved = ({ inputs, outputs }: Node): number => bytesOfAll([...inputs, ...outputs]);
+
+const elementsOf = (value: Value | undefined): number => (value?.shape ? sizeOf(value.shape) : 0);
+
+/** Bytes of a value. */
+export const bytesOf = (value: Value | undefined): number =>
+  value?.dtype && value.shape ? byteLengthOf({ dtype: value.dtype, shape: value.shape }) : 0;
+
+/** Bytes of some values. */
+export const bytesOfAll = (values: Iterable<Value | undefined>): number =>
+  Array.from(values, bytesOf).reduce((sum, bytes) => sum + bytes, 0);

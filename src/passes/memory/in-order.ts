@@ -1,0 +1,97 @@
+/**
+ * Has ONNX Runtime compute nodes in the order of the graph. It takes them as they are needed for the nodes that nothing reads, the last of these in the
+ * file first, and so would compute again what it still holds, or hold what it needs late from the beginning. A node that nothing reads, of one
+ * element, therefore stands at the end of the file for every value that is read late, the first one last.
+ */
+import { constantOf, type Graph, makeConstant, makeNode, type Node, type Value } from '../../graph/index.js';
+import { bytesOf, isHeavy } from './cost.js';
+import { isView, ownersOf } from './use.js';
+
+/** Values that stay values of their own. */
+const apart = new WeakSet<Value>();
+
+/**
+ * ONNX Runtime fuses a node with the only one that reads it, and the fused kernel may round otherwise. A value that several nodes have read must not
+ * be fused when, computed twice, it is read by one each time.
+ */
+export function keepApart(value: Value, copy: Value, isShared: boolean): void {
+  if (isShared) apart.add(value);
+  if (apart.has(value)) apart.add(copy);
+}
+
+/** The graph with these nodes. */
+export function heldInOrder(graph: Graph): Graph {
+  const ownerOf = ownersOf(graph.nodes);
+  const heavyBefore = new Map<Node, number>();
+  let heavy = 0;
+  for (const node of graph.nodes) {
+    if (isHeavy(node)) heavy += 1;
+    heavyBefore.set(node, heavy);
+  }
+  const at = (node: Node): number => heavyBefore.get(node) as number;
+  const lastRead = new Map<Value, number>();
+  for (const node of graph.nodes)
+    for (const input of node.inputs) if (input && !isView(node)) lastRead.set(ownerOf(input), at(node));
+  const isReadLate = (node: Node, value: Value): boolean => (lastRead.get(value) ?? 0) > at(node) + 1;
+  const overtaken = overtakenIn(graph.nodes);
+  const marks = graph.nodes.flatMap((node) => {
+    const [value] = node.outputs;
+    // What is turned may be read as it is, which saves turning it.
+    if (!value || (isView(node) && !apart.has(value)) || node.op === 'Transpose') return [];
+    return isReadLate(node, value) || overtaken.has(value) || apart.has(value) ? [markOf(value)] : [];
+  });
+  // ONNX Runtime puts others in the place of convolutions and products, and those behind all: what nothing reads would be first.
+  const ends = graph.outputs.map(ownerOf).filter(({ producer }) => producer && isHeavy(producer));
+  marks.push(...ends.map(markOf));
+  return Object.assign(Object.create(Object.getPrototypeOf(graph)), graph, {
+    nodes: [...graph.nodes, ...marks.toReversed()],
+  });
+}
+
+/** Nodes that are looked at behind a value. */
+const NEAR = 300;
+
+/** Values from so many bytes on are worth a node. */
+const LARGE = 2 ** 16;
+
+/**
+ * Values that would be computed behind others although they stand in front of them: of what one node reads, the last in the file is computed
+ * first, with all that is needed for it alone. What is computed again for the gradient would so be there before the gradient is.
+ */
+function overtakenIn(nodes: readonly Node[]): Set<Value> {
+  const place = new Map(nodes.map((node, i) => [node, i]));
+  const placeOf = (value: Value): number => (value.producer && place.get(value.producer)) ?? -1;
+  const overtaken = new Set<Value>();
+  for (const { inputs } of nodes) {
+    const computed = [...new Set(inputs)].filter((input) => input?.producer !== undefined) as Value[];
+    for (const value of computed) {
+      if (bytesOf(value) < LARGE || overtaken.has(value)) continue;
+      const later = computed.filter((other) => placeOf(other) > placeOf(value));
+      if (later.some((other) => !dependsOn(other, value, placeOf))) overtaken.add(value);
+    }
+  }
+  return overtaken;
+}
+
+/** Whether a value is made of another that is computed before it. */
+function dependsOn(value: Value, source: Value, placeOf: (value: Value) => number): boolean {
+  const asked = [value];
+  const seen = new Set<Value>();
+  for (let next = asked.pop(); next && seen.size < NEAR; next = asked.pop()) {
+    if (next === source) return true;
+    if (seen.has(next) || placeOf(next) <= placeOf(source)) continue;
+    seen.add(next);
+    for (const input of next.producer?.inputs ?? []) if (input) asked.push(input);
+  }
+  return false;
+}
+
+/** One element of a value. ONNX Runtime moves Transposes through other operators, which then stand elsewhere. */
+function markOf(value: Value): Node {
+  const { name, dtype = 'float32', shape: { length: rank } = [] } = value;
+  const output: Value = { name: `${name}.mark`, dtype, shape: rank === 0 ? [] : [1] };
+  if (rank === 0)
+    return makeNode({ op: dtype === 'bool' ? 'Not' : 'Neg', name: output.name, inputs: [value], outputs: [output] });
+  const first = makeConstant(`${name}.first`, constantOf('int64', [1, rank], new Array(rank).fill(0)));
+  return makeNode({ op: 'GatherND', name: output.name, inputs: [value, first], outputs: [output] });
+}
