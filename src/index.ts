@@ -11,6 +11,7 @@ export {
   AdversarialTrainer,
   type AdversarialWeight,
   AttentionHead,
+  ConvHead,
   type DiscriminatorOptions,
   GlobalPercLossDiscriminator,
   Head,

@@ -26,7 +26,7 @@ import { HEADS, type Head, type HeadKind } from './heads.js';
 
 /** Options of `GlobalPercLossDiscriminator`. */
 export interface DiscriminatorOptions extends LossOptions {
-  /** `attention`, the original's (default): self-attention over the channels. */
+  /** `attention`, the original's (default): self-attention over the channels; `conv`, light convolutions with spectral norm. */
   readonly heads?: HeadKind;
 }
 

@@ -2,6 +2,7 @@
 import { type Shape, sizeOf, type Tensor } from '../graph/index.js';
 import { functional, Linear, Module } from '../nn/public.js';
 import { shape } from '../options/index.js';
+import { SpectralConv } from './spectral-norm.js';
 
 const SAMPLE = shape('[257, 384]');
 
@@ -61,7 +62,44 @@ export class AttentionHead extends Head {
   }
 }
 
-/** Names of the heads that there are. */
-export type HeadKind = 'attention';
+/** Channels inside a convolutional head, and how far it looks over tokens and over maps. */
+const CHANNELS = 64;
+const KERNELS = { 1: 9, 2: 3 } as const;
+const SLOPE = 0.2;
 
-export const HEADS: Readonly<Record<HeadKind, new (sample: Shape) => Head>> = { attention: AttentionHead };
+/**
+ * A light head of convolutions with spectral norm and without statistics of the batch, after StyleGAN-T's (arXiv:2301.09515): with a = LeakyReLU(0.2),
+ * h = a(first(x)), `last`((h + a(`block`(h)))/√2). Tokens `[B, N, C]` are a row of N places, one logit each, `[B, 1, N]`; maps `[B, C, H, W]`
+ * give `[B, 1, H, W]`.
+ */
+export class ConvHead extends Head {
+  static readonly className = 'ConvHead';
+  readonly first: Module;
+  readonly block: Module;
+  readonly last: Module;
+
+  constructor(sample: Shape) {
+    super(sample);
+    const isMap = this.sample.length === 3;
+    const axes = isMap ? 2 : 1;
+    const channels = (this.sample.length === 2 ? this.sample[1] : this.sample[0]) as number;
+    this.first = new SpectralConv(axes, channels, CHANNELS, 1);
+    this.block = new SpectralConv(axes, CHANNELS, CHANNELS, KERNELS[axes]);
+    this.last = new SpectralConv(axes, CHANNELS, 1, 1);
+  }
+
+  override forward(x: Tensor): Tensor {
+    const places = x.rank === 3 ? x.swapAxes(1, 2) : x.rank === 4 ? x : x.reshape([x.dim(0), x.dim(1), -1]);
+    const first = functional.leakyRelu(this.first(places), SLOPE);
+    const second = functional.leakyRelu(this.block(first), SLOPE);
+    return this.last(first.add(second).mul(Math.SQRT1_2));
+  }
+}
+
+/** Names of the heads that there are. */
+export type HeadKind = 'attention' | 'conv';
+
+export const HEADS: Readonly<Record<HeadKind, new (sample: Shape) => Head>> = {
+  attention: AttentionHead,
+  conv: ConvHead,
+};

@@ -1,5 +1,5 @@
 export type { AdversarialLoss } from './criterion.js';
 export { type DiscriminatorOptions, GlobalPercLossDiscriminator } from './discriminator.js';
 export type { AdversarialWeight } from './game.js';
-export { AttentionHead, Head, type HeadKind, SelfAttention } from './heads.js';
+export { AttentionHead, ConvHead, Head, type HeadKind, SelfAttention } from './heads.js';
 export { type AdversarialOptions, type AdversarialResult, AdversarialTrainer } from './trainer.js';
