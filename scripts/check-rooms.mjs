@@ -66,7 +66,20 @@ const ROOMS = {
     'data/safetensors.ts',
   ],
   adversarial: [
-    ...['graph', 'options', 'autodiff', 'passes', 'runtime', 'nn', 'model', 'modules', 'loss', 'optim', 'train'],
+    ...[
+      'graph',
+      'options',
+      'autodiff',
+      'passes',
+      'runtime',
+      'nn',
+      'model',
+      'modules',
+      'transforms',
+      'loss',
+      'optim',
+      'train',
+    ],
   ],
   diffusion: [
     'graph',

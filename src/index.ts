@@ -11,6 +11,7 @@ export {
   AdversarialTrainer,
   type AdversarialWeight,
   AttentionHead,
+  type Augmentation,
   ConvHead,
   type DiscriminatorOptions,
   GlobalPercLossDiscriminator,

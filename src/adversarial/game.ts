@@ -5,11 +5,13 @@ import {
   type Comparison,
   descriptionOf,
   type Features,
+  type LossDescription,
   type Objective,
   type Scene,
   SumDescription,
 } from '../loss/index.js';
 import { fuseAttention } from '../passes/index.js';
+import { type Augmentation, augmented } from './augment.js';
 import type { Criterion } from './criterion.js';
 import type { GlobalPercLossDiscriminator } from './discriminator.js';
 
@@ -22,6 +24,10 @@ export interface Rules {
   readonly reconstruction: Objective | undefined;
   readonly weight: AdversarialWeight;
   readonly criterion: Criterion;
+  /** What is done to the images that the discriminator sees, real and made alike. */
+  readonly augment: readonly Augmentation[];
+  /** Factor γ of the penalty γ/2 · Σ wᵢ·mean ‖∂logitsᵢ/∂activationᵢ‖² of real images; 0 is none. */
+  readonly r1: number;
 }
 
 /**
@@ -32,8 +38,7 @@ export class GameDescription extends SumDescription {
   private readonly rules: Rules;
 
   constructor(rules: Rules) {
-    // Read as a perceptual loss reads.
-    const judged: Objective = { description: rules.discriminator.description.teacher };
+    const judged: Objective = { description: seenBy(rules) };
     super([...(rules.reconstruction ? [[rules.reconstruction, 1] as const] : []), [judged, 1]]);
     this.rules = rules;
   }
@@ -51,22 +56,39 @@ export class GameDescription extends SumDescription {
             .mul(discriminator.weights[i] as number),
         )
         .reduce((sum, term) => sum.add(term));
+    const penalty = this.penalty(real, target.at(-1) as readonly Tensor[]);
     const judged = {
       generator: summed(criterion.generator, made),
       real: summed(criterion.real, real),
       fake: summed(criterion.fake, made),
     };
-    const adversary = judged.real.add(judged.fake);
+    const sum = judged.real.add(judged.fake);
+    const adversary = penalty ? sum.add(penalty) : sum;
     const given = [prediction[0], target[0]] as [Features, Features];
     const reconstruction = objective && descriptionOf(objective).compare(...given, scene);
     const balanced = this.balanced(reconstruction?.loss.reshape([]), judged.generator, scene);
     const logged = {
       ...judged,
       discriminator: adversary,
+      ...(penalty && { penalty }),
       ...(reconstruction && { reconstruction: reconstruction.loss }),
       ...(balanced.weight && { weight: balanced.weight }),
     };
     return { hooks: [], summands: [], ...reconstruction, loss: balanced.loss, adversary, logged };
+  }
+
+  /** R1 on the activations (Mescheder et al. 2018, arXiv:1801.04406): exact, by a second derivative of the heads; the teacher needs none. */
+  private penalty(logits: readonly Tensor[], activations: readonly Tensor[]): Tensor | undefined {
+    const { r1, discriminator } = this.rules;
+    if (r1 === 0) return undefined;
+    const terms = logits.map((x, i) => {
+      const [slope] = gradient(x.sum(), [activations[i] as Tensor]) as [Tensor];
+      return slope
+        .square()
+        .sum()
+        .mul(((r1 / 2) * (discriminator.weights[i] as number)) / slope.dim(0));
+    });
+    return terms.reduce((sum, term) => sum.add(term));
   }
 
   /** The generator's loss; the weight where it is computed. */
@@ -81,6 +103,23 @@ export class GameDescription extends SumDescription {
     const balance = adaptiveWeight(reconstruction, generator, scene);
     return { loss: reconstruction.add(generator.mul(balance)), weight: balance };
   }
+}
+
+/** Reads images as a perceptual loss does, and one that is not augmented in the same pass. */
+function seenBy(rules: Rules): LossDescription<readonly Tensor[]> {
+  const { teacher } = rules.discriminator.description;
+  if (rules.augment.length === 0) return teacher;
+  const [low, high] = teacher.config.inputRange ?? [0, 1];
+  const seen = (image: Tensor, scene: Scene) =>
+    teacher.activations(augmented(image, rules.augment, scene.draws, rules, high - low), scene);
+  return {
+    openInputs: teacher.openInputs,
+    files: teacher.files,
+    prediction: (scene) => seen(scene.output, scene),
+    target: (scene) => seen(scene.target, scene),
+    compare: (prediction, target, scene) => teacher.compare(prediction, target, scene),
+    inspect: (name, image) => teacher.inspect(name, image),
+  };
 }
 
 /**

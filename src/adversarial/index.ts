@@ -1,3 +1,4 @@
+export type { Augmentation } from './augment.js';
 export type { AdversarialLoss } from './criterion.js';
 export { type DiscriminatorOptions, GlobalPercLossDiscriminator } from './discriminator.js';
 export type { AdversarialWeight } from './game.js';

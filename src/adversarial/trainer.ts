@@ -9,6 +9,7 @@ import {
   type Checks,
   checkOptions,
   instanceOf,
+  listOf,
   number,
   oneOf,
   refused,
@@ -18,6 +19,7 @@ import type { Checkpoint, Prediction, PredictOptions, StepInput, TrainerOptions 
 import { Trainer } from '../train/index.js';
 import { isObjective, isOptimizer, isStudent, recipeOf } from '../train/options.js';
 import { draftPrediction } from '../train/step.js';
+import type { Augmentation } from './augment.js';
 import { type AdversarialLoss, CRITERIA } from './criterion.js';
 import { GlobalPercLossDiscriminator } from './discriminator.js';
 import { type AdversarialWeight, GameDescription } from './game.js';
@@ -33,13 +35,23 @@ export interface AdversarialOptions extends Omit<TrainerOptions, 'mask' | 'targe
   readonly weight?: AdversarialWeight;
   /** `bce` (default; non-saturating), `hinge` or `leastSquares`. */
   readonly loss?: AdversarialLoss;
+  /**
+   * Random changes of the images that the discriminator sees, in this order and the same for the real image and the made one of a step: `color`, `translation`,
+   * `cutout`, as in DiffAugment. Default none.
+   */
+  readonly augment?: readonly Augmentation[];
+  /**
+   * Factor γ of an R1 penalty of the discriminator's slopes at real images, γ/2 · Σ wᵢ·mean ‖∂logitsᵢ/∂activationᵢ‖². It is taken at the activations, not
+   * at the pixels: no second derivative of the teacher is needed. Default 0.
+   */
+  readonly r1?: number;
   readonly generatorOptimizer: Optimizer;
   readonly discriminatorOptimizer: Optimizer;
 }
 
 type Own = Pick<
   AdversarialOptions,
-  'reconstruction' | 'weight' | 'loss' | 'generatorOptimizer' | 'discriminatorOptimizer'
+  'reconstruction' | 'weight' | 'loss' | 'augment' | 'r1' | 'generatorOptimizer' | 'discriminatorOptimizer'
 >;
 
 const isWeight: Check<AdversarialWeight> = (value, where) => {
@@ -52,6 +64,8 @@ const OPTIONS: Checks<Own> = {
   reconstruction: isObjective,
   weight: isWeight,
   loss: oneOf('bce', 'hinge', 'leastSquares'),
+  augment: listOf(oneOf('color', 'translation', 'cutout')),
+  r1: number({ least: 0 }),
   generatorOptimizer: required(isOptimizer),
   discriminatorOptimizer: required(isOptimizer),
 };
@@ -64,12 +78,14 @@ export interface AdversarialResult {
   readonly step: number;
   /** The generator's adversarial loss, before its weight. */
   readonly generator: number;
-  /** The discriminator's loss: real + fake. */
+  /** The discriminator's loss: real + fake + penalty. */
   readonly discriminator: number;
   /** The discriminator's loss on real images. */
   readonly real: number;
   /** The discriminator's loss on those of the generator. */
   readonly fake: number;
+  /** The R1 penalty; 0 without one. */
+  readonly penalty: number;
   /** The reconstruction loss; 0 without one. */
   readonly reconstruction: number;
   /** Factor of `generator` in what the generator makes smaller: reconstruction + weight · generator. */
@@ -122,12 +138,14 @@ export class AdversarialTrainer implements AsyncDisposable {
   ): Promise<AdversarialTrainer> {
     isStudent(generator, 'AdversarialTrainer: generator');
     isDiscriminator(discriminator, 'AdversarialTrainer: discriminator');
-    const { reconstruction, weight, loss, generatorOptimizer, discriminatorOptimizer, ...options } = given;
-    const own = { reconstruction, weight, loss, generatorOptimizer, discriminatorOptimizer };
+    const { reconstruction, weight, loss, augment, r1, generatorOptimizer, discriminatorOptimizer, ...options } = given;
+    const own = { reconstruction, weight, loss, augment, r1, generatorOptimizer, discriminatorOptimizer };
     const rules = checkOptions(own, OPTIONS, 'AdversarialTrainer');
     const factor = rules.weight ?? (reconstruction ? 'adaptive' : 1);
-    const criterion = CRITERIA[rules.loss ?? 'bce'];
-    const game = new GameDescription({ discriminator, reconstruction, weight: factor, criterion });
+    const game = new GameDescription({
+      ...{ discriminator, reconstruction, weight: factor, criterion: CRITERIA[rules.loss ?? 'bce'] },
+      ...{ augment: rules.augment ?? [], r1: rules.r1 ?? 0 },
+    });
     if (!discriminator.hasHeads) {
       const alone = recipeOf(generator, { description: game }, generatorOptimizer, options);
       await generator.prepare(...alone.inputs.shapes);
@@ -153,7 +171,14 @@ export class AdversarialTrainer implements AsyncDisposable {
   async step(input: StepInput, target: TensorLike, options: CallOptions = {}): Promise<AdversarialResult> {
     const { logged, loss: _, ...result } = await this.trainer.step(input, target, options);
     const { adversaryGradNorm, ...numbers } = logged as Logged;
-    return { reconstruction: 0, weight: this.weight, ...result, ...numbers, discriminatorGradNorm: adversaryGradNorm };
+    return {
+      reconstruction: 0,
+      penalty: 0,
+      weight: this.weight,
+      ...result,
+      ...numbers,
+      discriminatorGradNorm: adversaryGradNorm,
+    };
   }
 
   /** What the generator makes, as `Trainer.predict`. */

@@ -34,8 +34,9 @@ interface Case {
   buffers: Keys;
   lr?: { generator: number; discriminator: number };
   weight: number | 'adaptive';
+  r1: number;
   loss: AdversarialLoss;
-  steps: Omit<AdversarialResult, 'step' | 'hooks' | 'lr'>[];
+  steps: Omit<AdversarialResult, 'step' | 'hooks' | 'lr' | 'penalty'>[];
   state: { generator: Keys; discriminator: Keys };
   stateNoise: { generator: Record<string, number>; discriminator: Record<string, number> };
 }
@@ -167,6 +168,7 @@ describe('both networks, step by step', () => {
       reconstruction: new L1Loss(),
       weight: test.weight,
       loss: test.loss,
+      r1: test.r1,
       generatorOptimizer: new AdamW({ lr: test.lr?.generator ?? 0 }),
       discriminatorOptimizer: new Adam({ lr: test.lr?.discriminator ?? 0 }),
       batch: image(test.input).dims,

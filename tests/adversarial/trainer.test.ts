@@ -89,6 +89,20 @@ describe('a game', () => {
     }
   });
 
+  it('augments with other numbers in each step, which are those of the run', async () => {
+    const given = { augment: ['color', 'translation', 'cutout'], generatorOptimizer: new SGD({ lr: 0 }) } as const;
+    const frozen = { ...given, discriminatorOptimizer: new SGD({ lr: 0 }), weight: 1 };
+    const losses = async (): Promise<number[]> => {
+      await using gan = await game(frozen);
+      const found: number[] = [];
+      for (let i = 0; i < 3; i += 1) found.push((await gan.step(image(0), image(1))).real);
+      return found;
+    };
+    const once = await losses();
+    expect(new Set(once).size).toBe(3);
+    expect(await losses()).toEqual(once);
+  });
+
   it('does without a reconstruction loss', async () => {
     manualSeed(4);
     const discriminator = new GlobalPercLossDiscriminator(await teacher(), config);
@@ -113,6 +127,8 @@ describe('the teacher', () => {
       reconstruction: new GlobalPercLoss(model, other),
       weight: 1,
       criterion: CRITERIA.bce,
+      augment: [],
+      r1: 0,
     });
     const recipe = recipeOf(new Conv2d(3, 3, 1), { description }, new SGD(), { batch: SHAPE });
     const { graph } = await runSteps(draftEvaluation(recipe, {}));
