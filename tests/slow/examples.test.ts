@@ -69,6 +69,18 @@ describe('in TypeScript', { timeout: 180_000 }, () => {
     expect(second?.subarray(1, 4).toString()).toBe('PNG');
   });
 
+  it('gan.ts plays, and writes a generator', async () => {
+    const { stdout } = await promisify(execFile)(
+      `${ROOT}/node_modules/.bin/jiti`,
+      [`${ROOT}/examples/gan.ts`, 'photos', '60'],
+      { cwd: folder },
+    );
+    const losses = Array.from(stdout.matchAll(/^step \d+: reconstruction ([\d.]+), /gm), ([, loss]) => Number(loss));
+    expect(losses).toHaveLength(3);
+    expect(losses.at(-1)).toBeLessThan(losses[0] as number);
+    expect((await loadModel(join(folder, 'generator.onnx'))).accepts).toContain('[batch, 3, height, width]');
+  });
+
   it('train.config.ts is a run of the command line', async () => {
     const command = [`${ROOT}/dist/cli/main.js`, 'train', `${ROOT}/examples/train.config.ts`, '--out', 'run', '--json'];
     const { stdout } = await promisify(execFile)('node', command, { cwd: folder });
