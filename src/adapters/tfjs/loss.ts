@@ -1,6 +1,6 @@
 /** Losses of this library as loss functions of TensorFlow.js. */
 import * as tf from '@tensorflow/tfjs';
-import { GlobalPercError, type Loss, type SynchronousLoss } from '../../index.js';
+import { GlobalPercError, type InputValue, type Loss, type SynchronousLoss } from '../../index.js';
 import { anything, type Checks, checkOptions } from '../../options/index.js';
 import { withRemedy } from '../remedy.js';
 import { requireLoss } from '../require-loss.js';
@@ -9,9 +9,11 @@ import { explained, readSync, requireNumbers, tensorOf } from './tensors.js';
 /** What a call may say beside its images. */
 export interface TfLossOptions {
   readonly mask?: tf.Tensor;
+  /** Values of the model's further inputs that `loadModel` left open, by name, `{ data, dims }` as the model has them; a number fills the input. */
+  readonly inputs?: Readonly<Record<string, InputValue>>;
 }
 
-const OPTIONS: Checks<TfLossOptions> = { mask: anything };
+const OPTIONS: Checks<TfLossOptions> = { mask: anything, inputs: anything };
 
 /** A loss as TensorFlow.js calls it: for `model.compile({ loss })` and `optimizer.minimize(() => loss(yTrue, yPred))`. */
 export interface TfLoss {
@@ -19,7 +21,7 @@ export interface TfLoss {
    * @param yTrue `[B, H, W, C]`, as tfjs lays images out; tensors of other ranks reach the model as they are. It is
    *   a constant: what is differentiated must not depend on it.
    * @param yPred the same; the gradient flows into it. There are no second derivatives.
-   * @param options `mask`: where the loss looks, weights in [0, 1] `[B, H, W, 1]` or `[1, H, W, 1]`.
+   * @param options `mask`: where the loss looks, weights in [0, 1] `[B, H, W, 1]` or `[1, H, W, 1]`; `inputs`: values of the model's open inputs.
    * @returns the loss, shape `[]`.
    * @throws GlobalPercError where the shapes do not fit the model or each other, on NaN or infinite values, after the loss
    * was disposed, and where a derivative is asked for that there is none of.
@@ -60,13 +62,16 @@ function applied(
 ): tf.Scalar {
   requireNumbers('yTrue', yTrue);
   requireNumbers('yPred', yPred);
-  const { mask } = checkOptions(options, OPTIONS, 'tfLoss: options');
+  const { mask, inputs } = checkOptions(options, OPTIONS, 'tfLoss: options');
   if (mask) requireNumbers('mask', mask);
   const differentiable = tf.customGrad((input, save) => {
     const prediction = input as tf.Tensor;
     try {
       const images = [readSync('yPred', prediction), readSync('yTrue', yTrue)] as const;
-      const { value, grad } = valueAndGrad(...images, mask ? { mask: readSync('mask', mask) } : {});
+      const { value, grad } = valueAndGrad(...images, {
+        ...(inputs && { inputs }),
+        ...(mask && { mask: readSync('mask', mask) }),
+      });
       (save as unknown as (tensors: tf.Tensor[]) => void)([tensorOf(grad)]);
       const gradFunc = (dy: tf.Tensor, [saved]: tf.Tensor[]): tf.Tensor =>
         dy.mul(withoutDerivative(prediction, () => (saved as tf.Tensor).clone(), NO_SECOND));

@@ -7,15 +7,17 @@ import type * as tf from '@tensorflow/tfjs';
 import { GlobalPercError, type Loss } from '../../index.js';
 import { kindOf } from '../../options/index.js';
 import { requireLoss } from '../require-loss.js';
+import type { TfLossOptions } from './loss.js';
 import { Student } from './student.js';
 import { explained, read, requireNumbers, tensorOf } from './tensors.js';
 
-/** One step on one batch. @returns the loss before the step, without the penalties of the model's regularizers. */
+/** One step on one batch; `options.inputs` are values of what the loss's model leaves open. @returns the loss before the step, without the penalties of the model's regularizers. */
 export type TfStep = (
   model: tf.LayersModel,
   optimizer: tf.Optimizer,
   x: tf.Tensor | tf.Tensor[],
   y: tf.Tensor,
+  options?: Pick<TfLossOptions, 'inputs'>,
 ) => Promise<number>;
 
 /**
@@ -33,11 +35,11 @@ export type TfStep = (
  */
 export function tfStep(loss: Loss): TfStep {
   requireLoss('tfStep', loss);
-  return async (model, optimizer, x, y) => {
+  return async (model, optimizer, x, y, options = {}) => {
     requireArguments(model, optimizer, x, y);
     const student = new Student(model, x);
     try {
-      const { value, cotangent } = await gradientOf(loss, student.predict(), y);
+      const { value, cotangent } = await gradientOf(loss, student.predict(), y, options);
       await student.update(optimizer, cotangent).finally(() => cotangent.dispose());
       return value;
     } finally {
@@ -66,11 +68,12 @@ async function gradientOf(
   loss: Loss,
   output: tf.Tensor,
   y: tf.Tensor,
+  { inputs }: Pick<TfLossOptions, 'inputs'>,
 ): Promise<{ value: number; cotangent: tf.Tensor }> {
   requireNumbers("the model's output", output);
   try {
     const target = await read(y);
-    const { value, grad } = await loss.valueAndGrad(await read(output), target);
+    const { value, grad } = await loss.valueAndGrad(await read(output), target, inputs && { inputs });
     return { value, cotangent: tensorOf(grad) };
   } catch (error) {
     throw explained(error, output, y);
