@@ -1,8 +1,35 @@
 /** Training of denoisers against PyTorch and peft, for as long as the fixtures are. See `fixtures/make_denoising.py`. */
-import { it, vi } from 'vitest';
-import { expectLosses, fixture } from '../support/denoising.js';
+import { expect, it, vi } from 'vitest';
+import { decoded, OnX0, PipelineFolder } from '../../src/diffusion/index.js';
+import * as criteria from '../../src/loss/criteria.js';
+import { Trainer } from '../../src/train/index.js';
+import {
+  type Case,
+  data,
+  denoiserOf,
+  expectLosses,
+  fixture,
+  inputs,
+  latents,
+  optimizer,
+  seed,
+  text,
+} from '../support/denoising.js';
 
 it.each(fixture.cases)('$name: the losses of 20 steps are those of PyTorch', async (test) => {
   vi.spyOn(console, 'warn').mockImplementation(() => undefined);
   await expectLosses(test, 20);
+});
+
+it('trains on decoded pictures', async () => {
+  const map = decoded(await (await PipelineFolder.open(`${data}/pipeline`)).vae());
+  const loss = new OnX0(new criteria.MappedLoss(new criteria.L1Loss(), map, { target: map }), { maxTimestep: 900 });
+  await using trainer = await Trainer.create(await denoiserOf(fixture.cases[0] as Case), loss, optimizer(), {
+    inputs,
+    seed,
+  });
+  const losses: number[] = [];
+  for (let step = 0; step < 3; step += 1) losses.push((await trainer.step({ latents, text })).loss);
+  expect(losses.every((value) => value > 0 && Number.isFinite(value))).toBe(true);
+  expect((await trainer.step({ latents, text })).gradNorm).toBeGreaterThan(0);
 });
