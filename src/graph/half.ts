@@ -11,10 +11,12 @@ function allValues(): Float32Array {
   return Float32Array.from({ length: KINDS }, (_, bits) => halfToNumber(bits, scales));
 }
 
-/** The value of each float16, given as its bits: exact, as float32 holds them all. */
-export function halvesToFloats(halves: Uint16Array): Float32Array {
+/**
+ * The value of each float16, given as its bits: exact, as float32 holds them all.
+ * @param values where they are put, as many.
+ */
+export function halvesToFloats(halves: Uint16Array, values = new Float32Array(halves.length)): Float32Array {
   known ??= allValues();
-  const values = new Float32Array(halves.length);
   for (let i = 0; i < halves.length; i += 1) values[i] = known[halves[i] as number] as number;
   return values;
 }

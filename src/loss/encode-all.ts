@@ -1,6 +1,6 @@
 /** The targets of a data set, read once and kept in files. */
 import { checkTensor, type Dataset, isDataset, type SampleTensor } from '../data/dataset.js';
-import { formatSafetensors, parseSafetensors, type SafeTensor } from '../data/safetensors.js';
+import { formatSafetensors, readSafetensors, type SafeTensor } from '../data/safetensors.js';
 import {
   bytesOf,
   floatsToHalves,
@@ -153,7 +153,16 @@ class TargetFiles {
   async read(target: SampleTensor): Promise<Float32Array | undefined> {
     const path = await this.pathOf(target);
     if (!(await platform.exists(path))) return undefined;
-    return joined((await tensorsIn(path)).map(numbers));
+    const tensors = await tensorsIn(path);
+    const numbers = new Float32Array(tensors.reduce((sum, { data }) => sum + data.length, 0));
+    let end = 0;
+    for (const { dtype, data } of tensors) {
+      const part = numbers.subarray(end, end + data.length);
+      if (dtype === 'float16') halvesToFloats(data as Uint16Array, part);
+      else part.set(data as Float32Array);
+      end += data.length;
+    }
+    return numbers;
   }
 
   async has(target: SampleTensor): Promise<boolean> {
@@ -203,12 +212,10 @@ class TargetFiles {
 
 /** The tensors of a file in the order of their names' numbers. */
 async function tensorsIn(path: string): Promise<readonly SafeTensor[]> {
-  const { tensors } = parseSafetensors(await platform.readBytes(path), path);
+  // Tensor by tensor: the whole file would be copied once more.
+  const { tensors } = readSafetensors(await platform.openBeside(path, path.split('/').at(-1) as string), path);
   return Array.from({ length: tensors.size }, (_, i) => tensors.get(`feature_${i}`) as SafeTensor);
 }
-
-const numbers = ({ dtype, data }: SafeTensor): Float32Array =>
-  dtype === 'float16' ? halvesToFloats(data as Uint16Array) : (data as Float32Array);
 
 const joined = (parts: readonly Float32Array[]): Float32Array => new Float32Array(joinedBytes(parts).buffer);
 
