@@ -17,6 +17,7 @@ import { runSteps } from '../../src/runtime/index.js';
 import { type Checkpoint, toOnnx } from '../../src/train/index.js';
 import { recipeOf } from '../../src/train/options.js';
 import { draftEvaluation } from '../../src/train/step.js';
+import { expectClose } from '../support/run.js';
 
 const teacher = (): Promise<Model> =>
   loadModel(fileURLToPath(new URL('../../fixtures/data/training/vgg.onnx', import.meta.url)));
@@ -101,6 +102,19 @@ describe('a game', () => {
     const once = await losses();
     expect(new Set(once).size).toBe(3);
     expect(await losses()).toEqual(once);
+  });
+
+  it('takes means over steps for both networks', async () => {
+    const rules = { generatorOptimizer: new SGD({ lr: 0.1 }), discriminatorOptimizer: new SGD({ lr: 0.1 }), weight: 1 };
+    const trained = async (accumulate: number): Promise<number[]> => {
+      await using gan = await game({ ...rules, accumulate, clipGradNorm: 0.5 });
+      for (let i = 0; i < accumulate; i += 1) await gan.step(image(0), image(1));
+      await gan.synchronize();
+      return [gan.generator, gan.discriminator.heads].flatMap((module) =>
+        Object.values(module.stateDict()).flatMap(({ data }) => Array.from(data as Float32Array)),
+      );
+    };
+    expectClose(await trained(2), await trained(1), 1e-6, 'weights');
   });
 
   it('does without a reconstruction loss', async () => {
