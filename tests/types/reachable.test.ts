@@ -88,7 +88,7 @@ function reachableFrom(file: string): Set<string> {
 /** Parts of the inside that a declaration shows and no user has a use for: what they hold is not theirs to write. */
 const OPAQUE = new Set([
   ...['EngineRequest', 'PerceptualDescription', 'ModelOptions', 'EmitOptions', 'InferFunction'],
-  ...['Attributes', 'FilePlace', 'BYTES', 'GraphOf', 'LabelDescription', 'Recipe'],
+  ...['Attributes', 'FilePlace', 'BYTES', 'GraphOf', 'LabelDescription', 'Recipe', 'LoraHost', 'LoraSite'],
 ]);
 
 /** Layers show their common bases. */
