@@ -70,11 +70,6 @@ export class StudentInputs {
     return new StudentInputs(new Map(own.map((name) => [name, types[name] as TensorType])), true);
   }
 
-  /** As they are known of a student: of its trainer, say. */
-  static known(types: ReadonlyMap<string, TensorType>): StudentInputs {
-    return new StudentInputs(types, types.size > 1 || !types.has(ONLY));
-  }
-
   get shapes(): readonly Shape[] {
     return Array.from(this.types.values(), ({ shape }) => shape);
   }

@@ -1,6 +1,6 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
 import { type Draft, type Program, Runner, type StepOptions } from '../compile/index.js';
-import { GlobalPercError, type Shape, sameShape, type TensorType } from '../graph/index.js';
+import { GlobalPercError, type TensorType } from '../graph/index.js';
 import {
   type CallOptions,
   computed,
@@ -15,13 +15,13 @@ import type { Optimizer } from '../optim/index.js';
 import { checkOptions, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
-import { checkedTensor, type StepInput, snapshotInput } from './inputs.js';
-import { stepMask } from './mask.js';
+import { stepFeeds } from './feeds.js';
+import { type StepInput, snapshotInput } from './inputs.js';
 import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { type Evaluation, type Prediction, requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, weightName } from './state.js';
-import { draftEvaluation, draftPrediction, draftStep, madeOf, type Recipe, type StepDetails } from './step.js';
+import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails } from './step.js';
 import { LOGGED } from './update.js';
 
 type StepProgram = Program<StepDetails>;
@@ -120,7 +120,8 @@ export class Trainer implements AsyncDisposable {
     return this.next(async () => {
       const { session, details } = this.program;
       const feeds = {
-        ...this.feeds(details, ...given),
+        ...stepFeeds(this.recipe, details, ...given),
+        ...this.weights(details),
         ...drawAll(details.draws, this.seed, this.taken),
       };
       const replace = Object.fromEntries(
@@ -145,7 +146,8 @@ export class Trainer implements AsyncDisposable {
       const open = openFeeds(descriptionOf(this.recipe.loss).openInputs, given[2]);
       const key = `evaluate ${JSON.stringify(Object.values(open).map(({ dims }) => dims))}`;
       const { session, details } = await this.opened(key, () => draftEvaluation(this.recipe, given[2]), options);
-      const feeds = { ...this.feeds(details, ...given), ...drawAll(details.draws, this.seed, 0) };
+      const draws = drawAll(details.draws, this.seed, 0);
+      const feeds = { ...stepFeeds(this.recipe, details, ...given), ...this.weights(details), ...draws };
       const { value: loss, hooks, samples } = computed(details, await runSteps(session.run(feeds)));
       return { loss, hooks, ...(samples && { samples }) };
     }, options);
@@ -277,54 +279,6 @@ export class Trainer implements AsyncDisposable {
     const averaged = (name: string): HostTensor | undefined =>
       ema ? this.carried.get(averageName(name.slice(weightName('').length))) : undefined;
     return Object.fromEntries(reads.map((name) => [name, averaged(name) ?? present(name)]));
-  }
-
-  private feeds(
-    details: StepDetails,
-    input: StepInput,
-    target: TensorLike | undefined,
-    options: CallOptions,
-  ): Record<string, HostTensor> {
-    const { inputs, loss } = this.recipe;
-    const description = descriptionOf(loss);
-    const given = inputs.feeds(input);
-    const [first] = Object.values(given) as [HostTensor];
-    const wanted = details.target && this.target(target, details.target, details.output);
-    if (wanted) description.requireTarget?.(wanted, details.output);
-    // What goes from image to image is given the mistake of its target.
-    if (!wanted || sameShape(first.dims, wanted.dims)) description.inspect?.('input', first);
-    if (wanted) description.inspect?.('target', wanted);
-    const mask = stepMask(this.recipe.mask, options.mask, details.output);
-    return {
-      ...given,
-      ...(wanted && { target: wanted }),
-      ...mask,
-      ...this.openFeeds(options),
-      ...this.weights(details),
-    };
-  }
-
-  /** @throws GlobalPercError when there is none, or it does not fit. */
-  private target(target: TensorLike | undefined, { dtype, shape }: TensorType, output: Shape): HostTensor {
-    if (target === undefined) {
-      throw new GlobalPercError(`the loss compares with a target [${shape}]: step(input, target)`, {
-        code: 'invalid-argument',
-      });
-    }
-    return checkedTensor('target', target, dtype, shape, madeOf(this.recipe.inputs, output));
-  }
-
-  private openFeeds(options: CallOptions): Record<string, HostTensor> {
-    const { loss, lossInputs } = this.recipe;
-    for (const [name, shape] of Object.entries(lossInputs)) {
-      const value = options.inputs?.[name];
-      const given = typeof value === 'number' ? [] : (value?.dims ?? shape);
-      if (sameShape(given, shape)) continue;
-      throw new GlobalPercError(`input '${name}' has shape [${given}], the trainer was made for [${shape}]`, {
-        code: 'invalid-argument',
-      });
-    }
-    return openFeeds(descriptionOf(loss).openInputs, options);
   }
 
   private requireAverage(): void {
