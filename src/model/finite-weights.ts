@@ -93,7 +93,7 @@ function complaintAbout({ dtype, shape, bytes }: ConstantData, infinityAllowed: 
 const PART = 2 ** 16;
 
 function allFinite(dtype: DataType, bytes: Uint8Array): boolean {
-  const part = new Uint8Array(PART);
+  const part = new Uint8Array(Math.min(PART, bytes.length));
   for (let start = 0; start < bytes.length; start += PART) {
     const next = bytes.subarray(start, start + PART);
     part.set(next);

@@ -5,7 +5,7 @@ export { functional } from './functional.js';
 export * as init from './init.js';
 export { manualSeed } from './init.js';
 export * from './layers/index.js';
-export { LoraAdapters, LoraLayer, type LoraOptions, lora } from './lora.js';
+export { LoraAdapters, type LoraHost, LoraLayer, type LoraOptions, type LoraSite, lora } from './lora.js';
 export * from './module.js';
 export type * from './options/index.js';
 export { Buffer, Parameter, type StateDict, type StateTensor } from './parameter.js';
