@@ -34,12 +34,17 @@ export function heldInOrder(graph: Graph): Graph {
     for (const input of node.inputs) if (input && !isView(node)) lastRead.set(ownerOf(input), at(node));
   const isReadLate = (node: Node, value: Value): boolean => (lastRead.get(value) ?? 0) > at(node) + 1;
   const overtaken = overtakenIn(graph.nodes);
-  const marks = graph.nodes.flatMap((node) => {
+  const markOf = marker();
+  const wanted = graph.nodes.flatMap((node) => {
     const [value] = node.outputs;
     // What is turned may be read as it is, which saves turning it.
     if (!value || (isView(node) && !apart.has(value)) || node.op === 'Transpose') return [];
-    return isReadLate(node, value) || overtaken.has(value) || apart.has(value) ? [markOf(value)] : [];
+    if (apart.has(value)) return [{ value, worth: Number.POSITIVE_INFINITY }];
+    const held = bytesOf(value) * Math.max((lastRead.get(value) ?? 0) - at(node), 1);
+    return isReadLate(node, value) || overtaken.has(value) ? [{ value, worth: held }] : [];
   });
+  const least = wanted.map(({ worth }) => worth).sort((a, b) => b - a)[MOST] ?? 0;
+  const marks = wanted.flatMap(({ value, worth }) => (worth > least || wanted.length <= MOST ? [markOf(value)] : []));
   // ONNX Runtime puts others in the place of convolutions and products, and those behind all: what nothing reads would be first.
   const ends = graph.outputs.map(ownerOf).filter(({ producer }) => producer && isHeavy(producer));
   marks.push(...ends.map(markOf));
@@ -47,6 +52,9 @@ export function heldInOrder(graph: Graph): Graph {
     nodes: [...graph.nodes, ...marks.toReversed()],
   });
 }
+
+/** So many values are marked, those that take most memory for longest: opening a session takes time that grows faster than their number. */
+const MOST = 2000;
 
 /** Nodes that are looked at behind a value. */
 const NEAR = 300;
@@ -86,12 +94,21 @@ function dependsOn(value: Value, source: Value, placeOf: (value: Value) => numbe
   return false;
 }
 
-/** One element of a value. ONNX Runtime moves Transposes through other operators, which then stand elsewhere. */
-function markOf(value: Value): Node {
-  const { name, dtype = 'float32', shape: { length: rank } = [] } = value;
-  const output: Value = { name: `${name}.mark`, dtype, shape: rank === 0 ? [] : [1] };
-  if (rank === 0)
-    return makeNode({ op: dtype === 'bool' ? 'Not' : 'Neg', name: output.name, inputs: [value], outputs: [output] });
-  const first = makeConstant(`${name}.first`, constantOf('int64', [1, rank], new Array(rank).fill(0)));
-  return makeNode({ op: 'GatherND', name: output.name, inputs: [value, first], outputs: [output] });
+/** Makes nodes that nothing reads. They share what they read beside a value: a session opens the later the more constants it has. */
+function marker(): (value: Value) => Node {
+  const places = new Map<number, Value>();
+  const first = (rank: number): Value => {
+    const known =
+      places.get(rank) ?? makeConstant(`first.${rank}`, constantOf('int64', [1, rank], new Array(rank).fill(0)));
+    places.set(rank, known);
+    return known;
+  };
+  // One element of a value. ONNX Runtime moves Transposes through other operators, which then stand elsewhere.
+  return (value) => {
+    const { name, dtype = 'float32', shape: { length: rank } = [] } = value;
+    const output: Value = { name: `${name}.mark`, dtype, shape: rank === 0 ? [] : [1] };
+    const [op, ...beside] =
+      rank > 0 ? (['GatherND', first(rank)] as const) : ([dtype === 'bool' ? 'Not' : 'Neg'] as const);
+    return makeNode({ op, name: output.name, inputs: [value, ...beside], outputs: [output] });
+  };
 }
