@@ -1,8 +1,6 @@
-/** DDIM (Song et al. 2021, https://huggingface.co/docs/diffusers/api/schedulers/ddim), deterministic: η = 0. */
-import type { TensorLike } from '../../model/index.js';
 import { boolean, type Checks, checkOptions, positive } from '../../options/index.js';
 import { optionsOf } from '../config.js';
-import { combined, type Latents, latents, noiseOf, originalOf } from './arithmetic.js';
+import { combined, type Latents, noiseOf, originalOf } from './arithmetic.js';
 import { linspace } from './betas.js';
 import { LEFT_OUT } from './left-out.js';
 import { rounded, Sampler, type SamplerOptions, type SamplerStep, samplerChecks } from './sampler.js';
@@ -46,10 +44,6 @@ export class DDIM extends Sampler {
 
   get initNoiseSigma(): number {
     return 1;
-  }
-
-  override scaleModelInput(sample: TensorLike): Latents {
-    return latents(sample, 'scaleModelInput: sample');
   }
 
   protected override chosen(steps: number): readonly number[] {

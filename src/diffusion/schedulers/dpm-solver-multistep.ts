@@ -1,8 +1,6 @@
-/** DPM-Solver++ (Lu et al. 2022, https://huggingface.co/docs/diffusers/api/schedulers/multistep_dpm_solver). */
-import type { TensorLike } from '../../model/index.js';
 import { boolean, type Checks, checkOptions, matching } from '../../options/index.js';
 import { optionsOf } from '../config.js';
-import { combined, type Latents, latents, type Mixture, originalOf } from './arithmetic.js';
+import { combined, type Latents, type Mixture, originalOf } from './arithmetic.js';
 import { linspace } from './betas.js';
 import { LEFT_OUT } from './left-out.js';
 import { rounded, type SamplerStep, type SigmaOptions, SigmaSampler, sigmaChecks } from './sampler.js';
@@ -57,10 +55,6 @@ export class DPMSolverMultistep extends SigmaSampler {
 
   get initNoiseSigma(): number {
     return 1;
-  }
-
-  override scaleModelInput(sample: TensorLike): Latents {
-    return latents(sample, 'scaleModelInput: sample');
   }
 
   protected override chosen(steps: number): readonly number[] {

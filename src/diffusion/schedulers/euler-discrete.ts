@@ -2,7 +2,7 @@
 import type { TensorLike } from '../../model/index.js';
 import { checkOptions } from '../../options/index.js';
 import { optionsOf } from '../config.js';
-import { combined, type Latents, latents, originalOf } from './arithmetic.js';
+import { combined, type Latents, originalOf } from './arithmetic.js';
 import { linspace } from './betas.js';
 import { LEFT_OUT } from './left-out.js';
 import { type SamplerStep, type SigmaOptions, SigmaSampler, sigmaChecks } from './sampler.js';
@@ -27,9 +27,9 @@ export class EulerDiscrete extends SigmaSampler {
   }
 
   override scaleModelInput(sample: TensorLike, timestep: number): Latents {
-    this.requireNext(timestep);
+    const given = super.scaleModelInput(sample, timestep);
     const sigma = this.sigmas[this.visited] as number;
-    return combined([1 / Math.hypot(sigma, 1), latents(sample, 'scaleModelInput: sample')]);
+    return combined([1 / Math.hypot(sigma, 1), given]);
   }
 
   protected override chosen(steps: number): readonly number[] {

@@ -100,7 +100,10 @@ export abstract class Sampler {
   protected abstract chosen(steps: number): readonly number[];
 
   /** The sample as the model is given it at the next timestep. @throws GlobalPercError when that is another, or for what is no sample. */
-  abstract scaleModelInput(sample: TensorLike, timestep: number): Latents;
+  scaleModelInput(sample: TensorLike, timestep: number): Latents {
+    this.requireNext(timestep);
+    return latents(sample, 'scaleModelInput: sample');
+  }
 
   /**
    * From the noise of a timestep to that of the next one in `timesteps`.
