@@ -1,7 +1,7 @@
 /**
  * globalperc against today's PyTorch: loss and gradient of pretrained architectures, a training step, first gradients, peak memory.
  *
- *   npm run build && node bench/rivals.mjs [--rounds 5] [--only VGG16] [--out BENCHMARKS.md] [--json results.json]
+ *   npm run build && node bench/rivals.mjs [--rounds 5] [--only VGG16] [--without compiled] [--out BENCHMARKS.md] [--json results.json]
  *
  * Needs Python ≥ 3.10 and nothing else: PyTorch comes into a virtual environment in bench/rivals/work. Each variant is a process of its own, so that
  * its peak memory is known; they take one step each in turn, and medians are compared.
@@ -27,6 +27,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
+    without: { type: 'string', multiple: true, default: [] },
     out: { type: 'string', default: 'BENCHMARKS.md' },
     json: { type: 'string' },
   },
@@ -109,7 +110,7 @@ async function measured(name, workload) {
   const sides = new Map();
   for (const variant of workload.student ? ['ours'] : ['ours', 'encoded'])
     sides.set(variant, await side('node', [at('ours.mjs'), name, variant, model]));
-  for (const variant of workload.variants) {
+  for (const variant of workload.variants.filter((each) => !values.without.includes(each))) {
     try {
       sides.set(`torch ${variant}`, await side(PYTHON, [at('theirs.py'), 'run', name, variant]));
     } catch (error) {

@@ -9,14 +9,19 @@ import { cpus } from 'node:os';
  */
 export const report = ({ rate, torch, rounds }, rows) => `# Benchmarks
 
-Written by \`node bench/rivals.mjs\`: both sides in one run, each variant in a process of its own, steps in turn, medians of ${rounds}. Node ${process.versions.node}, PyTorch
+Written by \`node bench/rivals.mjs${process.argv
+  .slice(2)
+  .map((word) => ` ${/\s/.test(word) ? `'${word}'` : word}`)
+  .join(
+    '',
+  )}\`: both sides in one run, each variant in a process of its own, steps in turn, medians of ${rounds}. Node ${process.versions.node}, PyTorch
 ${torch}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${(rate / 1e9).toFixed(0)} GFLOP/s in float32 matrix products. \`NormalizedTensorLoss('l2')\`, force 3, hooks at every Linear, Conv2d, ReLU and
 GELU; random weights, float32.
 
 ## Time
 
 Milliseconds of a step; in brackets against PyTorch with the teacher frozen and the target read without gradient, and with the target's activations known.
-The floor is the arithmetic of all products (PyTorch's count) at the machine's rate.
+The floor is the arithmetic of all products (PyTorch's count) at the machine's rate. –: not measured.
 
 ${table(
   [
