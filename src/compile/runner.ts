@@ -92,7 +92,9 @@ export class Runner<Details> {
     stay: readonly string[] | undefined,
     options: StepOptions,
   ): Steps<Pick<OpenProgram, 'session' | 'bytes'>> {
-    const session = this.programs.areMany ? { enableCpuMemArena: false, ...this.session } : this.session;
+    // What is kept of a target is taken apart from what computing it took, and freed with it.
+    const givesBack = this.programs.areMany || stay !== undefined;
+    const session = givesBack ? { enableCpuMemArena: false, ...this.session } : this.session;
     const stored = StoredProgram.of(draft, session, this.memory);
     const known = stored?.read();
     if (known) {
