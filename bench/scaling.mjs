@@ -161,8 +161,20 @@ const panel = (axis, field, title) => ({
   data: { values: points.filter((point) => point.axis === axis) },
   mark: { type: 'line', point: true },
   encoding: {
-    x: { field: 'at', type: 'quantitative', title: axis, scale: { type: 'log', base: 2 }, axis: { grid: true } },
-    y: { field, type: 'quantitative', title, scale: { type: 'log' } },
+    x: {
+      field: 'at',
+      type: 'quantitative',
+      title: axis,
+      scale: { type: 'log', base: 2, nice: false },
+      axis: { format: ',d', values: points.filter((point) => point.axis === axis).map(({ at }) => at) },
+    },
+    y: {
+      field,
+      type: 'quantitative',
+      title,
+      scale: { type: 'log' },
+      axis: { format: '~s', tickCount: 3, minExtent: 36 },
+    },
   },
 });
 
