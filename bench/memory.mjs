@@ -10,6 +10,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { image, peakMegabytes } from './measured.mjs';
 import { median } from './median.mjs';
 
 /** @typedef {{ budget: number, time: number, mb: number, ms: number }} Point */
@@ -38,10 +39,6 @@ async function child(name, budget) {
   const { shape: whole, student } = WORKLOADS[name] ?? { shape: [] };
   const side = name.startsWith('ViT') ? 112 : 64;
   const shape = values.small ? [...whole.slice(0, 2), side, side] : whole;
-  const image = () => ({
-    dims: shape,
-    data: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, Math.random),
-  });
   const said = /** @type {string[]} */ ([]);
   console.info = (line) => said.push(line);
   const model = await loadModel(
@@ -55,7 +52,7 @@ async function child(name, budget) {
   });
   const memory = budget > 0 ? { memory: budget } : {};
   const loss = new GlobalPercLoss(model, config, student ? {} : memory);
-  const [a, b] = [image(), image()];
+  const [a, b] = [image(shape), image(shape)];
   const trainer =
     student &&
     (await Trainer.create(new models.UNet(3, 32, 3), loss, new optim.AdamW({ lr: 1e-3 }), { batch: shape, ...memory }));
@@ -66,8 +63,7 @@ async function child(name, budget) {
     await step();
     if (round > 0) times.push(performance.now() - start);
   }
-  const mb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
-  console.log(JSON.stringify({ ms: median(times), mb, said: said[0] ?? '' }));
+  console.log(JSON.stringify({ ms: median(times), mb: peakMegabytes(), said: said[0] ?? '' }));
 }
 
 /** @param {string} name @param {number} budget @returns {{ ms: number, mb: number, said: string } | { refused: string }} */

@@ -7,7 +7,7 @@
  * DINOv2's ViT-S/14 with registers, random weights, for attention.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -23,6 +23,7 @@ import {
   nn,
   transforms,
 } from '../dist/index.js';
+import { image, peakMegabytes } from './measured.mjs';
 import { median } from './median.mjs';
 
 /**
@@ -108,21 +109,15 @@ async function lossOf({ teacher, file = '', hooks }) {
 
 /** @param {Setting} setting */
 async function measure(setting) {
-  const image = () => ({
-    dims: setting.shape,
-    data: Float32Array.from({ length: setting.shape.reduce((a, b) => a * b) }, Math.random),
-  });
   const loss = await lossOf(setting);
-  const [pred, target] = [image(), image()];
+  const [pred, target] = [image(setting.shape), image(setting.shape)];
   const times = [];
   for (let round = -1; round < Number(values.rounds); round += 1) {
     const start = performance.now();
     await loss.valueAndGrad(pred, target);
     if (round >= 0) times.push(performance.now() - start);
   }
-  // Not the maximum of resourceUsage(): it begins with that of the process that has started this one.
-  const mb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
-  return { ms: median(times), mb, hooks: loss.hooks.length };
+  return { ms: median(times), mb: peakMegabytes(), hooks: loss.hooks.length };
 }
 
 if (values.point !== undefined) {

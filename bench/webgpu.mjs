@@ -10,12 +10,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LPIPS, models, nn, optim, Trainer } from '../dist/index.js';
+import { image } from './measured.mjs';
 import { median } from './median.mjs';
 
 const [steps = '5', side = '64'] = process.argv.slice(2);
 const dims = [2, 3, Number(side), Number(side)];
-const image = () => ({ dims, data: Float32Array.from({ length: dims.reduce((a, b) => a * b) }, Math.random) });
-const [input, target] = [image(), image()];
+const [input, target] = [image(dims), image(dims)];
 
 /** Seconds of each step. @param {import('../dist/index.js').SessionOptions} session */
 async function timed(session) {

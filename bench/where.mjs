@@ -7,19 +7,15 @@
  * distance without `elements`, and otherwise the same, is the loss without them.
  */
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { GlobalPercConfig, GlobalPercLoss, loadModel, NormalizedTensorLoss, nn, transforms } from '../dist/index.js';
+import { image, peakMegabytes } from './measured.mjs';
 import { median } from './median.mjs';
 
 const [rounds = '7', side = '224', only] = process.argv.slice(2);
 const BATCH = 4;
 const dims = [BATCH, 3, Number(side), Number(side)];
-const image = () => ({ dims, data: Float32Array.from({ length: dims.reduce((a, b) => a * b) }, Math.random) });
-const mask = {
-  dims: [BATCH, 1, ...dims.slice(2)],
-  data: Float32Array.from({ length: BATCH * Number(side) ** 2 }, Math.random),
-};
+const mask = image([BATCH, 1, ...dims.slice(2)]);
 
 const distance = new NormalizedTensorLoss('l1', 'mean', 'none');
 /** @param {import('../dist/index.js').LossFunc} lossFunc */
@@ -34,7 +30,7 @@ const made = async (lossFunc) =>
     }),
   );
 
-const [pred, target] = [image(), image()];
+const [pred, target] = [image(dims), image(dims)];
 const whole = await made(distance);
 const plain = await made({ forward: (input, other) => distance.forward(input, other) });
 /** @type {Record<string, () => Promise<unknown>>} */
@@ -49,8 +45,7 @@ const STEPS = {
 
 if (only !== undefined) {
   await STEPS[only]?.();
-  // Not the maximum of resourceUsage(): it begins with that of the process that has started this one.
-  console.log(Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024);
+  console.log(peakMegabytes());
   process.exit();
 }
 

@@ -20,15 +20,13 @@ import {
   Trainer,
   transforms,
 } from '../../dist/index.js';
+import { image, peakMegabytes } from '../measured.mjs';
 
 /** @typedef {{ shape: number[], other?: number[], student?: string }} Workload */
 
 const [name = '', variant = 'ours', modelPath = ''] = process.argv.slice(2);
 /** @type {Workload} */
 const workload = JSON.parse(readFileSync(new URL('workloads.json', import.meta.url), 'utf8'))[name];
-
-/** @param {number[]} dims */
-const image = (dims) => ({ dims, data: Float32Array.from({ length: dims.reduce((a, b) => a * b) }, Math.random) });
 
 const made = async () =>
   new GlobalPercLoss(
@@ -95,8 +93,6 @@ await step();
 console.log(JSON.stringify({ version: process.version, ...begun }));
 for await (const _ of createInterface({ input: process.stdin })) {
   const ms = await timed(step);
-  // Not the maximum of resourceUsage(): it begins with that of the process that has started this one.
-  const mb = Number(/VmHWM:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) / 1024;
-  console.log(JSON.stringify({ ms, mb }));
+  console.log(JSON.stringify({ ms, mb: peakMegabytes() }));
 }
 process.exit();

@@ -69,10 +69,7 @@ async function namesIn(out: string): Promise<string[]> {
 }
 
 const isOfRun = (name: string): boolean =>
-  name === LOG ||
-  name === BEST ||
-  [CHECKPOINT, SAMPLES_AT, EVENTS].some((pattern) => pattern.test(name)) ||
-  (RESULTS as readonly string[]).includes(name);
+  [LOG, BEST, ...RESULTS].includes(name) || [CHECKPOINT, SAMPLES_AT, EVENTS].some((pattern) => pattern.test(name));
 
 /** Whether a file is a log of ours: empty, or with what a step gives in its first line. */
 async function isLog(path: string): Promise<boolean> {

@@ -229,6 +229,14 @@ const DATA: Checks<Data> = {
   encodeTargets: string,
 };
 
+/** Pictures in a batch where nothing is said. */
+const BATCH = 8;
+
+const folderOf = (
+  beside: Beside,
+  { folder, augment, ...options }: Omit<Data, 'batchSize' | 'encodeTargets'>,
+): Promise<ImageFolder> => ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
+
 interface ValidationJSON extends Pick<Validation, 'every' | 'patience'> {
   readonly data: Data;
   readonly metrics?: readonly (readonly [string, Maker<Metric>])[];
@@ -250,19 +258,15 @@ function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<(lo
     every: count,
     patience: count,
   };
-  return made(
-    checks,
-    ({ data: { folder, batchSize = 8, augment, ...options }, metrics = [], ...rest }) =>
-      async (loss) => {
-        const dataset = await ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
-        const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make()] as const));
-        return {
-          ...rest,
-          data: new DataLoader(dataset, { batchSize, seed }),
-          metrics: { loss, ...Object.fromEntries(judges) },
-        };
-      },
-  );
+  return made(checks, ({ data: { batchSize = BATCH, ...data }, metrics = [], ...rest }) => async (loss) => {
+    const dataset = await folderOf(beside, data);
+    const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make()] as const));
+    return {
+      ...rest,
+      data: new DataLoader(dataset, { batchSize, seed }),
+      metrics: { loss, ...Object.fromEntries(judges) },
+    };
+  });
 }
 
 /** @throws GlobalPercError for two metrics of one name: the log could not tell them apart. */
@@ -277,9 +281,9 @@ function requireApart<T extends readonly (readonly [string, unknown])[]>(metrics
 
 const loaderFrom =
   (beside: Beside, seed: number, step: AllSteps) =>
-  ({ folder, batchSize = 8, augment, encodeTargets, ...options }: Data): LoaderFor =>
+  ({ batchSize = BATCH, encodeTargets, ...data }: Data): LoaderFor =>
   async (loss) => {
-    const dataset = await ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
+    const dataset = await folderOf(beside, data);
     const loaderOf = (samples: Dataset) => new DataLoader(samples, { batchSize, shuffle: true, seed });
     if (encodeTargets === undefined) return { loss, data: loaderOf(dataset) };
     const encoded = await loss.encodeAll(dataset, beside(encodeTargets), step);

@@ -1,18 +1,18 @@
 /** What a Denoiser is trained with: the loss of its prediction, and losses of the clean sample that it points at. */
-import { GlobalPercError, kindOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import { GlobalPercError, type Tensor, type TensorType } from '../graph/index.js';
 import {
   type Comparison,
+  DescriptionAround,
   descriptionOf,
   type Features,
   type LossDescription,
   type Objective,
-  type OpenInput,
-  type RunContext,
+  requireObjective,
   type Scene,
   sceneWith,
 } from '../loss/index.js';
 import { type Checks, checkOptions, count, positive } from '../options/index.js';
-import type { HostTensor, Steps } from '../runtime/index.js';
+import type { HostTensor } from '../runtime/index.js';
 import { Denoiser, mixtureAt, pick } from './denoiser.js';
 import type { DDPM } from './schedulers/index.js';
 
@@ -85,10 +85,11 @@ export class NoiseLoss implements Objective {
         const { schedule, timesteps } = denoised(scene, 'NoiseLoss');
         const error = prediction.sub(target).square();
         const samples = error.mean(error.shape.map((_, axis) => axis).slice(1));
+        if (snrGamma === undefined) return ofSamples(samples);
         const weights = Array.from({ length: schedule.numTrainTimesteps }, (_, timestep) =>
-          snrGamma === undefined ? 1 : schedule.minSnrWeight(timestep, snrGamma),
+          schedule.minSnrWeight(timestep, snrGamma),
         );
-        return ofSamples(snrGamma === undefined ? samples : samples.mul(pick(weights, timesteps, 1)));
+        return ofSamples(samples.mul(pick(weights, timesteps, 1)));
       },
       inspect: (name, image) => warning.inspect(name, image),
     };
@@ -127,72 +128,39 @@ export class OnX0 implements Objective {
 
   /** @throws GlobalPercError for what is no loss, and on an option that is not known or out of range. */
   constructor(loss: Objective, options: OnX0Options = {}) {
-    if (Object(loss).description === undefined) {
-      throw new GlobalPercError(`OnX0: the first argument should be a loss, got ${kindOf(loss)}`, {
-        code: 'invalid-option',
-      });
-    }
+    requireObjective(loss, 'OnX0');
     this.description = new CleanSample(loss, checkOptions(options, x0Checks, 'OnX0').maxTimestep);
   }
 }
 
-class CleanSample implements LossDescription {
+class CleanSample extends DescriptionAround {
   private readonly loss: Objective;
   private readonly maxTimestep: number | undefined;
-  /** What is computed once is read by prediction, target and comparison. */
-  private readonly scenes = new WeakMap<Scene, Scene>();
 
   constructor(loss: Objective, maxTimestep: number | undefined) {
+    super();
     this.loss = loss;
     this.maxTimestep = maxTimestep;
   }
 
-  private get inner(): LossDescription {
+  protected override get inner(): LossDescription {
     return descriptionOf(this.loss);
-  }
-
-  get openInputs(): readonly OpenInput[] {
-    return this.inner.openInputs ?? [];
-  }
-
-  get files(): readonly string[] {
-    return this.inner.files ?? [];
-  }
-
-  async load(): Promise<void> {
-    await this.inner.load?.();
   }
 
   targetType(output: TensorType): TensorType {
     return output;
   }
 
-  *prepare(shape: Shape, context: RunContext): Steps<void> {
-    yield* this.inner.prepare?.(shape, context) ?? [];
-  }
-
-  prediction(scene: Scene): Steps<Features> {
-    return this.inner.prediction(this.clean(scene));
-  }
-
-  target(scene: Scene): Steps<Features> {
-    return this.inner.target(this.clean(scene));
-  }
-
-  compare(prediction: Features, target: Features, scene: Scene): Comparison {
-    const comparison = this.inner.compare(prediction, target, this.clean(scene));
+  override compare(prediction: Features, target: Features, scene: Scene): Comparison {
+    const comparison = this.inner.compare(prediction, target, this.seen(scene));
     const gate = this.gate(denoised(scene, 'OnX0'));
     return gate === undefined ? comparison : gated(comparison, gate);
   }
 
   /** The scene whose output is x̂₀, and whose target are the latents. */
-  private clean(scene: Scene): Scene {
-    const known = this.scenes.get(scene);
-    if (known) return known;
+  protected override shown(scene: Scene): Scene {
     const all = denoised(scene, 'OnX0');
-    const made = sceneWith(scene, { output: () => this.x0(all), target: () => all.latents });
-    this.scenes.set(scene, made);
-    return made;
+    return sceneWith(scene, { output: () => this.x0(all), target: () => all.latents });
   }
 
   private x0({ schedule, prediction, timesteps, noisy }: Denoised): Tensor {

@@ -1,3 +1,4 @@
+export * from './arithmetic.js';
 export * from './attributes.js';
 export * from './builder.js';
 export * from './check.js';

@@ -1,6 +1,6 @@
 /** What a loss is, apart from how it runs: what it reads, how it compares, what it must know first. Descriptions compose. */
 import type { StepOptions } from '../compile/index.js';
-import { GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import { GlobalPercError, kindOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import type { InputValue, TensorLike } from '../model/index.js';
 import type { ModuleCall } from '../modules/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
@@ -119,6 +119,14 @@ export interface Objective {
   readonly description: LossDescription;
   /** Whether its `dispose` was called. */
   readonly disposed?: boolean;
+}
+
+/** @throws GlobalPercError for what is no loss, the first argument of a constructor. */
+export function requireObjective(loss: unknown, owner: string): void {
+  if (Object(loss).description !== undefined) return;
+  throw new GlobalPercError(`${owner}: the first argument should be a loss, got ${kindOf(loss)}`, {
+    code: 'invalid-option',
+  });
 }
 
 /** The description of a loss that is still in use. @throws GlobalPercError after its disposal. */

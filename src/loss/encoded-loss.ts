@@ -6,11 +6,10 @@ import {
   type Features,
   type LossDescription,
   type Objective,
-  type OpenInput,
-  type RunContext,
   type Scene,
   sceneWith,
 } from './description.js';
+import { DescriptionAround } from './description-around.js';
 import { arranged } from './draft.js';
 
 /** What was read of one target. */
@@ -36,29 +35,14 @@ export class EncodedLoss implements Objective {
   }
 }
 
-class ReadBefore implements LossDescription {
-  private readonly inner: LossDescription;
+class ReadBefore extends DescriptionAround {
+  protected override readonly inner: LossDescription;
   private readonly reading: Reading;
 
   constructor(inner: LossDescription, reading: Reading) {
+    super();
     this.inner = inner;
     this.reading = reading;
-  }
-
-  get openInputs(): readonly OpenInput[] {
-    return this.inner.openInputs ?? [];
-  }
-
-  get files(): readonly string[] {
-    return this.inner.files ?? [];
-  }
-
-  async load(): Promise<void> {
-    await this.inner.load?.();
-  }
-
-  prepare(shape: Shape, context: RunContext): Steps<void> {
-    return this.inner.prepare?.(shape, context) ?? nothing();
   }
 
   targetType({ shape }: TensorType): TensorType {
@@ -66,12 +50,12 @@ class ReadBefore implements LossDescription {
     return { dtype: 'float32', shape: [shape[0] ?? 1, numbers] };
   }
 
-  prediction(scene: Scene): Steps<Features> {
-    return this.inner.prediction(scene);
+  protected override shown(scene: Scene): Scene {
+    return scene;
   }
 
   /** The features, one behind the other in each row. */
-  *target({ target }: Scene): Steps<Features> {
+  override *target({ target }: Scene): Steps<Features> {
     const batch = target.dim(0);
     let end = 0;
     return this.reading.features.map((shape): Tensor => {
@@ -81,7 +65,7 @@ class ReadBefore implements LossDescription {
     });
   }
 
-  compare(prediction: Features, target: Features, scene: Scene): Comparison {
+  override compare(prediction: Features, target: Features, scene: Scene): Comparison {
     const rows = [target].flat(1) as readonly Tensor[];
     const whole = sceneWith(scene, {
       target: () => {
@@ -97,5 +81,3 @@ class ReadBefore implements LossDescription {
     if (name !== 'target') this.inner.inspect?.(name, image);
   }
 }
-
-function* nothing(): Steps<void> {}

@@ -16,12 +16,14 @@ export {
   type OpenInput,
   type Part,
   type RunContext,
+  requireObjective,
   type Scene,
   type StudentScene,
   type Summand,
   sceneWith,
   sitesOf,
 } from './description.js';
+export { DescriptionAround } from './description-around.js';
 export {
   CosineLoss,
   type CosineLossOptions,

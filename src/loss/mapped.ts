@@ -9,12 +9,13 @@ import {
   type Features,
   type LossDescription,
   type Objective,
-  type OpenInput,
   type RunContext,
+  requireObjective,
   type Scene,
   type Summand,
   sceneWith,
 } from './description.js';
+import { DescriptionAround } from './description-around.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
 
 /** A function of a symbolic tensor; any `nn` module is one. */
@@ -42,54 +43,29 @@ export class MappedLoss extends Loss {
   constructor(loss: Objective, map: TensorMap, given: MappedLossOptions = {}) {
     const { target, ...options } = checkOptions(given, OPTIONS, 'MappedLoss');
     super(options);
-    if (Object(loss).description === undefined) {
-      throw new GlobalPercError(`MappedLoss: the first argument should be a loss, got ${kindOf(loss)}`, {
-        code: 'invalid-option',
-      });
-    }
+    requireObjective(loss, 'MappedLoss');
     this.description = new Mapped(loss, callback<TensorMap>(map, 'MappedLoss: map'), target);
   }
 }
 
-class Mapped implements LossDescription {
+class Mapped extends DescriptionAround {
   private readonly loss: Objective;
   private readonly map: TensorMap;
   private readonly targetMap: TensorMap | undefined;
-  /** What is mapped once is read by prediction, target and comparison. */
-  private readonly scenes = new WeakMap<Scene, Scene>();
 
   constructor(loss: Objective, map: TensorMap, targetMap: TensorMap | undefined) {
+    super();
     this.loss = loss;
     this.map = map;
     this.targetMap = targetMap;
   }
 
-  private get inner(): LossDescription {
+  protected override get inner(): LossDescription {
     return descriptionOf(this.loss);
   }
 
-  get openInputs(): readonly OpenInput[] {
-    return this.inner.openInputs ?? [];
-  }
-
-  get files(): readonly string[] {
-    return this.inner.files ?? [];
-  }
-
-  async load(): Promise<void> {
-    await this.inner.load?.();
-  }
-
-  prediction(scene: Scene): Steps<Features> {
-    return this.inner.prediction(this.mapped(scene));
-  }
-
-  target(scene: Scene): Steps<Features> {
-    return this.inner.target(this.mapped(scene));
-  }
-
-  compare(prediction: Features, target: Features, scene: Scene): Comparison {
-    const mapped = this.mapped(scene);
+  override compare(prediction: Features, target: Features, scene: Scene): Comparison {
+    const mapped = this.seen(scene);
     const comparison = this.inner.compare(prediction, target, mapped);
     const isInPlace = sameShape(mapped.output.shape.slice(2), scene.output.shape.slice(2));
     return isInPlace ? comparison : { ...comparison, summands: comparison.summands.map(withoutPlaces) };
@@ -101,8 +77,8 @@ class Mapped implements LossDescription {
     return this.inner.targetType?.(type) ?? type;
   }
 
-  *prepare(shape: Shape, context: RunContext): Steps<void> {
-    yield* this.inner.prepare?.(this.shapeOf(shape), context) ?? [];
+  override prepare(shape: Shape, context: RunContext): Steps<void> {
+    return super.prepare(this.shapeOf(shape), context);
   }
 
   requireTarget(target: HostTensor, output: Shape): void {
@@ -118,11 +94,9 @@ class Mapped implements LossDescription {
     return applied(this.map, { dtype: 'float32', shape }).shape;
   }
 
-  private mapped(scene: Scene): Scene {
+  protected override shown(scene: Scene): Scene {
     const { map, targetMap } = this;
-    const known = this.scenes.get(scene);
-    if (known) return known;
-    const made = sceneWith(scene, {
+    return sceneWith(scene, {
       output: () => {
         const output = called(map, scene.output);
         requireUnmasked(scene, output);
@@ -130,8 +104,6 @@ class Mapped implements LossDescription {
       },
       ...(targetMap && { target: () => called(targetMap, scene.target) }),
     });
-    this.scenes.set(scene, made);
-    return made;
   }
 }
 

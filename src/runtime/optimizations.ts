@@ -2,7 +2,7 @@
  * Which of ONNX Runtime's optimisations a graph is worth. What comes here is simplified and folded already, and each of them walks all nodes:
  * opening a session would take longer than a hundred steps gain.
  */
-import { type Graph, type Node, sizeOf, type Value } from '../graph/index.js';
+import { elementsOf, type Graph, multiplicationsOf, type Node } from '../graph/index.js';
 
 /** What ONNX Runtime is told of its optimisations. */
 export interface Optimizations {
@@ -82,21 +82,14 @@ interface Arithmetic {
 
 function arithmeticOf(nodes: readonly Node[]): Arithmetic {
   const sum: Arithmetic = { convolutions: 0, products: 0, weighed: 0, weights: 0 };
-  for (const { op, inputs, outputs, attributes } of nodes) {
-    const [x, w] = inputs.map(shapeOf);
-    const [y] = outputs.map(shapeOf);
-    if (!x || !w || !y) continue;
-    // A kernel is [out, in / groups, …], of a transposed convolution [in, out / groups, …].
-    if (op === 'Conv') sum.convolutions += sizeOf(y) * sizeOf(w.slice(1));
-    if (op === 'ConvTranspose') sum.convolutions += sizeOf(x) * sizeOf(w.slice(1));
-    if (op !== 'MatMul' && op !== 'Gemm') continue;
-    const inner = (attributes.transA?.value ? x[0] : x.at(-1)) ?? 1;
-    sum.products += sizeOf(y) * inner;
-    if (!inputs[1]?.constant) continue;
-    sum.weighed += sizeOf(y) * inner;
-    sum.weights += sizeOf(w);
+  for (const node of nodes) {
+    const multiplications = multiplicationsOf(node);
+    if (node.op === 'Conv' || node.op === 'ConvTranspose') sum.convolutions += multiplications;
+    else sum.products += multiplications;
+    const [, weight] = node.inputs;
+    if ((node.op !== 'MatMul' && node.op !== 'Gemm') || !weight?.constant) continue;
+    sum.weighed += multiplications;
+    sum.weights += elementsOf(weight);
   }
   return sum;
 }
-
-const shapeOf = (value: Value | undefined): readonly number[] | undefined => value?.shape;

@@ -1,5 +1,5 @@
 /** How long a node takes, roughly: to choose by, not to promise. */
-import { attributesOf, byteLengthOf, type Node, sizeOf, type Value } from '../../graph/index.js';
+import { byteLengthOf, elementsOf, multiplicationsOf, type Node, sizeOf, type Value } from '../../graph/index.js';
 
 /** Multiplications and additions a second in products, and bytes a second that all else reads and writes: a small CPU's, whose ratio is what counts. */
 const [OPERATIONS, BYTES] = [200e9, 10e9];
@@ -20,33 +20,15 @@ export function isHeavy(node: Node): boolean {
 }
 
 /** Multiplications and additions of products and convolutions; 0 for all else. */
-function operationsOf(node: Node): number {
-  const [a, b] = node.inputs;
-  const [y] = node.outputs;
-  switch (node.op) {
-    case 'Conv':
-      return 2 * elementsOf(y) * sizeOf(b?.shape?.slice(1) ?? []);
-    case 'ConvTranspose':
-      return 2 * elementsOf(a) * sizeOf(b?.shape?.slice(1) ?? []);
-    case 'MatMul':
-      return 2 * elementsOf(y) * (a?.shape?.at(-1) ?? 0);
-    case 'Gemm':
-      return 2 * elementsOf(y) * (a?.shape?.at(attributesOf(node).int('transA', 0) === 1 ? 0 : 1) ?? 0);
-    case 'LSTM':
-    case 'GRU':
-    case 'RNN':
-      // Each step reads all weights.
-      return (
-        2 * sizeOf(a?.shape?.slice(0, 2) ?? []) * node.inputs.slice(1, 3).reduce((sum, w) => sum + elementsOf(w), 0)
-      );
-    default:
-      return 0;
-  }
+const operationsOf = (node: Node): number => 2 * (recurrent(node) ?? multiplicationsOf(node));
+
+/** Multiplications of a recurrent layer, each step of which reads all weights. */
+function recurrent({ op, inputs: [x, ...weights] }: Node): number | undefined {
+  if (op !== 'LSTM' && op !== 'GRU' && op !== 'RNN') return undefined;
+  return sizeOf(x?.shape?.slice(0, 2) ?? []) * weights.slice(0, 2).reduce((sum, w) => sum + elementsOf(w), 0);
 }
 
 const bytesMoved = ({ inputs, outputs }: Node): number => bytesOfAll([...inputs, ...outputs]);
-
-const elementsOf = (value: Value | undefined): number => (value?.shape ? sizeOf(value.shape) : 0);
 
 /** Bytes of a value. */
 export const bytesOf = (value: Value | undefined): number =>

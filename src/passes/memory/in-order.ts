@@ -39,12 +39,12 @@ export function heldInOrder(graph: Graph): Graph {
     const [value] = node.outputs;
     // What is turned may be read as it is, which saves turning it.
     if (!value || (isView(node) && !apart.has(value)) || node.op === 'Transpose') return [];
-    if (apart.has(value)) return [{ value, worth: Number.POSITIVE_INFINITY }];
+    if (apart.has(value)) return [{ value, worth: Number.MAX_VALUE }];
     const held = bytesOf(value) * Math.max((lastRead.get(value) ?? 0) - at(node), 1);
     return isReadLate(node, value) || overtaken.has(value) ? [{ value, worth: held }] : [];
   });
-  const least = wanted.map(({ worth }) => worth).sort((a, b) => b - a)[MOST] ?? 0;
-  const marks = wanted.flatMap(({ value, worth }) => (worth > least || wanted.length <= MOST ? [markOf(value)] : []));
+  const worthiest = new Set(wanted.toSorted((a, b) => b.worth - a.worth).slice(0, MOST));
+  const marks = wanted.filter((each) => worthiest.has(each)).map(({ value }) => markOf(value));
   // ONNX Runtime puts others in the place of convolutions and products, and those behind all: what nothing reads would be first.
   const ends = graph.outputs.map(ownerOf).filter(({ producer }) => producer && isHeavy(producer));
   marks.push(...ends.map(markOf));
