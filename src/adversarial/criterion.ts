@@ -17,9 +17,6 @@ export interface Criterion {
 /** log(1 + eˣ) */
 const softplus = (x: Tensor): Tensor => x.unary('Softplus');
 
-/** Binary cross entropy of logits against a label y: softplus(x) − x·y (https://pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html). */
-export const crossEntropy = (x: Tensor, label: Tensor): Tensor => softplus(x).sub(x.mul(label));
-
 export const CRITERIA: Readonly<Record<AdversarialLoss, Criterion>> = {
   /** Non-saturating (Goodfellow et al. 2014): cross entropy against 1 and 0, and against 1 for the generator. */
   bce: { real: (x) => softplus(x.neg()), fake: softplus, generator: (x) => softplus(x.neg()) },

@@ -1,6 +1,7 @@
 /** A frozen pretrained model as a discriminator: heads on its hooks tell real images from made ones. */
 import { GlobalPercError, type Shape, sameShape, type Tensor, type TensorType } from '../graph/index.js';
 import {
+  BCEWithLogitsLoss,
   type CallOptions,
   type Comparison,
   GlobalPercConfig,
@@ -11,6 +12,7 @@ import {
   type Part,
   type PerceptualDescription,
   perceptual,
+  placeless,
   predictionFeatures,
   type Scene,
   sitesOf,
@@ -21,7 +23,6 @@ import type { ModuleCall } from '../modules/index.js';
 import { ModuleList } from '../nn/public.js';
 import { type Checks, checkOptions, oneOf, shape as shapeCheck } from '../options/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
-import { crossEntropy } from './criterion.js';
 import { HEADS, type Head, type HeadKind } from './heads.js';
 
 /** Options of `GlobalPercLossDiscriminator`. */
@@ -113,6 +114,7 @@ class LabelDescription implements LossDescription<readonly Tensor[]> {
   readonly teacher: PerceptualDescription;
   readonly openInputs: PerceptualDescription['openInputs'];
   private readonly heads: () => ModuleList<Head>;
+  private readonly bce = new BCEWithLogitsLoss();
 
   constructor(teacher: PerceptualDescription, heads: () => ModuleList<Head>) {
     this.teacher = teacher;
@@ -147,7 +149,7 @@ class LabelDescription implements LossDescription<readonly Tensor[]> {
         `GlobalPercLossDiscriminator: the target is the label, one number, got shape [${label?.shape}]: { dims: [], data: [1] } for real, [0] for made`,
         { code: 'invalid-argument' },
       );
-    const judged = this.logits(prediction).map((logits) => judgement(crossEntropy(logits, label.reshape([]))));
+    const judged = this.logits(prediction).map((logits) => judgement(this.bce.elements(logits, label.reshape([]))));
     return weightedHooks(scene, sitesOf(this.teacher.hooks, prediction), judged, this.teacher.weights);
   }
 
@@ -169,8 +171,5 @@ class LabelDescription implements LossDescription<readonly Tensor[]> {
 /** The mean of a loss of logits, as a part of a whole; heads have no places. */
 const judgement = (elements: Tensor): Part & { readonly loss: Tensor } => ({
   loss: elements.mean(),
-  grid: undefined,
-  withoutPlace: 0,
-  map: () => undefined,
-  samples: () => elements.reshape([elements.dim(0), -1]).mean([1]),
+  ...placeless(() => elements.reshape([elements.dim(0), -1]).mean([1])),
 });

@@ -1,5 +1,5 @@
 /** Convolutions whose weight is divided by its largest singular value (Miyato et al. 2018, arXiv:1802.05957). */
-import type { Tensor } from '../graph/index.js';
+import { sizeOf, type Tensor } from '../graph/index.js';
 import { Buffer, functional, init, Module, Parameter } from '../nn/public.js';
 
 /** Iterations when a layer is made, as in PyTorch. */
@@ -16,7 +16,7 @@ class SpectralNorm extends Module {
 
   constructor({ shape: [rows = 1, ...rest], data }: Parameter) {
     super();
-    const columns = rest.reduce((product, dim) => product * dim, 1);
+    const columns = sizeOf(rest);
     this._v = new Buffer([columns], randomUnit(columns));
     this._u = new Buffer([rows], new Float32Array(rows));
     for (let i = 0; i < FIRST_ITERATIONS; i += 1) {

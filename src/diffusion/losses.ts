@@ -7,6 +7,7 @@ import {
   type Features,
   type LossDescription,
   type Objective,
+  placeless,
   requireObjective,
   type Scene,
   sceneWith,
@@ -108,7 +109,7 @@ function wantedOf({ schedule, latents, noise, timesteps }: Denoised): Tensor {
 const ofSamples = (samples: Tensor): Comparison => ({
   loss: samples.mean(),
   hooks: [],
-  summands: [{ weight: 1, part: { samples: () => samples, grid: undefined, withoutPlace: 0, map: () => undefined } }],
+  summands: [{ weight: 1, part: placeless(() => samples) }],
 });
 
 /** Options of OnX0. */

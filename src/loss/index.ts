@@ -56,7 +56,7 @@ export { maskFeeds, maskShape } from './mask.js';
 export type { Network } from './network.js';
 export type { NetworkLoss, NetworkLossOptions } from './network-loss.js';
 export { openFeeds, snapshotOptions } from './open-inputs.js';
-export { weightedHooks } from './parts.js';
+export { placeless, weightedHooks } from './parts.js';
 export { GlobalPercLoss, perceptual } from './perceptual.js';
 export type { PerceptualDescription } from './perceptual-description.js';
 export { computed } from './run.js';

@@ -17,6 +17,7 @@ import {
 } from './description.js';
 import { DescriptionAround } from './description-around.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
+import { placeless } from './parts.js';
 
 /** A function of a symbolic tensor; any `nn` module is one. */
 export type TensorMap = (x: Tensor) => Tensor;
@@ -129,7 +130,7 @@ function requireUnmasked({ mask, output }: Scene, mapped: Tensor): void {
 
 const withoutPlaces = ({ weight, part }: Summand): Summand => ({
   weight,
-  part: { samples: () => part.samples(), grid: undefined, withoutPlace: 0, map: () => undefined },
+  part: placeless(() => part.samples()),
 });
 
 const typeOf = ({ dtype, shape }: Tensor): TensorType => ({ dtype, shape });

@@ -35,6 +35,14 @@ export function samplesOf(summands: readonly Summand[]): Tensor | undefined {
   return samples.every((row) => row !== undefined) ? concat(samples, 0) : undefined;
 }
 
+/** A part that compares at no place in the image. */
+export const placeless = (samples: Part['samples']): Part => ({
+  samples,
+  grid: undefined,
+  withoutPlace: 0,
+  map: () => undefined,
+});
+
 /** Maps of the summands that have places, unweighted, `[B, maps, H, W]`. @throws GlobalPercError when none has. */
 export function mapsOf(summands: readonly Summand[]): Tensor {
   const maps = summands.flatMap(({ part }) => part.map() ?? []);
