@@ -36,6 +36,7 @@ const ROOMS = {
     'passes',
     'modules',
     'transforms',
+    'nn',
     'model',
     'hub',
     'random',

@@ -73,11 +73,6 @@ export class GlobalPercLossDiscriminator extends Loss {
     return this.description.teacher.weights;
   }
 
-  /** Whether there are heads. */
-  get hasHeads(): boolean {
-    return this.made !== undefined;
-  }
-
   /** The heads, one for each hook: what trains, and is saved. @throws GlobalPercError before `generateDisc`. */
   get heads(): ModuleList<Head> {
     if (this.made) return this.made;
@@ -94,14 +89,17 @@ export class GlobalPercLossDiscriminator extends Loss {
    */
   async generateDisc(shape: Shape, options: CallOptions = {}): Promise<this> {
     const given = SHAPE(shape, 'generateDisc: shape');
-    const activations = await this.inTurn((session) => this.read(given, session, options), options);
-    this.made = new ModuleList(activations.map((activation) => new HEADS[this.kind](activation.slice(1))));
+    const steps = (session: SessionOptions) => predictionFeatures(this.description, given, { session, options });
+    const activations = await this.inTurn(steps, options);
+    this.made = undefined;
+    this.headsFor(activations);
     return this;
   }
 
-  private *read(shape: Shape, session: SessionOptions, options: CallOptions): Steps<readonly Shape[]> {
-    const activations = yield* predictionFeatures(this.description, shape, { session, options });
-    return activations.map((activation) => activation.shape);
+  /** @internal The heads there are, or else new ones for activations of some shapes. */
+  headsFor(activations: readonly Tensor[]): ModuleList<Head> {
+    this.made ??= new ModuleList(activations.map(({ shape }) => new HEADS[this.kind](shape.slice(1))));
+    return this.made;
   }
 }
 

@@ -1,22 +1,28 @@
 /** What generator and discriminator make smaller in one step: a loss that a Trainer runs. */
 import { gradient } from '../autodiff/index.js';
-import { GlobalPercError, type Tensor } from '../graph/index.js';
+import type { Tensor } from '../graph/index.js';
 import {
+  adaptiveFactor,
   type Comparison,
   descriptionOf,
   type Features,
   type LossDescription,
   type Objective,
   type Scene,
+  type StudentScene,
   SumDescription,
 } from '../loss/index.js';
-import { fuseAttention } from '../passes/index.js';
+import { type AnyModule, ModuleDict } from '../nn/index.js';
+import type { Steps } from '../runtime/index.js';
 import { type Augmentation, augmented } from './augment.js';
 import type { Criterion } from './criterion.js';
 import type { GlobalPercLossDiscriminator } from './discriminator.js';
 
 /** Factor of the generator's adversarial loss; `adaptive` balances the gradients. */
 export type AdversarialWeight = 'adaptive' | number;
+
+/** The name of the heads in what a game owns. */
+export const HEADS = 'discriminator';
 
 /** What a game is played with. */
 export interface Rules {
@@ -41,6 +47,15 @@ export class GameDescription extends SumDescription {
     const judged: Objective = { description: seenBy(rules) };
     super([...(rules.reconstruction ? [[rules.reconstruction, 1] as const] : []), [judged, 1]]);
     this.rules = rules;
+  }
+
+  /** The heads – where there are none, some for what the generator makes –, and what the reconstruction loss owns. */
+  override *owned(scene: Scene): Steps<AnyModule> {
+    const { discriminator, reconstruction: objective } = this.rules;
+    const judged = objective && descriptionOf(objective);
+    const reconstruction = judged?.owned && (yield* judged.owned(scene));
+    const heads = discriminator.headsFor(yield* discriminator.description.prediction(scene));
+    return new ModuleDict<AnyModule>({ [HEADS]: heads, ...(reconstruction && { reconstruction }) });
   }
 
   override compare(prediction: readonly Features[], target: readonly Features[], scene: Scene): Comparison {
@@ -68,6 +83,7 @@ export class GameDescription extends SumDescription {
     const reconstruction = objective && descriptionOf(objective).compare(...given, scene);
     const balanced = this.balanced(reconstruction?.loss.reshape([]), judged.generator, scene);
     const logged = {
+      ...reconstruction?.logged,
       ...judged,
       discriminator: adversary,
       ...(penalty && { penalty }),
@@ -100,7 +116,7 @@ export class GameDescription extends SumDescription {
     const { weight } = this.rules;
     if (reconstruction === undefined) return { loss: generator.mul(weight === 'adaptive' ? 1 : weight) };
     if (weight !== 'adaptive') return { loss: reconstruction.add(generator.mul(weight)) };
-    const balance = adaptiveWeight(reconstruction, generator, scene);
+    const balance = adaptiveFactor(reconstruction, generator, scene.student as StudentScene);
     return { loss: reconstruction.add(generator.mul(balance)), weight: balance };
   }
 }
@@ -120,20 +136,4 @@ function seenBy(rules: Rules): LossDescription<readonly Tensor[]> {
     compare: (prediction, target, scene) => teacher.compare(prediction, target, scene),
     inspect: (name, image) => teacher.inspect(name, image),
   };
-}
-
-/**
- * ‖∇reconstruction‖/(‖∇generator‖ + 10⁻⁴), at most 10⁴, of gradients by the last weight of two dimensions or more that the generator reads; it
- * carries no gradient (VQGAN: Esser et al. 2021, arXiv:2012.09841).
- */
-function adaptiveWeight(reconstruction: Tensor, generator: Tensor, { student }: Scene): Tensor {
-  const last = Array.from(student?.weights.values() ?? []).findLast(({ rank }) => rank >= 2);
-  if (last === undefined)
-    throw new GlobalPercError(
-      "AdversarialTrainer: the generator has no layer that trains, by which weight: 'adaptive' could be told; give a number",
-      { code: 'invalid-option' },
-    );
-  fuseAttention(last.graph);
-  const norm = (loss: Tensor): Tensor => (gradient(loss, [last])[0] as Tensor).square().sum().sqrt();
-  return norm(reconstruction).div(norm(generator).add(1e-4)).minimum(1e4).detach();
 }

@@ -1,8 +1,7 @@
 /** Trains a generator against a discriminator. */
-import type { Shape, Tensor } from '../graph/index.js';
 import type { CallOptions, HookLoss, Objective } from '../loss/index.js';
 import type { TensorLike } from '../model/index.js';
-import { type AnyModule, Module, type Outputs, type StateDict } from '../nn/index.js';
+import type { AnyModule, StateDict } from '../nn/index.js';
 import type { Optimizer } from '../optim/index.js';
 import {
   type Check,
@@ -18,11 +17,10 @@ import {
 import type { Checkpoint, Prediction, PredictOptions, StepInput, TrainerOptions } from '../train/index.js';
 import { Trainer } from '../train/index.js';
 import { isObjective, isOptimizer, isStudent, recipeOf } from '../train/options.js';
-import { draftPrediction } from '../train/step.js';
 import type { Augmentation } from './augment.js';
 import { type AdversarialLoss, CRITERIA } from './criterion.js';
 import { GlobalPercLossDiscriminator } from './discriminator.js';
-import { type AdversarialWeight, GameDescription } from './game.js';
+import { type AdversarialWeight, GameDescription, HEADS } from './game.js';
 
 /** Options of `AdversarialTrainer.create`, beside those of `Trainer.create`; limits of gradients hold for each network by itself, `ema` is the generator's. */
 export interface AdversarialOptions extends Omit<TrainerOptions, 'mask' | 'target'> {
@@ -97,6 +95,8 @@ export interface AdversarialResult {
   readonly discriminatorGradNorm: number;
   /** Learning rate of the generator in this step. */
   readonly lr: number;
+  /** Further numbers that the reconstruction loss reports, by name. */
+  readonly logged: Readonly<Record<string, number>>;
 }
 
 /**
@@ -119,12 +119,11 @@ export class AdversarialTrainer implements AsyncDisposable {
   private readonly trainer: Trainer;
   private readonly weight: number;
 
-  private constructor(players: Players, discriminator: GlobalPercLossDiscriminator, trainer: Trainer, weight: number) {
-    this.generator = players.generator;
+  private constructor(trainer: Trainer, discriminator: GlobalPercLossDiscriminator, weight: number) {
+    this.generator = trainer.student;
     this.discriminator = discriminator;
     this.trainer = trainer;
     this.weight = weight;
-    for (const player of players.children()) player.keepBy(trainer);
   }
 
   /**
@@ -146,16 +145,12 @@ export class AdversarialTrainer implements AsyncDisposable {
       ...{ discriminator, reconstruction, weight: factor, criterion: CRITERIA[rules.loss ?? 'bce'] },
       ...{ augment: rules.augment ?? [], r1: rules.r1 ?? 0 },
     });
-    if (!discriminator.hasHeads) {
-      const alone = recipeOf(generator, { description: game }, generatorOptimizer, options);
-      await generator.prepare(...alone.inputs.shapes);
-      await discriminator.generateDisc(draftPrediction(alone).details.output);
-    }
-    const players = new Players(generator, discriminator.heads);
-    const recipe = recipeOf(players, { description: game }, generatorOptimizer, options);
-    const adversary = { name: 'discriminator', optimizer: discriminatorOptimizer };
-    const trainer = await Trainer.of({ ...recipe, adversary }, options);
-    return new AdversarialTrainer(players, discriminator, trainer, factor === 'adaptive' ? 1 : factor);
+    const recipe = recipeOf(generator, { description: game }, generatorOptimizer, options);
+    const trainer = await Trainer.of(
+      { ...recipe, adversary: { name: HEADS, optimizer: discriminatorOptimizer } },
+      options,
+    );
+    return new AdversarialTrainer(trainer, discriminator, factor === 'adaptive' ? 1 : factor);
   }
 
   /** Steps taken, those of the run it was resumed from included. */
@@ -169,16 +164,11 @@ export class AdversarialTrainer implements AsyncDisposable {
    * @throws GlobalPercError as `Trainer.step` does.
    */
   async step(input: StepInput, target: TensorLike, options: CallOptions = {}): Promise<AdversarialResult> {
-    const { logged, loss: _, ...result } = await this.trainer.step(input, target, options);
-    const { adversaryGradNorm, ...numbers } = logged as Logged;
-    return {
-      reconstruction: 0,
-      penalty: 0,
-      weight: this.weight,
-      ...result,
-      ...numbers,
-      discriminatorGradNorm: adversaryGradNorm,
-    };
+    const { logged: all, loss: _, ...result } = await this.trainer.step(input, target, options);
+    const { generator, discriminator, real, fake, adversaryGradNorm, ...rest } = all as Logged;
+    const { penalty = 0, reconstruction = 0, weight = this.weight, ...logged } = rest;
+    const judged = { generator, discriminator, real, fake, penalty, reconstruction, weight };
+    return { ...result, ...judged, discriminatorGradNorm: adversaryGradNorm, logged };
   }
 
   /** What the generator makes, as `Trainer.predict`. */
@@ -192,13 +182,11 @@ export class AdversarialTrainer implements AsyncDisposable {
   }
 
   /** The generator's averaged weights. @throws GlobalPercError when there is no `ema`. */
-  async emaStateDict(): Promise<StateDict> {
-    const prefix = 'generator.';
-    const own = Object.entries(await this.trainer.emaStateDict()).filter(([path]) => path.startsWith(prefix));
-    return Object.fromEntries(own.map(([path, tensor]) => [path.slice(prefix.length), tensor]));
+  emaStateDict(): Promise<StateDict> {
+    return this.trainer.emaStateDict();
   }
 
-  /** Everything needed to go on exactly from here, as `Trainer.checkpoint`; weights are named `generator.…` and `discriminator.…`. */
+  /** Everything needed to go on exactly from here, as `Trainer.checkpoint`: the generator in `model.safetensors`, the heads, as `discriminator.…`, in `objective.safetensors`. */
   checkpoint(): Promise<Checkpoint> {
     return this.trainer.checkpoint();
   }
@@ -229,31 +217,5 @@ export class AdversarialTrainer implements AsyncDisposable {
   }
 }
 
-type Logged = Pick<AdversarialResult, 'generator' | 'discriminator' | 'real' | 'fake'> & {
-  readonly adversaryGradNorm: number;
-};
-
-/** Both networks as one student, whose output is the generator's; the loss calls the heads. */
-class Players extends Module<Outputs> {
-  static readonly className = 'Players';
-  readonly generator: AnyModule;
-  readonly discriminator: AnyModule;
-
-  constructor(generator: AnyModule, discriminator: AnyModule) {
-    super();
-    this.generator = generator;
-    this.discriminator = discriminator;
-  }
-
-  override forward(...inputs: Tensor[]): Outputs {
-    return this.generator(...inputs);
-  }
-
-  override async prepare(...shapes: readonly Shape[]): Promise<void> {
-    await this.generator.prepare(...shapes);
-  }
-
-  override get inputNames(): readonly string[] | undefined {
-    return this.generator.inputNames;
-  }
-}
+type Logged = Pick<AdversarialResult, 'generator' | 'discriminator' | 'real' | 'fake'> &
+  Partial<Pick<AdversarialResult, 'penalty' | 'reconstruction' | 'weight'>> & { readonly adversaryGradNorm: number };

@@ -31,9 +31,7 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
       code: 'invalid-argument',
     });
   const { graph } = loss;
-  const passes = (node: Node, reached: boolean): boolean => reached && !stopsGradient(node);
-  const sources = wrt.map((tensor) => tensor.value);
-  const active = dependents(graph.nodes, sources, { passes, carries: carriesGradient });
+  const active = activeIn(graph, wrt);
   const reached = graph.nodes.filter((node) => passes(node, readsAny(node, active)));
   const path = neededNodes(reached, [loss.value], (value) => active.has(value));
   path.forEach(ruleOf);
@@ -50,6 +48,20 @@ export function gradient(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   checked(graph, 'differentiating it');
   return gradients;
 }
+
+const passes = (node: Node, reached: boolean): boolean => reached && !stopsGradient(node);
+
+/** What gradients flow from to some tensors. */
+const activeIn = (graph: Graph, wrt: readonly Tensor[]): ReadonlySet<Value> =>
+  dependents(
+    graph.nodes,
+    wrt.map(({ value }) => value),
+    { passes, carries: carriesGradient },
+  );
+
+/** Whether a gradient of `loss` by `source` is more than the zeros of what it does not depend on. */
+export const carriesGradientTo = (loss: Tensor, source: Tensor): boolean =>
+  activeIn(loss.graph, [source]).has(loss.value);
 
 /** @throws GlobalPercError for an operator that has none. */
 function ruleOf(node: Node): NonNullable<OpDefinition['vjp']> {

@@ -1,1 +1,1 @@
-export { gradient } from './gradient.js';
+export { carriesGradientTo, gradient } from './gradient.js';

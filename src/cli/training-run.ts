@@ -104,7 +104,7 @@ function follow(
   seconds: number,
   validation: Readonly<Record<string, number>> = {},
 ): void {
-  const { step, loss, gradNorm, lr, hooks } = result;
+  const { step, loss, gradNorm, lr, hooks, logged } = result;
   if (step === 1) for (const [i, { weight }] of hooks.entries()) logger.scalars(i, { 'weight by hook': weight });
   const byHook = hooks.map((hook) => [`hooks/${hook.path || hook.class}`, hook.loss] as const);
   const judged = Object.entries(validation).map(([name, value]) => [`validation/${name}`, value] as const);
@@ -113,18 +113,24 @@ function follow(
     'gradient norm': gradNorm,
     lr,
     'images per second': images / seconds,
+    ...logged,
     ...Object.fromEntries([...byHook, ...judged]),
   });
 }
 
 /** @param named whether the log says already what its hooks are called. */
-const entryOf = ({ step, loss, gradNorm, lr, hooks }: StepResult, seconds: number, named: boolean): LogEntry => ({
+const entryOf = (
+  { step, loss, gradNorm, lr, hooks, logged }: StepResult,
+  seconds: number,
+  named: boolean,
+): LogEntry => ({
   step,
   loss,
   gradNorm,
   lr,
   hooks: hooks.map((hook) => hook.loss),
   ...(!named && hooks.length > 0 && { paths: hooks.map(({ path, class: name }) => path || name) }),
+  ...(Object.keys(logged).length > 0 && { logged }),
   seconds,
 });
 

@@ -18,10 +18,14 @@ import {
 } from '../options/index.js';
 import { type Transform, fromJSON as transformFromJSON } from '../transforms/index.js';
 import { isTransform } from '../transforms/transform.js';
+import { AttentionTransferLoss } from './attention-transfer.js';
 import { CosineLoss, type Distance, type LossFunc, NORMALIZED, NormalizedTensorLoss } from './distances.js';
 import { GramLoss } from './gram.js';
 import { type InputRange, inputRange } from './input-range.js';
+import { KDLoss } from './kd.js';
 import { CharbonnierLoss, L1Loss, MSELoss, SmoothL1Loss } from './pixel.js';
+import { RKDAngleLoss, RKDDistanceLoss } from './relational.js';
+import { REPALoss } from './repa.js';
 import { UnitLengthLoss } from './unit-length.js';
 
 /** Options of `GlobalPercConfig`. */
@@ -111,7 +115,7 @@ export class GlobalPercConfig {
    * A configuration from parsed JSON: the same keys, with `transformNormalization` as a list such as
    * `[{ "centerCrop": [504, 504] }, { "normalize": { "mean": […], "std": […] } }]` and `lossFunc` as
    * `{ "type": "l2", "norm": "cosine", "reduction": "mean" }`, `{ "type": "cosine", "dim": -1 }`, `{ "type": "charbonnier", "eps": 1e-3 }`,
-   * `"gram"`, `"unitLength"`, `"l1"`, `"mse"` or `"smoothl1"`.
+   * `{ "type": "kd", "temperature": 4 }`, `"gram"`, `"unitLength"`, `"attentionTransfer"`, `"repa"`, `"rkdDistance"`, `"rkdAngle"`, `"l1"`, `"mse"` or `"smoothl1"`.
    * @param where names the place in messages.
    * @throws GlobalPercError on an unknown key, naming the nearest, and on a value of the wrong type.
    */
@@ -142,12 +146,17 @@ const TYPED: Readonly<Record<string, Check<Distance>>> = {
   gram: typed(GramLoss),
   unitLength: typed(UnitLengthLoss),
   charbonnier: typed(CharbonnierLoss),
+  attentionTransfer: typed(AttentionTransferLoss),
+  kd: typed(KDLoss as new (options: object) => Distance),
+  repa: typed(REPALoss),
 };
 /** Those that are a name alone: with a `type`, l1 is one of `NormalizedTensorLoss`. */
 const NAMED: Readonly<Record<string, Check<Distance>>> = {
   l1: () => new L1Loss(),
   mse: () => new MSELoss(),
   smoothl1: () => new SmoothL1Loss(),
+  rkdDistance: () => new RKDDistanceLoss(),
+  rkdAngle: () => new RKDAngleLoss(),
   ...TYPED,
 };
 // The others are read before; here their names are for the message.

@@ -1,5 +1,6 @@
 /** The description of a loss that shows another one the same scene, or another one. */
 import type { Shape } from '../graph/index.js';
+import type { AnyModule } from '../nn/index.js';
 import type { Steps } from '../runtime/index.js';
 import type { Comparison, Features, LossDescription, OpenInput, RunContext, Scene } from './description.js';
 
@@ -29,6 +30,10 @@ export abstract class DescriptionAround implements LossDescription {
 
   *prepare(shape: Shape, context: RunContext): Steps<void> {
     yield* this.inner.prepare?.(shape, context) ?? [];
+  }
+
+  *owned(scene: Scene): Steps<AnyModule | undefined> {
+    return this.inner.owned && (yield* this.inner.owned(this.seen(scene)));
   }
 
   prediction(scene: Scene): Steps<Features> {

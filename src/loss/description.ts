@@ -3,6 +3,7 @@ import type { StepOptions } from '../compile/index.js';
 import { GlobalPercError, kindOf, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import type { InputValue, TensorLike } from '../model/index.js';
 import type { ModuleCall } from '../modules/index.js';
+import type { AnyModule } from '../nn/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import type { Draws } from '../transforms/index.js';
 
@@ -27,6 +28,11 @@ export interface LossDescription<F extends Features = Features> {
   readonly files?: readonly string[];
   /** Learns what it must know before its first graph. @param shape of the first prediction. */
   prepare?(shape: Shape, context: RunContext): Steps<void>;
+  /**
+   * A module of its own, such as projectors, which trains with the student, and is saved and resumed apart from it: `objective.safetensors`. Asked for
+   * in a training step alone, in front of the comparison, which calls it; with the same parts every time. Default: none.
+   */
+  owned?(scene: Scene): Steps<AnyModule | undefined>;
   /** Looks at the values of a target. @throws GlobalPercError when an output of some shape cannot be compared with them. */
   requireTarget?(target: HostTensor, output: Shape): void;
   /** Looks at a concrete image, to warn about unlikely values. @param name what messages call it. */
@@ -72,6 +78,8 @@ export interface Scene extends RunContext {
 /** The student of a training step. */
 export interface StudentScene {
   readonly module: object;
+  /** Whether it takes a step; otherwise it is evaluated. */
+  readonly training: boolean;
   /** What it was given; the first of several inputs. */
   readonly input: Tensor;
   /** All that it was given, by name: `input`, or the names of the trainer's `inputs`. */
@@ -169,7 +177,7 @@ export interface Comparison {
   readonly hooks: readonly Hook[];
   /** What `loss` is the sum of: one summand for each hook; a loss without hooks is one. */
   readonly summands: readonly Summand[];
-  /** Scalar: what a trainer's adversary makes smaller with weights of its own. */
+  /** Scalar: what a trainer's adversary, a part of what the objective owns, makes smaller; all else trains on `loss`. */
   readonly adversary?: Tensor;
   /** Scalars that a training step reports beside the loss, by name. */
   readonly logged?: Readonly<Record<string, Tensor>>;

@@ -1,7 +1,7 @@
 /**
  * Distances between two activations, as graphs. The second argument is a target: no gradient reaches it.
  */
-import { GlobalPercError, int, kindOf, Tensor } from '../graph/index.js';
+import { GlobalPercError, int, kindOf, type Shape, Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, integer, oneOf } from '../options/index.js';
 import type { HookSite } from './description.js';
 
@@ -17,6 +17,8 @@ export interface Distance {
   elements?(input: Tensor, target: Tensor): Tensor;
   /** How `forward` reduces its elements. Default `'mean'`. */
   readonly reduction?: Reduction;
+  /** Whether it compares activations of these shapes as they are. Default: equal ones alone. */
+  fits?(input: Shape, target: Shape): boolean;
 }
 
 /** What `GlobalPercConfig` takes: one distance for all hooks, or one for each. */
@@ -102,6 +104,20 @@ function boundedNorm(x: Tensor, axis: number): Tensor {
 /** ‖x‖ along `axis`, that of a zero vector without gradient. */
 export function norm(x: Tensor, axis: number, keepdims = false): Tensor {
   return x.graph.emit('ReduceL2', [x, x.graph.ints([axis])], { keepdims: int(Number(keepdims)) })[0] as Tensor;
+}
+
+/** Where an activation's channels are: the last dim of tokens `[B, N, C]`, dim 1 of all else. */
+export const channelAxis = ({ length }: Shape): number => (length === 3 ? 2 : 1);
+
+/** x/max(‖x‖, 10⁻¹²) along `axis` (https://pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html) */
+export const normalize = (x: Tensor, axis: number): Tensor => x.div(norm(x, axis, true).maximum(1e-12));
+
+/** d²/2β where |d| < β, |d| − β/2 elsewhere; β = 0 gives |d|. */
+export function smoothL1(difference: Tensor, beta: number): Tensor {
+  const size = difference.abs();
+  if (beta === 0) return size;
+  const inside = difference.square().mul(0.5 / beta);
+  return size.less(beta).where(inside, size.sub(0.5 * beta));
 }
 
 /** The extreme element along the last axis; at a tie the first one takes the gradient, as in `torch.min(x, dim)`. */

@@ -1,9 +1,12 @@
+export { AttentionTransferLoss } from './attention-transfer.js';
+export { adaptiveFactor } from './balance.js';
 export { GlobalPercConfig, type GlobalPercOptions } from './config.js';
 export * from './criteria.js';
 export { type CurveOptions, weightCurve } from './curve.js';
 export {
   type CallOptions,
   type Comparison,
+  compared,
   describeHook,
   descriptionOf,
   type Features,
@@ -11,7 +14,6 @@ export {
   type HookLoss,
   type HookSite,
   type LossDescription,
-  lossIn,
   type Objective,
   type OpenInput,
   type Part,
@@ -41,6 +43,7 @@ export type { EncodedDataset } from './encoded-dataset.js';
 export { EncodedTarget } from './encoded-target.js';
 export { GramLoss, type ReductionOptions } from './gram.js';
 export type { InputRange } from './input-range.js';
+export { KDLoss, type KDLossOptions } from './kd.js';
 export {
   type CompileOptions,
   LOSS,
@@ -59,6 +62,9 @@ export { openFeeds, snapshotOptions } from './open-inputs.js';
 export { placeless, weightedHooks } from './parts.js';
 export { GlobalPercLoss, perceptual } from './perceptual.js';
 export type { PerceptualDescription } from './perceptual-description.js';
+export type { MakeProjector, Projector } from './projector.js';
+export { type RelationalLoss, RKDAngleLoss, RKDDistanceLoss } from './relational.js';
+export { REPALoss } from './repa.js';
 export { computed } from './run.js';
 export { SumDescription } from './sum-description.js';
 export { TeacherStudentLoss, type TeacherStudentOptions } from './teacher-student.js';

@@ -46,13 +46,15 @@ import { View } from './view.js';
 /** What is not the model's fault: a file of ONNX Runtime's own that is missing, a machine that is too small. */
 const NOT_THE_MODELS: ReadonlySet<ErrorCode> = new Set(['io', 'out-of-memory', 'device-lost']);
 
-/** What was read of the images of graphs that are being written. */
-const READ = new WeakMap<Value, readonly Reading[]>();
+/** The passes of the images of graphs that are being written. */
+const PASSES = new WeakMap<Value, readonly Pass[]>();
 
-interface Reading {
+/** One image on its way through a model, as far as it was needed. */
+interface Pass {
   readonly by: PerceptualDescription;
   readonly draws: Scene['draws'];
-  readonly activations: readonly Tensor[];
+  /** What stands in the graph for values of the model, its inputs included. */
+  readonly tensors: Map<Value, Tensor>;
 }
 
 export class PerceptualDescription implements LossDescription<readonly Tensor[]> {
@@ -95,38 +97,48 @@ export class PerceptualDescription implements LossDescription<readonly Tensor[]>
     return this.activations(scene.target, scene);
   }
 
-  /** The activations at the hooks for images `[B, C, H, W]`: those that another description has read of this image where both read alike. */
+  /**
+   * The activations at the hooks for images `[B, C, H, W]`. Whoever reads one image with one model and transform shares its pass, whatever it
+   * hooks: only what is not yet in the graph is added.
+   */
   *activations(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
-    const readings = READ.get(image.value) ?? [];
-    const known = readings.find(({ by, draws }) => draws === scene.draws && this.readsAs(by));
-    if (known) return known.activations;
-    const activations = yield* this.read(image, scene);
-    READ.set(image.value, [...readings, { by: this, draws: scene.draws, activations }]);
-    return activations;
-  }
-
-  private readsAs({ model, transform, hooks, config: { inputRange } }: PerceptualDescription): boolean {
-    const sameHooks = hooks.length === this.hooks.length && hooks.every((hook, i) => hook === this.hooks[i]);
-    const sameImage = transform === this.transform && String(inputRange) === String(this.config.inputRange);
-    return model === this.model && sameHooks && sameImage;
-  }
-
-  private *read(image: Tensor, scene: Scene): Steps<readonly Tensor[]> {
     if (image.rank < 2) {
       throw new GlobalPercError(`an image batch [B, C, H, W] is expected, got shape [${image.shape}]`, {
         code: 'invalid-argument',
       });
     }
-    const input = this.transformed(image, scene);
-    const open = this.openInputs.filter(({ needed }) => needed);
-    const tensors = new Map<Value, Tensor>([
-      [this.model.input, input],
-      ...open.map(({ name }) => [this.model.openInput(name), scene.openInput(name)] as const),
-    ]);
-    const body = yield* this.specialize(tensors, image.shape, scene);
-    const bindings = Array.from(tensors, ([value, tensor]) => [body.valueOf(value), tensor] as const);
-    const wanted = this.hooks.map((hook) => body.valueOf(hook.output));
-    return transcribe(body.graph, image.graph, new Map(bindings), wanted);
+    const { tensors } = this.passOf(image, scene);
+    const inputs = new Map([[this.model.input, tensors.get(this.model.input) as Tensor]]);
+    for (const { name, needed } of this.openInputs)
+      if (needed) inputs.set(this.model.openInput(name), scene.openInput(name));
+    const body = yield* this.specialize(inputs, image.shape, scene);
+    for (const [value, tensor] of inputs) tensors.set(value, tensor);
+    const known = Array.from(tensors, ([value, tensor]) => [body.valueOf(value), tensor] as const);
+    const computed = new Set(body.graph.nodes.flatMap(({ outputs }) => outputs));
+    const added = this.model.graph.nodes
+      .flatMap(({ outputs }) => outputs)
+      .filter((value) => value !== undefined && !tensors.has(value) && computed.has(body.valueOf(value))) as Value[];
+    const wanted = [...this.hooks.map(({ output }) => output), ...added];
+    const made = transcribe(body.graph, image.graph, new Map(known), wanted.map(body.valueOf));
+    for (const [i, value] of wanted.entries()) tensors.set(value, made[i] as Tensor);
+    return made.slice(0, this.hooks.length);
+  }
+
+  /** The pass of an image that this description shares, or begins. */
+  private passOf(image: Tensor, scene: Scene): Pass {
+    const passes = PASSES.get(image.value) ?? [];
+    const known = passes.find(({ by, draws }) => draws === scene.draws && this.readsAs(by));
+    if (known) return known;
+    const tensors = new Map([[this.model.input, this.transformed(image, scene)]]);
+    const pass = { by: this, draws: scene.draws, tensors };
+    PASSES.set(image.value, [...passes, pass]);
+    return pass;
+  }
+
+  private readsAs({ model, transform, config: { inputRange } }: PerceptualDescription): boolean {
+    return (
+      model === this.model && transform === this.transform && String(inputRange) === String(this.config.inputRange)
+    );
   }
 
   /** The image as the model sees it. @throws GlobalPercError of the transform, with the remedy for another layout. */

@@ -1,6 +1,7 @@
 /** PyTorch's elementwise losses, with the interface of every loss here; each may also serve as `lossFunc` of a hook. */
 import type { Tensor } from '../graph/index.js';
 import { type Checks, checkOptions, number, positive } from '../options/index.js';
+import { smoothL1 } from './distances.js';
 import { ElementwiseLoss, PIXEL, type PixelLossOptions } from './pixel-loss.js';
 
 /** mean |x − y| (https://pytorch.org/docs/stable/generated/torch.nn.L1Loss.html) */
@@ -15,14 +16,6 @@ export class MSELoss extends ElementwiseLoss {
   override elements(input: Tensor, target: Tensor): Tensor {
     return input.sub(target).square();
   }
-}
-
-/** d²/2β where |d| < β, |d| − β/2 elsewhere; β = 0 gives |d|. */
-function smoothL1(difference: Tensor, beta: number): Tensor {
-  const size = difference.abs();
-  if (beta === 0) return size;
-  const inside = difference.square().mul(0.5 / beta);
-  return size.less(beta).where(inside, size.sub(0.5 * beta));
 }
 
 /** Options of SmoothL1Loss. */

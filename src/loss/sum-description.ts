@@ -1,6 +1,8 @@
 /** The sum of several losses. */
 import { concat, type Shape, type Tensor, type TensorType } from '../graph/index.js';
+import { type AnyModule, ModuleDict } from '../nn/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
+import { BALANCES, type Balance, type Balancing } from './balance.js';
 import {
   type Comparison,
   descriptionOf,
@@ -17,12 +19,17 @@ import { weightedSum } from './parts.js';
 /** A loss and its factor. */
 export type Term = readonly [loss: Objective, weight: number];
 
+/** How a term is named in what is logged. */
+const nameOf = ([loss]: Term, i: number): string => `${i} ${loss.constructor.name}`;
+
 /** Reads what every term reads, one after the other. */
 export class SumDescription implements LossDescription<readonly Features[]> {
   private readonly terms: readonly Term[];
+  private readonly balancing: Balancing | undefined;
 
-  constructor(terms: readonly Term[]) {
+  constructor(terms: readonly Term[], balance: Balance = 'fixed') {
     this.terms = terms;
+    this.balancing = balance === 'fixed' ? undefined : BALANCES[balance](terms.length);
   }
 
   private get parts(): readonly LossDescription[] {
@@ -39,6 +46,17 @@ export class SumDescription implements LossDescription<readonly Features[]> {
 
   async load(): Promise<void> {
     await Promise.all(this.parts.map((part) => part.load?.()));
+  }
+
+  /** Those of its terms, by their place, and `balance`. */
+  *owned(scene: Scene): Steps<AnyModule | undefined> {
+    const found: [string, AnyModule][] = [];
+    for (const [i, part] of this.parts.entries()) {
+      const module = part.owned && (yield* part.owned(scene));
+      if (module) found.push([String(i), module]);
+    }
+    if (this.balancing?.owned) found.push(['balance', this.balancing.owned]);
+    return found.length > 0 ? new ModuleDict<AnyModule>(Object.fromEntries(found)) : undefined;
   }
 
   *prediction(scene: Scene): Steps<readonly Features[]> {
@@ -69,18 +87,33 @@ export class SumDescription implements LossDescription<readonly Features[]> {
     for (const part of this.parts) part.inspect?.(name, image);
   }
 
+  /** The loss, and the weights it has in a step where those are not fixed. Evaluated, it has the fixed ones, so that its values compare over a run. */
+  private summed(losses: readonly Tensor[], { student }: Scene): Pick<Comparison, 'loss' | 'logged'> {
+    const weights = this.terms.map(([, weight]) => weight);
+    const balanced = student?.training ? this.balancing?.factors(losses, student) : undefined;
+    if (!balanced) {
+      const stacked = losses.map((loss) => loss.reshape([1]));
+      return { loss: weightedSum(concat(stacked, 0), weights, 0) };
+    }
+    const found = balanced.factors.map((factor, i) => factor.mul(weights[i] as number));
+    const sum = losses.map((loss, i) => loss.mul(found[i] as Tensor)).reduce((total, term) => total.add(term));
+    const logged = Object.fromEntries(
+      this.terms.map((term, i) => [`weight/${nameOf(term, i)}`, found[i] as Tensor] as const),
+    );
+    return { loss: balanced.added ? sum.add(balanced.added) : sum, logged };
+  }
+
   compare(prediction: readonly Features[], target: readonly Features[], scene: Scene): Comparison {
     const comparisons = this.parts.map((part, i) =>
       part.compare(prediction[i] as Features, target[i] as Features, scene),
     );
-    const losses = concat(
-      comparisons.map(({ loss }) => loss.reshape([1])),
-      0,
-    );
+    const losses = comparisons.map(({ loss }) => loss.reshape([]));
     const weights = this.terms.map(([, weight]) => weight);
     const parts = comparisons.map((comparison, i) => withHooks(comparison, this.terms[i] as Term));
+    const { loss, logged } = this.summed(losses, scene);
     return {
-      loss: weightedSum(losses, weights, 0),
+      loss,
+      logged: { ...loggedBy(comparisons, this.terms), ...logged },
       hookLosses: concat(
         parts.map(({ hookLosses }) => hookLosses),
         0,
@@ -92,6 +125,14 @@ export class SumDescription implements LossDescription<readonly Features[]> {
     };
   }
 }
+
+/** What the terms report, by term. */
+const loggedBy = (comparisons: readonly Comparison[], terms: readonly Term[]): Record<string, Tensor> =>
+  Object.fromEntries(
+    comparisons.flatMap(({ logged = {} }, i) =>
+      Object.entries(logged).map(([name, tensor]) => [`${nameOf(terms[i] as Term, i)}/${name}`, tensor]),
+    ),
+  );
 
 /** The hooks of a term by their part in the whole. */
 function withHooks(

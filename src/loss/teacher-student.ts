@@ -2,8 +2,10 @@
 import { GlobalPercError, sameShape, Tensor, type TensorType } from '../graph/index.js';
 import type { Model } from '../model/index.js';
 import { type ModuleCall, selectHooks } from '../modules/index.js';
+import { ModuleList } from '../nn/public.js';
 import { type Checks, checkOptions, listOf, nearest, oneOf, pairOf, refused, string } from '../options/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
+import { aligned } from './aligned.js';
 import { distance, GlobalPercConfig, SELECTORS } from './config.js';
 import { weightCurve } from './curve.js';
 import {
@@ -14,12 +16,13 @@ import {
   type StudentScene,
   sitesOf,
 } from './description.js';
-import { CosineLoss, type LossFunc } from './distances.js';
+import { CosineLoss, channelAxis, type Distance, type LossFunc } from './distances.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
 import { Measured } from './measured.js';
 import { weightedHooks } from './parts.js';
 import { perceptual } from './perceptual.js';
 import { distanceAt, type PerceptualDescription } from './perceptual-description.js';
+import { PROJECTOR, type Projector, projectorFor } from './projector.js';
 import { View } from './view.js';
 
 /** How TeacherStudentLoss differs from the perceptual loss. */
@@ -35,6 +38,11 @@ export interface TeacherStudentOptions extends LossOptions {
   readonly teacherInput?: 'input' | 'target';
   /** Distance between two activations, or a function of the student's hook that gives it its own. Default `new CosineLoss({ dim: -1 })`. */
   readonly lossFunc?: LossFunc;
+  /**
+   * What the student's activation of each pair goes through before it is compared: a module that takes it to the teacher's channels, and trains along. Default:
+   * none; where the teacher has k times the channels, every k neighbouring ones are averaged.
+   */
+  readonly projector?: Projector;
 }
 
 const OPTIONS: Checks<TeacherStudentOptions> = {
@@ -43,6 +51,7 @@ const OPTIONS: Checks<TeacherStudentOptions> = {
   pairs: listOf(pairOf(string)),
   teacherInput: oneOf('input', 'target'),
   lossFunc: distance,
+  projector: PROJECTOR,
 };
 
 /**
@@ -54,6 +63,7 @@ const OPTIONS: Checks<TeacherStudentOptions> = {
 export class TeacherStudentLoss extends Loss {
   readonly config: GlobalPercConfig;
   readonly description: LossDescription;
+  private readonly distillation: Distillation;
 
   /**
    * @param student The module that the Trainer trains.
@@ -66,7 +76,7 @@ export class TeacherStudentLoss extends Loss {
     config: GlobalPercConfig = new GlobalPercConfig(),
     given: TeacherStudentOptions = {},
   ) {
-    const { studentModulesToHook, pairs, teacherInput, lossFunc, ...options } = checkOptions(
+    const { studentModulesToHook, pairs, teacherInput, lossFunc, projector, ...options } = checkOptions(
       given,
       OPTIONS,
       'TeacherStudentLoss',
@@ -82,13 +92,20 @@ export class TeacherStudentLoss extends Loss {
     }
     this.config = config;
     const hooked = pairs ? hooking(config, pairs) : config;
-    this.description = new Distillation(perceptual(teacher, hooked), student, {
+    this.distillation = new Distillation(perceptual(teacher, hooked), student, {
       pairs,
       modules: studentModulesToHook ?? config.modulesToHook,
       teacherInput: teacherInput ?? 'input',
       // (1 − cos)² over the last dimension, mean.
       lossFunc: lossFunc ?? new CosineLoss({ dim: -1 }),
+      projector,
     });
+    this.description = this.distillation;
+  }
+
+  /** The projectors by pair, which a Trainer makes when it is created; undefined before, and without `projector`. */
+  get projectors(): ModuleList | undefined {
+    return this.distillation.projectors;
   }
 }
 
@@ -107,12 +124,14 @@ interface Comparing {
   readonly modules: GlobalPercConfig['modulesToHook'];
   readonly teacherInput: 'input' | 'target';
   readonly lossFunc: LossFunc;
+  readonly projector: Projector | undefined;
 }
 
 /** What is read of the student, hook by hook. */
 type Activations = readonly Tensor[];
 
 class Distillation implements LossDescription<Activations> {
+  projectors: ModuleList | undefined;
   readonly openInputs: PerceptualDescription['openInputs'];
   private readonly teacher: PerceptualDescription;
   private readonly student: object;
@@ -140,6 +159,37 @@ class Distillation implements LossDescription<Activations> {
     return this.hooks(scene).map(([, teacher]) => activations[this.teacher.hooks.indexOf(teacher)] as Tensor);
   }
 
+  /** The projectors, made for what both networks give. */
+  *owned(scene: Scene): Steps<ModuleList | undefined> {
+    const { projector } = this.comparing;
+    if (projector === undefined || this.projectors) return this.projectors;
+    const pairs = this.paired(yield* this.prediction(scene), yield* this.target(scene), scene);
+    this.projectors = new ModuleList(
+      pairs.map(({ student, teacher }) => projectorFor(projector, student.shape, teacher.shape)),
+    );
+    return this.projectors;
+  }
+
+  /** What is compared, pair by pair. */
+  private paired(prediction: Activations, target: Activations, scene: Scene): Pair[] {
+    const { input } = this.studentOf(scene);
+    const hooks = this.hooks(scene);
+    const [sites, others] = [prediction, target].map((activations, side) =>
+      sitesOf(
+        hooks.map((calls) => calls[side] as ModuleCall),
+        activations,
+      ),
+    ) as [HookSite[], HookSite[]];
+    return sites.map((site, i) => {
+      const distance = distanceAt(this.comparing.lossFunc, site);
+      const own = { activation: prediction[i] as Tensor, site };
+      const theirs = { activation: target[i] as Tensor, site: others[i] as HookSite };
+      const relates = distance.fits?.(site.shape, theirs.site.shape) ?? false;
+      const [student, teacher] = relates ? [own.activation, theirs.activation] : aligned(own, theirs, input);
+      return { site, teacherSite: theirs.site, distance, student, teacher };
+    });
+  }
+
   /** @throws GlobalPercError where the teacher sees the target: the student's output does not tell its type. */
   targetType(output: TensorType): TensorType {
     if (this.comparing.teacherInput === 'input') return output;
@@ -150,21 +200,14 @@ class Distillation implements LossDescription<Activations> {
   }
 
   compare(prediction: Activations, target: Activations, scene: Scene): Comparison {
-    const hooks = this.hooks(scene);
-    const sites = sitesOf(
-      hooks.map(([student]) => student),
-      prediction,
-    );
-    const teacherSites = sitesOf(
-      hooks.map(([, teacher]) => teacher),
-      target,
-    );
     const view = new View(scene);
-    const measured = prediction.map((activation, i) => {
-      const site = sites[i] as HookSite;
-      const wanted = matched(target[i] as Tensor, activation, site, teacherSites[i] as HookSite);
-      return new Measured(distanceAt(this.comparing.lossFunc, site), activation, wanted.detach(), view);
+    const pairs = this.paired(prediction, target, scene);
+    const measured = pairs.map((pair, i) => {
+      const { projectors } = this;
+      const seen = projectors ? projectors.at(i)(pair.student) : pair.student;
+      return new Measured(pair.distance, seen, matched(seen, pair).detach(), view);
     });
+    const sites = pairs.map(({ site }) => site);
     return weightedHooks(scene, sites, measured, weightCurve(this.teacher.config, measured.length));
   }
 
@@ -229,17 +272,25 @@ function pairedCalls(
 
 const pathsOf = (calls: readonly ModuleCall[]): string => calls.map(({ path }) => path).join(', ');
 
+/** Two activations that are compared, at the same places. */
+interface Pair {
+  readonly site: HookSite;
+  readonly teacherSite: HookSite;
+  readonly distance: Distance;
+  readonly student: Tensor;
+  readonly teacher: Tensor;
+}
+
 /** The teacher's activation in the student's shape: groups of channels averaged. @throws GlobalPercError when it cannot be. */
-function matched(teacher: Tensor, student: Tensor, studentSite: HookSite, teacherSite: HookSite): Tensor {
-  if (sameShape(teacher.shape, student.shape)) return teacher;
-  // [B, N, C] holds tokens, everything else channels in dimension 1.
-  const axis = student.rank === 3 ? 2 : 1;
+function matched(student: Tensor, { teacher, distance, site, teacherSite }: Pair): Tensor {
+  if (sameShape(teacher.shape, student.shape) || distance.fits?.(student.shape, teacher.shape)) return teacher;
+  const axis = channelAxis(student.shape);
   const [wide, narrow] = [teacher.shape[axis] ?? 0, student.shape[axis] ?? 1];
   const fits = wide % narrow === 0 && sameShape(teacher.shape.with(axis, narrow), student.shape);
   if (!fits) {
     throw new GlobalPercError(
-      `TeacherStudentLoss: student ${studentSite.path} gives [${student.shape}], teacher ${teacherSite.path} [${teacher.shape}]: ` +
-        'they should be equal, up to a whole factor of channels in the teacher',
+      `TeacherStudentLoss: student ${site.path} gives [${student.shape}], teacher ${teacherSite.path} [${teacher.shape}]: ` +
+        "they should be equal, up to a whole factor of channels in the teacher; a projector, { projector: 'linear' }, takes any width to any other",
       { code: 'invalid-option' },
     );
   }

@@ -4,7 +4,7 @@ import { differences, GlobalPercError } from '../graph/index.js';
 import type { Buffer, Parameter, StateDict, StateTensor } from '../nn/index.js';
 import { type Checks, checkOptions, count, integer, required, string } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
-import { weightName } from './state.js';
+import { OWNED, weightName } from './state.js';
 import type { Recipe } from './step.js';
 
 /** Files by name. */
@@ -14,6 +14,8 @@ export type Checkpoint = Readonly<Record<string, Uint8Array>>;
 export interface Snapshot {
   /** What trains of the student's state dict, and its buffers, under PyTorch's keys. */
   readonly weights: StateDict;
+  /** The same of what the objective owns; undefined where it owns nothing. */
+  readonly owned: StateDict | undefined;
   /** Everything carried from step to step, by name. */
   readonly carried: ReadonlyMap<string, HostTensor>;
   readonly steps: number;
@@ -43,11 +45,12 @@ const REST_CHECKS: Checks<Rest> = {
 };
 
 const WEIGHTS = 'model.safetensors';
+const OBJECTIVE = 'objective.safetensors';
 const CARRIED = 'optimizer.safetensors';
 const REST = 'trainer.json';
 const FORMAT = 2;
 
-export function formatCheckpoint({ weights, carried, steps, run }: Snapshot): Checkpoint {
+export function formatCheckpoint({ weights, owned, carried, steps, run }: Snapshot): Checkpoint {
   const others = [...carried].filter(([name]) => !name.startsWith(weightName('')));
   const state = Object.fromEntries(
     others.map(([name, { dtype, dims, data }]) => [name, { dtype, dims, data: data as Float32Array }]),
@@ -55,6 +58,7 @@ export function formatCheckpoint({ weights, carried, steps, run }: Snapshot): Ch
   const rest = JSON.stringify({ format: FORMAT, steps, ...run } satisfies Rest, undefined, 2);
   return {
     [WEIGHTS]: formatSafetensors(weights),
+    ...(owned && { [OBJECTIVE]: formatSafetensors(owned) }),
     [CARRIED]: formatSafetensors(state),
     [REST]: new TextEncoder().encode(`${rest}\n`),
   };
@@ -82,10 +86,14 @@ export function parseCheckpoint(
   };
   const { steps, ...found } = parseRest(file(REST), source);
   requireSameRun(found, run, source);
-  const weights = Object.fromEntries(parseSafetensors(file(WEIGHTS), `${source}/${WEIGHTS}`).tensors) as StateDict;
+  const stateIn = (name: string): StateDict =>
+    Object.fromEntries(parseSafetensors(file(name), `${source}/${name}`).tensors) as StateDict;
+  const weights = stateIn(WEIGHTS);
+  const owned = bound.owned || files[OBJECTIVE] ? stateIn(OBJECTIVE) : undefined;
   const carried = new Map<string, HostTensor>(parseSafetensors(file(CARRIED), `${source}/${CARRIED}`).tensors);
-  const known = new Map(student.namedState());
-  for (const [path, tensor] of Object.entries(weights)) {
+  const known = new Map(bound.named(student));
+  const ofObjective = Object.entries(owned ?? {}).map(([path, tensor]) => [OWNED + path, tensor] as const);
+  for (const [path, tensor] of [...Object.entries(weights), ...ofObjective]) {
     const held = known.get(path);
     if (held === undefined || expected.has(weightName(path))) carried.set(weightName(path), tensor);
     else if (!bound.carries(held)) requireSame(held, tensor, `${source}: ${path}`);
@@ -96,7 +104,7 @@ export function parseCheckpoint(
       code: 'invalid-file',
     });
   }
-  return { weights, carried, steps, run };
+  return { weights, owned, carried, steps, run };
 }
 
 /** @throws GlobalPercError for a weight that has been trained and is frozen here: the step has another as a constant. */

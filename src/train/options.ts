@@ -22,7 +22,7 @@ import {
 } from '../options/index.js';
 import type { SessionOptions } from '../runtime/index.js';
 import { DTYPE, type InputType, SHAPE, StudentInputs, TYPE, TYPES } from './inputs.js';
-import { StudentWeights } from './state.js';
+import { TrainedWeights } from './state.js';
 import type { Recipe } from './step.js';
 
 /** Options of `Trainer.create`. */
@@ -112,7 +112,7 @@ export function recipeOf(student: AnyModule, loss: Objective, optimizer: Optimiz
     adversary: undefined,
     inputs: inputsOf(student, options),
     lossInputs: options.lossInputs ?? {},
-    weights: new StudentWeights(),
+    weights: new TrainedWeights(),
     target: options.target,
     mask: options.mask ?? false,
     clipGradNorm: options.clipGradNorm,

@@ -1,6 +1,6 @@
 /** What a training run carries from step to step, by name: weights, buffers, optimiser state, counters. */
 import { type ConstantData, type DataType, type Graph, type Shape, sizeOf, type Tensor } from '../graph/index.js';
-import { type Bind, type Buffer, constantOfHeld, Parameter } from '../nn/index.js';
+import { type AnyModule, type Bind, type Buffer, constantOfHeld, Parameter, type StateDict } from '../nn/index.js';
 import type { HostTensor } from '../runtime/index.js';
 
 /** Optimiser steps, and steps since the last of them. */
@@ -10,6 +10,8 @@ export const MICRO_STEP = 'micro_step';
 export const weightName = (path: string): string => `model:${path}`;
 export const averageName = (path: string): string => `ema:${path}`;
 export const optimizerName = (kind: string, path: string): string => `optimizer:${kind}:${path}`;
+/** How the paths of what the objective owns begin: no field of a student has such a name. */
+export const OWNED = 'objective:';
 export const accumulatorName = (path: string): string => `accumulated:${path}`;
 
 /** One carried tensor: a graph input, and the output that takes its place in the next step. */
@@ -91,16 +93,30 @@ export const hostTensor = (held: {
 type Held = Parameter | Buffer;
 
 /**
- * Which of a student's weights a trainer carries: those that train when it is made, and the buffers. The others are constants of
- * its graphs, with the values they have then.
+ * Which weights of a student and of what its objective owns a trainer carries: those that train when it is made, and the buffers. The others are
+ * constants of its graphs, with the values they have then.
  */
-export class StudentWeights {
+export class TrainedWeights {
+  /** What the objective owns, once its first graph is written. */
+  owned: AnyModule | undefined;
   private readonly carried = new Set<Held>();
   private readonly frozen = new Map<Held, ConstantData>();
+
+  /** All that there is, by path. */
+  *named(student: AnyModule): Generator<[string, Held]> {
+    yield* student.namedState();
+    for (const [path, held] of this.owned?.namedState() ?? []) yield [OWNED + path, held];
+  }
 
   /** Whether its value is carried from step to step. */
   carries(held: Held): boolean {
     return this.carried.has(held);
+  }
+
+  /** The state of a module as far as steps change it. */
+  trained(module: AnyModule): StateDict {
+    const carried = Array.from(module.namedState()).filter(([, held]) => this.carries(held));
+    return Object.fromEntries(carried.map(([path, { dtype, shape, data }]) => [path, { dtype, dims: shape, data }]));
   }
 
   /** Weights of a graph. @param training whether it is the step, which decides; @param seen gets each that is carried. */

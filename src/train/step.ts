@@ -7,23 +7,23 @@ import { GlobalPercError, type Graph, type Shape, type Tensor, type TensorType }
 import {
   addSamples,
   type Comparison,
+  compared,
   descriptionOf,
   type Hook,
   type LossDescription,
-  lossIn,
   maskShape,
   type Objective,
   openInputsOn,
   type Scene,
 } from '../loss/index.js';
-import { type AnyModule, type Outputs, Parameter, Trace } from '../nn/index.js';
+import { type AnyModule, type Bind, type Outputs, Parameter, Trace } from '../nn/index.js';
 import { createGraph } from '../ops/index.js';
 import { fuseAttention } from '../passes/index.js';
 import type { HostTensor, SessionOptions, Steps } from '../runtime/index.js';
 import { Draws } from '../transforms/index.js';
 import type { StudentInputs } from './inputs.js';
 import { feedRandomness } from './random.js';
-import { Carried, type StudentWeights } from './state.js';
+import { Carried, OWNED, type TrainedWeights, weightName } from './state.js';
 import { addUpdate, LOGGED, type UpdateRules } from './update.js';
 
 /** What a step is built from. */
@@ -33,7 +33,7 @@ export interface Recipe extends UpdateRules {
   readonly inputs: StudentInputs;
   /** Shapes of open inputs of the loss that their files leave open. */
   readonly lossInputs: Readonly<Record<string, Shape>>;
-  readonly weights: StudentWeights;
+  readonly weights: TrainedWeights;
   readonly target: TensorType | undefined;
   readonly mask: boolean;
   readonly session: SessionOptions;
@@ -60,8 +60,11 @@ export interface StepDetails {
 /** The student traced on a fresh graph, its weights being inputs. */
 interface Stage {
   readonly graph: Graph;
+  readonly training: boolean;
   readonly carried: Carried;
   readonly trace: Trace;
+  /** Makes the tensors of weights and buffers. */
+  readonly bind: Bind;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   /** The first of the outputs. */
@@ -84,7 +87,7 @@ function stage({ student, weights: bound, inputs: types }: Staged, training: boo
   const trace = new Trace(graph, student, bind);
   const forward = (): Outputs => student(...inputs);
   const outputs = [training ? forward() : student.whileEvaluating(forward)].flat();
-  return { graph, carried, trace, inputs, outputs, output: outputs[0] as Tensor, weights };
+  return { graph, training, carried, trace, bind, inputs, outputs, output: outputs[0] as Tensor, weights };
 }
 
 /** The student alone, in evaluation mode. Output: `output`. */
@@ -115,13 +118,16 @@ export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraf
   const { target, comparison } = judged;
   begin('differentiate', options);
   fuseAttention(staged.graph);
-  const {
-    loss,
-    comparison: { adversary },
-  } = judged;
-  addUpdate(staged, { loss, adversary }, recipe);
+  addUpdate(staged, { loss: judged.loss, adversary: comparison.adversary }, recipe);
+  for (const [path, value] of updatesOf([staged.trace, judged.owned])) staged.carried.set(weightName(path), value);
   return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
 }
+
+/** What buffers of the student and of what the objective owns become, by path. */
+const updatesOf = ([student, owned]: readonly [Trace, Trace | undefined]): [string, Tensor][] => [
+  ...Array.from(student.updates, ([buffer, value]): [string, Tensor] => [student.pathOf(buffer), value]),
+  ...Array.from(owned?.updates ?? [], ([buffer, value]): [string, Tensor] => [OWNED + owned?.pathOf(buffer), value]),
+];
 
 /** @throws GlobalPercError for an input of the loss whose shape a call would tell: the step is compiled before any. */
 function requireShapes({ openInputs = [] }: LossDescription, { lossInputs }: Recipe): void {
@@ -152,6 +158,8 @@ interface Judged {
   /** Type of the target; undefined where the loss reads none. */
   readonly target: TensorType | undefined;
   readonly comparison: Comparison;
+  /** The calls of what the objective owns. */
+  readonly owned: Trace | undefined;
   /** Scalar. */
   readonly loss: Tensor;
 }
@@ -159,10 +167,10 @@ interface Judged {
 /** @throws GlobalPercError when the loss cannot compare the student's output with a target. */
 function* addLoss(
   staged: Stage,
-  { student, loss, inputs: types, lossInputs, target: wanted, mask: masked, session }: Recipe,
+  { student, loss, inputs: types, lossInputs, target: wanted, mask: masked, session, weights: bound }: Recipe,
   options: StepOptions,
 ): Steps<Judged> {
-  const { graph, trace, inputs, outputs, output, weights } = staged;
+  const { graph, training, trace, bind, inputs, outputs, output, weights } = staged;
   const description = descriptionOf(loss);
   const context = { session, options };
   yield* description.prepare?.(output.shape, context) ?? [];
@@ -180,6 +188,7 @@ function* addLoss(
     targetShape: type.shape,
     student: {
       module: student,
+      training,
       input: inputs[0] as Tensor,
       inputs: new Map(Array.from(types.types.keys(), (name, i) => [name, inputs[i] as Tensor])),
       outputs,
@@ -189,18 +198,35 @@ function* addLoss(
     draws: new Draws(),
     ...(masked && { mask: graph.input('mask', 'float32', maskShape(output.shape)) }),
   };
-  const comparison = yield* judged(description, scene, types);
+  let owned: Trace | undefined;
+  const comparison = yield* judged(description, scene, types, (module) => {
+    bound.owned = module;
+    owned = module && new Trace(graph, module, (path, held, target) => bind(OWNED + path, held, target));
+  });
   const scalar = comparison.loss.reshape([]);
   graph.output('loss', scalar);
   if (comparison.hookLosses) graph.output('hook_losses', comparison.hookLosses);
   for (const [name, tensor] of Object.entries(comparison.logged ?? {})) graph.output(LOGGED + name, tensor.reshape([]));
-  return { target: target && type, comparison, loss: scalar };
+  return { target: target && type, comparison, owned, loss: scalar };
 }
 
-/** The loss of the student's output. @throws GlobalPercError of the loss, with that output: it may be what is wrong. */
-function* judged(description: LossDescription, scene: Scene, inputs: StudentInputs): Steps<Comparison> {
+/**
+ * The loss of the student's output. @param meet gets what the objective owns, before it is called.
+ * @throws GlobalPercError of the loss, with that output: it may be what is wrong.
+ */
+function* judged(
+  description: LossDescription,
+  scene: Scene,
+  inputs: StudentInputs,
+  meet: (owned: AnyModule | undefined) => void,
+): Steps<Comparison> {
   try {
-    return yield* lossIn(description, scene);
+    const owned = description.owned && (yield* description.owned(scene));
+    meet(owned);
+    const prediction = yield* description.prediction(scene);
+    const target = yield* description.target(scene);
+    const compare = (): Comparison => compared(description, prediction, target, scene);
+    return scene.student?.training || owned === undefined ? compare() : owned.whileEvaluating(compare);
   } catch (error) {
     if (!(error instanceof GlobalPercError)) throw error;
     const message = `${madeOf(inputs, scene.output.shape)}; ${error.message}`;

@@ -66,7 +66,8 @@ export class Trainer implements AsyncDisposable {
     this.runner = runner;
     this.program = program;
     this.carried = carried;
-    this.student.keepBy(this);
+    for (const root of [recipe.student, recipe.weights.owned])
+      for (const [, module] of root?.namedModules() ?? []) module.keepBy(this);
   }
 
   /**
@@ -180,9 +181,9 @@ export class Trainer implements AsyncDisposable {
     this.synchronized = this.taken;
   }
 
-  /** What is carried for the weights and buffers of the student, under the names that are given for their paths. */
+  /** What is carried for weights and buffers, under the names that are given for their paths. */
   private async fetched(nameOf: (path: string) => string) {
-    const found = [...this.student.namedState()].filter(([path]) => this.carried.has(nameOf(path)));
+    const found = [...this.recipe.weights.named(this.student)].filter(([path]) => this.carried.has(nameOf(path)));
     const kept = found.map(([path]) => this.carried.get(nameOf(path)) as HostTensor);
     const tensors = await runSteps(download(kept, this.recipe.session));
     return found.map(([path, held], i) => ({ path, held, data: tensors[i]?.data as Float32Array }));
@@ -205,15 +206,10 @@ export class Trainer implements AsyncDisposable {
       const names = [...this.carried.keys()];
       const tensors = await runSteps(download([...this.carried.values()], this.recipe.session));
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
-      return formatCheckpoint({ weights: this.trained(), carried, steps: this.taken, run: this.run });
+      const { weights, student } = this.recipe;
+      const [own, owned] = [student, weights.owned].map((module) => module && weights.trained(module));
+      return formatCheckpoint({ weights: own ?? {}, owned, carried, steps: this.taken, run: this.run });
     });
-  }
-
-  /** The student's state as far as steps change it. */
-  private trained(): StateDict {
-    const { weights, student } = this.recipe;
-    const carried = Array.from(student.namedState()).filter(([, held]) => weights.carries(held));
-    return Object.fromEntries(carried.map(([path, { dtype, shape, data }]) => [path, { dtype, dims: shape, data }]));
   }
 
   /**
@@ -224,8 +220,15 @@ export class Trainer implements AsyncDisposable {
    */
   async restore(checkpoint: Checkpoint, source = 'the checkpoint'): Promise<void> {
     await this.next(async () => {
-      const { weights, carried, steps } = parseCheckpoint(checkpoint, this.carried, this.run, this.recipe, source);
+      const { weights, owned, carried, steps } = parseCheckpoint(
+        checkpoint,
+        this.carried,
+        this.run,
+        this.recipe,
+        source,
+      );
       this.student.loadStateDict(weights, { strict: false });
+      if (owned) this.recipe.weights.owned?.loadStateDict(owned, { strict: false });
       const former = [...this.carried.values()];
       const kept = await runSteps(upload([...carried.values()], this.recipe.session));
       Array.from(carried.keys()).forEach((name, i) => {
@@ -233,6 +236,7 @@ export class Trainer implements AsyncDisposable {
       });
       await runSteps(release(former, this.recipe.session));
       this.taken = steps;
+      this.synchronized = steps;
     });
   }
 

@@ -1,14 +1,22 @@
 /** How a training step changes what it carries: gradients, their limits and means, optimisers, averages of the weights. */
 import { gradient } from '../autodiff/index.js';
 import { GlobalPercError, type Graph, type Tensor } from '../graph/index.js';
-import type { Trace } from '../nn/index.js';
 import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
 import type { Optimizer } from '../optim/index.js';
-import { accumulatorName, averageName, type Carried, MICRO_STEP, optimizerName, STEP, weightName } from './state.js';
+import {
+  accumulatorName,
+  averageName,
+  type Carried,
+  MICRO_STEP,
+  OWNED,
+  optimizerName,
+  STEP,
+  weightName,
+} from './state.js';
 
-/** A child of the student that trains against the rest of it, by the loss's `adversary`. */
+/** A child of what the objective owns that trains against the student, by the loss's `adversary`. */
 export interface Adversary {
-  /** Its name among the student's children. */
+  /** Its name among the children. */
   readonly name: string;
   readonly optimizer: Optimizer;
 }
@@ -27,7 +35,6 @@ export interface UpdateRules {
 interface Updated {
   readonly graph: Graph;
   readonly carried: Carried;
-  readonly trace: Trace;
   /** What trains, by path. */
   readonly weights: ReadonlyMap<string, Tensor>;
 }
@@ -48,9 +55,10 @@ interface Side {
   readonly paths: readonly string[];
 }
 
-/** The student, and what trains against it. @throws GlobalPercError where nothing trains. */
+/** The student with what the objective owns, or that against it. @throws GlobalPercError where nothing trains. */
 function sidesOf(paths: readonly string[], losses: Losses, { optimizer, adversary }: UpdateRules): Side[] {
-  const isAdversary = (path: string): boolean => adversary !== undefined && path.startsWith(`${adversary.name}.`);
+  const isAdversary = (path: string): boolean =>
+    adversary !== undefined && path.startsWith(`${OWNED}${adversary.name}.`);
   const sides = [{ loss: losses.loss, optimizer, paths: paths.filter((path) => !isAdversary(path)) }];
   if (adversary && losses.adversary)
     sides.push({ loss: losses.adversary, optimizer: adversary.optimizer, paths: paths.filter(isAdversary) });
@@ -66,7 +74,7 @@ function sidesOf(paths: readonly string[], losses: Losses, { optimizer, adversar
 }
 
 /** Gradient, clipping, optimiser, averages; and what all carried tensors become. */
-export function addUpdate({ graph, carried, trace, weights }: Updated, losses: Losses, rules: UpdateRules): void {
+export function addUpdate({ graph, carried, weights }: Updated, losses: Losses, rules: UpdateRules): void {
   const sides = sidesOf([...weights.keys()], losses, rules);
   const tensorsOf = ({ paths }: Side): Tensor[] => paths.map((path) => weights.get(path) as Tensor);
   const paths = sides.flatMap((side) => side.paths);
@@ -83,12 +91,9 @@ export function addUpdate({ graph, carried, trace, weights }: Updated, losses: L
     optimize(carried, side.optimizer, before, side.paths, tensorsOf(side), clipped(own, norm, rules));
     graph.output(i === 0 ? 'grad_norm' : `${LOGGED}adversaryGradNorm`, norm);
   }
-  const [student] = sides as [Side];
-  if (rules.ema !== undefined) average(carried, rules.ema, taken, student.paths, tensorsOf(student));
+  if (rules.ema !== undefined) average(carried, rules.ema, taken, paths, weights);
   if (accumulation.apply) carried.onlyWhere(accumulation.apply);
   accumulation.finish();
-  for (const [buffer, value] of trace.updates) carried.set(weightName(trace.pathOf(buffer)), value);
-
   graph.output('lr', rules.optimizer.schedule.rate(rules.optimizer.options.lr, before).cast('float32'));
 }
 
@@ -150,18 +155,19 @@ function accumulate(
   return { gradients: sums, apply, finish };
 }
 
-/** ē ← d·ē + (1 − d)·θ, and θ itself at the first step (torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn). */
+/** Of the student's weights: ē ← d·ē + (1 − d)·θ, and θ itself at the first step (torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn). */
 function average(
   carried: Carried,
   decay: number,
   taken: Tensor,
   paths: readonly string[],
-  parameters: readonly Tensor[],
+  weights: ReadonlyMap<string, Tensor>,
 ): void {
   const kept = taken.equal(0).where(taken.graph.scalar(0, 'float32'), decay);
-  for (const [i, path] of paths.entries()) {
+  for (const path of paths) {
+    if (path.startsWith(OWNED)) continue;
     const name = averageName(path);
-    const former = carried.addZeros(name, (parameters[i] as Tensor).shape);
+    const former = carried.addZeros(name, (weights.get(path) as Tensor).shape);
     carried.set(name, former.mul(kept).add(carried.next(weightName(path)).mul(kept.subtractFrom(1))));
   }
 }

@@ -2,13 +2,20 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { CRITERIA } from '../../src/adversarial/criterion.js';
-import { GameDescription } from '../../src/adversarial/game.js';
+import { GameDescription, HEADS } from '../../src/adversarial/game.js';
 import {
   type AdversarialOptions,
   AdversarialTrainer,
   GlobalPercLossDiscriminator,
 } from '../../src/adversarial/index.js';
-import { GlobalPercConfig, GlobalPercLoss, L1Loss } from '../../src/loss/index.js';
+import {
+  GlobalPercConfig,
+  GlobalPercLoss,
+  L1Loss,
+  RKDDistanceLoss,
+  TeacherStudentLoss,
+  WeightedLoss,
+} from '../../src/loss/index.js';
 import { loadModel, type Model } from '../../src/model/index.js';
 import { Conv2d, manualSeed } from '../../src/nn/public.js';
 import { Adam, AdamW, SGD } from '../../src/optim/index.js';
@@ -16,7 +23,7 @@ import { Generator } from '../../src/random/index.js';
 import { runSteps } from '../../src/runtime/index.js';
 import { type Checkpoint, toOnnx } from '../../src/train/index.js';
 import { recipeOf } from '../../src/train/options.js';
-import { draftEvaluation } from '../../src/train/step.js';
+import { draftStep } from '../../src/train/step.js';
 import { expectClose } from '../support/run.js';
 
 const teacher = (): Promise<Model> =>
@@ -127,26 +134,36 @@ describe('a game', () => {
 });
 
 describe('the teacher', () => {
-  /** Convolutions of one teacher for each image. */
-  const own = 6;
+  const hooking = (...modulesToHook: RegExp[]) => new GlobalPercConfig({ modulesToHook, printData: false });
 
   it.each([
-    ['the same hooks', config, 1],
-    ['other hooks', new GlobalPercConfig({ modulesToHook: ['Conv2d'], printData: false }), 2],
-  ] as const)('sees each image once for both networks and a loss of %s', async (_, other, passes) => {
+    ['the same hooks', config],
+    ['earlier hooks', hooking(/features\.[02]$/)],
+    ['later hooks', hooking(/features\.12$/)],
+  ] as const)('sees each image once for both networks, a loss of %s and distillation', async (_, other) => {
     const model = await teacher();
-    const discriminator = await new GlobalPercLossDiscriminator(model, config).generateDisc(SHAPE);
-    const description = new GameDescription({
-      discriminator,
-      reconstruction: new GlobalPercLoss(model, other),
-      weight: 1,
-      criterion: CRITERIA.bce,
-      augment: [],
-      r1: 0,
-    });
-    const recipe = recipeOf(new Conv2d(3, 3, 1), { description }, new SGD(), { batch: SHAPE });
-    const { graph } = await runSteps(draftEvaluation(recipe, {}));
-    expect(graph.nodes.filter(({ op }) => op === 'Conv')).toHaveLength(1 + 2 * own * passes);
+    const student = new Conv2d(3, 3, 1);
+    const pairs = [['', 'features.5']] as const;
+    const distillation = { pairs, projector: 'linear', lossFunc: new RKDDistanceLoss() } as const;
+    const reconstruction = new WeightedLoss([
+      [new GlobalPercLoss(model, other), 1],
+      [new TeacherStudentLoss(model, student, config, { ...distillation, teacherInput: 'target' }), 1],
+      [new TeacherStudentLoss(model, student, config, distillation), 1],
+    ]);
+    const rules = { weight: 1, criterion: CRITERIA.bce, augment: [], r1: 0 };
+    const discriminator = new GlobalPercLossDiscriminator(model, config);
+    const description = new GameDescription({ discriminator, reconstruction, ...rules });
+    const target = { dtype: 'float32', shape: SHAPE } as const;
+    const recipe = recipeOf(student, { description }, new SGD(), { batch: SHAPE, target });
+    const adversary = { name: HEADS, optimizer: new SGD() };
+    const { graph } = await runSteps(draftStep({ ...recipe, adversary }, {}));
+    const nodesWith = (shape: readonly number[]) =>
+      graph.nodes.filter(({ op, inputs }) => op === 'Conv' && String(inputs[1]?.shape) === String(shape));
+    // The teacher's first convolution: of what is made, of what is wanted, and of what the student is given.
+    expect(nodesWith([8, 3, 3, 3])).toHaveLength(3);
+    const names = graph.inputs.map(({ name }) => name);
+    for (const owned of [`${HEADS}.0.linear.weight`, 'reconstruction.1.0.weight', 'reconstruction.2.0.weight'])
+      expect(names).toContain(`model:objective:${owned}`);
   });
 });
 
