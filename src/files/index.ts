@@ -1,7 +1,9 @@
 /** Files and checkpoints on disk, each there whole or not at all. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
 
@@ -13,14 +15,16 @@ export { programStore } from './program-store.js';
 /** `checkpoint-00000120`, and `checkpoint-00000120-1` for a second one of the same step. */
 const NAME = /^checkpoint-(\d+)(?:-(\d+))?$/;
 
-/** What is being written or removed, by the process with this id. */
-const UNFINISHED = /^\.unfinished-(\d+)$/;
+/** What is being written or removed: a checkpoint by the process with this id, a file by one on the machine of this name. */
+const UNFINISHED = /^\.unfinished-(\d+)(?:-(.+)-\d+-\d+)?$/;
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',
   EISDIR: 'it is a folder; name a file',
   ENOTDIR: 'its path leads through a file',
   ENOSPC: 'the disk is full; free some space and try again',
+  EDQUOT: 'your share of the disk is used up; free some space and try again',
+  EFBIG: 'it would be larger than is allowed; raise the limit (ulimit -f) and try again',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   EROFS: 'the disk is read-only',
@@ -88,14 +92,19 @@ export type Content = Uint8Array | string | Iterable<Uint8Array>;
 /** Sets the temporary files of one process apart. */
 let written = 0;
 
+/** Folders from which has been removed what killed processes had left. */
+const cleared = new Set<string>();
+
 /**
- * Writes a file whole or not at all, even when the power fails: beside its place first, to the disk, then renamed.
+ * Writes a file whole or not at all, even when the power fails: beside its place first, to the disk, then renamed. The first time in a
+ * folder, what killed processes have left unfinished there is removed.
  * @throws GlobalPercError when the disk is full, the folder is missing, or the file cannot be written otherwise.
  */
 export async function writeAtomically(path: string, content: Content): Promise<void> {
   string(path, 'the path to write');
   written += 1;
-  const temporary = `${path}.${process.pid}.${written}.tmp`;
+  const folder = dirname(path);
+  const temporary = join(folder, `.unfinished-${process.pid}-${hostname()}-${threadId}-${written}`);
   try {
     await writeToDisk(temporary, content);
     await rename(temporary, path);
@@ -103,6 +112,18 @@ export async function writeAtomically(path: string, content: Content): Promise<v
     // What cannot be removed was hardly written; the first error says why.
     await rm(temporary, { force: true }).catch(() => undefined);
     throw new GlobalPercError(`cannot write '${path}': ${writeReason(error, path)}`, { code: 'io', cause: error });
+  }
+  if (cleared.has(folder)) return;
+  cleared.add(folder);
+  await removeUnfinished(folder).catch(() => undefined);
+}
+
+/** Removes what processes that have ended were writing. */
+async function removeUnfinished(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const [, id, host = hostname()] = UNFINISHED.exec(name) ?? [];
+    if (id === undefined || host !== hostname() || isRunning(Number(id))) continue;
+    await rm(join(folder, name), { recursive: true, force: true });
   }
 }
 
@@ -200,10 +221,7 @@ async function clear(folder: string, names: readonly string[], temporary: string
     await rename(join(folder, name), temporary);
     await rm(temporary, { recursive: true });
   }
-  for (const name of await readdir(folder)) {
-    const [, id] = UNFINISHED.exec(name) ?? [];
-    if (id !== undefined && !isRunning(Number(id))) await rm(join(folder, name), { recursive: true, force: true });
-  }
+  await removeUnfinished(folder);
 }
 
 /** Whether a process of this id runs on this machine. */

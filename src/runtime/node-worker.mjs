@@ -21,4 +21,8 @@ const answer = answering(
 );
 
 parentPort?.on('message', answer);
+// A request that could not be taken apart, for lack of memory: whoever waits for its answer hears that there will be none.
+parentPort?.on('messageerror', (error) => {
+  throw error;
+});
 parentPort?.postMessage('loaded');

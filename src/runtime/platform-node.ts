@@ -52,6 +52,8 @@ export async function engineOf(start: (gate: Int32Array) => Worker): Promise<Eng
   });
   worker.on('message', (answer) => engine.receive(answer));
   worker.on('error', (error) => engine.fail(error));
+  // An answer that could not be taken apart, for lack of memory: nobody knows any more whose it was.
+  worker.on('messageerror', (error) => engine.fail(error));
   worker.on('exit', (code) => engine.fail(new Error(`exit code ${code}`)));
   // After the listeners, since adding one keeps the process alive.
   worker.unref();

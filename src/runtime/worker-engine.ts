@@ -64,10 +64,7 @@ export class WorkerEngine implements Engine {
    * the tensors kept beside them went with the first.
    */
   fail(cause: Error): void {
-    this.ended ??= new GlobalPercError(
-      `the worker that runs ONNX Runtime has ended (${cause.message}), and every session with it: start the process again`,
-      { code: 'runtime', cause },
-    );
+    this.ended ??= endOf(cause);
     for (const id of this.pending.keys()) this.settled(id)?.reject(this.ended);
   }
 
@@ -83,7 +80,7 @@ export class WorkerEngine implements Engine {
   private collected(buffer: SharedArrayBuffer): ArrayBuffer {
     const answer = waitFor(buffer, () => this.port.runs());
     if (answer === undefined) {
-      this.fail(new Error('while a call was blocked'));
+      this.fail(new Error('while a call was blocked: by an error of its own, or because its memory ran out'));
       throw this.ended;
     }
     if ('bytes' in answer) return answer.bytes;
@@ -98,6 +95,19 @@ export class WorkerEngine implements Engine {
     if (this.pending.size === 0) this.port.keepAlive(false);
     return call;
   }
+}
+
+/** What a worker throws that is out of memory, by Node's name for it. */
+const HEAP_IS_FULL = 'ERR_WORKER_OUT_OF_MEMORY';
+
+function endOf(cause: Error & { readonly code?: unknown }): GlobalPercError {
+  const isFull = cause.code === HEAP_IS_FULL;
+  const remedy = isFull ? ', with smaller images or batches, or a larger --max-old-space-size' : '';
+  return new GlobalPercError(
+    `the worker that runs ONNX Runtime has ended (${cause.message}), and every session with it: start the process again` +
+      `${remedy}, and go on from the last checkpoint`,
+    { code: isFull ? 'out-of-memory' : 'runtime', cause },
+  );
 }
 
 /** The weights that a session is opened with are its own; so is the model. */

@@ -21,13 +21,18 @@ export function answering(host, post, guarded = (task) => task()) {
       deliver(/** @type {SharedArrayBuffer} */ (buffer), withheld);
       return;
     }
-    const found = await guarded(() => outcome(host, method, argument));
-    if (buffer === undefined) {
-      post({ id, ...found });
-      return;
-    }
-    const bytes = encode(found);
-    if (!deliver(buffer, bytes)) withheld = bytes;
+    const found = await guarded(() => outcome(() => host[method](/** @type {never} */ (argument))));
+    const hand = (/** @type {object} */ answer) => {
+      if (buffer === undefined) {
+        post({ id, ...answer });
+        return;
+      }
+      const bytes = encode(answer);
+      if (!deliver(buffer, bytes)) withheld = bytes;
+    };
+    // Where there is no memory for the answer, that is the answer: whoever asks waits for one.
+    const { error, code } = await outcome(() => hand(found));
+    if (error !== undefined) hand({ error, code });
   };
   let last = Promise.resolve();
   // One after the other: a session must not be closed between the call that asks it to run and the run itself.
@@ -38,13 +43,13 @@ export function answering(host, post, guarded = (task) => task()) {
 }
 
 /**
- * @param {SessionHost} host
- * @param {keyof import('./types.js').EngineMethods} method
- * @param {unknown} argument
+ * What a task has come to, as an answer.
+ * @param {() => unknown} task
+ * @returns {Promise<{ result?: unknown, error?: string, code?: unknown }>}
  */
-async function outcome(host, method, argument) {
+async function outcome(task) {
   try {
-    return { result: await host[method](/** @type {never} */ (argument)) };
+    return { result: await task() };
   } catch (error) {
     if (!(error instanceof Error)) return { error: String(error) };
     return { error: error.message, code: /** @type {{ code?: unknown }} */ (error).code };

@@ -1,6 +1,7 @@
 /** Files are written whole or not at all. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { writeAtomically } from '../../src/files/index.js';
@@ -34,6 +35,14 @@ it('many at once to one place leave one of them', async () => {
   expect(readdirSync(folder)).toEqual(['old.txt']);
 });
 
+it('what a killed process has left is removed, what others may be writing is not', async () => {
+  const dead = `.unfinished-2000000000-${hostname()}-0-1`;
+  const others = [`.unfinished-2000000000-other.host-0-1`, `.unfinished-${process.ppid}-${hostname()}-0-7`, '.letter'];
+  for (const name of [dead, ...others]) await put(join(folder, name), 'half');
+  await writeAtomically(join(folder, 'new.txt'), 'whole');
+  expect(readdirSync(folder).toSorted()).toEqual([...others, 'new.txt', 'old.txt'].toSorted());
+});
+
 it('is on the disk before it takes its place', async () => {
   const order: string[] = [];
   const real = vi.mocked(open).getMockImplementation() as typeof open;
@@ -58,7 +67,7 @@ describe('what cannot be written', () => {
     const write = writeAtomically(path, 'text');
     await expect(write).rejects.toThrow(GlobalPercError);
     await expect(write).rejects.toThrow(message);
-    expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
   };
 
   it('for want of a folder', () =>

@@ -32,7 +32,7 @@ it('nothing blocks before the engine is started, or where the engine says why no
 describe('an engine whose worker has ended', () => {
   const request = { method: 'dispose', argument: 1 } as const;
   const refusal = (reason: string) =>
-    expect.objectContaining({ code: 'runtime', message: expect.stringContaining(`has ended (${reason})`) });
+    expect.objectContaining({ code: 'runtime', message: expect.stringContaining(`has ended (${reason}`) });
   function engineOf() {
     const posted: WorkerRequest[] = [];
     const awaited: boolean[] = [];

@@ -5,9 +5,11 @@ import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { engineOf } from '../../src/runtime/platform-node.js';
+import type { SessionHost } from '../../src/runtime/session-host.mjs';
 import { decode, deliver, encode, sharedBuffer, waitFor } from '../../src/runtime/shared-answer.mjs';
 import type { WorkerRequest } from '../../src/runtime/types.js';
 import { WorkerEngine } from '../../src/runtime/worker-engine.js';
+import { answering } from '../../src/runtime/worker-host.mjs';
 
 const run = promisify(execFile);
 const ask = (argument: unknown) => ({ method: 'upload', argument }) as const;
@@ -39,7 +41,7 @@ async function faulty(workerData?: unknown) {
 const ended = (reason: string) => ({
   name: 'GlobalPercError',
   code: 'runtime',
-  message: `the worker that runs ONNX Runtime has ended (${reason}), and every session with it: start the process again`,
+  message: `the worker that runs ONNX Runtime has ended (${reason}), and every session with it: start the process again, and go on from the last checkpoint`,
 });
 
 describe('answers', () => {
@@ -89,6 +91,34 @@ describe('answers', () => {
     });
     await expect(engine.ask(ask('a'))).rejects.toThrow('could not be cloned');
     expect(kept.at(-1)).not.toBe(true);
+  });
+});
+
+describe('a worker without memory for its answer', () => {
+  const host = { upload: async () => 'much' } as unknown as SessionHost;
+  const full = () => {
+    throw new RangeError('Array buffer allocation failed');
+  };
+
+  it('says so, and answers the next call', async () => {
+    const answers: unknown[] = [];
+    const answer = answering(host, (message) =>
+      answers.length === 0 ? answers.push('none') && full() : answers.push(message),
+    );
+    await Promise.all([1, 2].map((id) => answer({ ...ask('x'), id })));
+    const error = 'Array buffer allocation failed';
+    expect(answers).toEqual(['none', { id: 1, error, code: undefined }, { id: 2, result: 'much' }]);
+  });
+
+  it('says so to a caller that is blocked', async () => {
+    const buffer = sharedBuffer(100);
+    await answering({ upload: async () => ({ toJSON: full }) } as unknown as SessionHost, () => {})({
+      ...ask('x'),
+      id: 0,
+      buffer,
+    });
+    const { bytes } = waitFor(buffer, () => false) as { bytes: ArrayBuffer };
+    expect(decode(bytes)).toEqual({ error: 'Array buffer allocation failed' });
   });
 });
 
@@ -178,6 +208,23 @@ describe('a worker that ends', () => {
     await expect(engine.ask(ask('later'))).rejects.toMatchObject(ended('exit code 1'));
   });
 
+  it('because its memory ran out says so', async () => {
+    const { engine, worker } = await faulty();
+    const waiting = engine.ask(ask('silence'));
+    worker.emit('error', Object.assign(new Error('reached memory limit'), { code: 'ERR_WORKER_OUT_OF_MEMORY' }));
+    const message = expect.stringMatching(/^the worker .* has ended \(reached memory limit\).*smaller images/);
+    await expect(waiting).rejects.toMatchObject({ name: 'GlobalPercError', code: 'out-of-memory', message });
+    await worker.terminate();
+  });
+
+  it('with an answer that cannot be taken apart fails the calls that wait', async () => {
+    const { engine, worker } = await faulty();
+    const waiting = engine.ask(ask('silence'));
+    worker.emit('messageerror', new Error('no room'));
+    await expect(waiting).rejects.toMatchObject(ended('no room'));
+    await worker.terminate();
+  });
+
   it('while it is loading says so', async () => {
     await expect(faulty('broken')).rejects.toMatchObject({
       name: 'GlobalPercError',
@@ -192,7 +239,9 @@ describe('a worker that ends', () => {
   it.each(['exit', 'throw', 'terminate'])('by %s while a caller is blocked lets it go on', async (deed) => {
     const script = fileURLToPath(new URL('./blocked-caller.mjs', import.meta.url));
     const { stdout } = await run(process.execPath, [script, deed], { timeout: 30_000 });
-    const { name, code, message } = ended('while a call was blocked');
+    const { name, code, message } = ended(
+      'while a call was blocked: by an error of its own, or because its memory ran out',
+    );
     expect(stdout.trim().split('\n')).toEqual(Array(2).fill(`${name} ${code} ${message}`));
   });
 });
