@@ -100,7 +100,7 @@ const ROOMS = {
   cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'diffusion/index.ts', 'options', 'files', 'peers'],
 };
 const NODE_ONLY =
-  /^src\/(cli|files|data\/(folder|image|index|picture|tensorboard)|diffusion\/(folder|index)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;
+  /^src\/(cli|files|data\/(folder|image|index|parquet|picture|tar|tensorboard)|diffusion\/(folder|index)|hub\/(node|cache|connection|download|partial|remote|torch-cache)|runtime\/(platform-node|node-worker))/;
 /** Files that only those load who have the optional package that they need. */
 const NEED_PEER = /^src\/(adapters\/(jax|tfjs)\/|runtime\/web-worker)/;
 const RUNTIME_PACKAGE = /^onnxruntime-(node|web)$/;

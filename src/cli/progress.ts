@@ -1,8 +1,9 @@
 /** What commands tell while they run, on stderr. */
+import type { OpenProgress } from '../data/index.js';
 import type { EncodeAllProgress, LoadProgress, Progress } from '../index.js';
 import { loadPeer } from '../peers/index.js';
 
-type AnyProgress = Progress | LoadProgress | EncodeAllProgress;
+type AnyProgress = Progress | LoadProgress | EncodeAllProgress | OpenProgress;
 
 /** Reports the steps of everything that a command does. */
 export interface AllSteps {
@@ -62,6 +63,7 @@ interface State {
 
 function stateOf(progress: AnyProgress): State {
   const { step } = progress;
+  if (step === 'look') return { ...progress, step: `look at file ${progress.done} of ${progress.total}` };
   if (step === 'encode') return { ...progress, step: `${step} target ${progress.done} of ${progress.total}` };
   if (step !== 'download') return { total: STEPS.length, done: STEPS.indexOf(step) + 1, step };
   const { loaded, total, file } = progress;

@@ -46,14 +46,15 @@ export async function requireFolderOf(out: string, known: readonly [string, ...s
 }
 
 /**
- * Pictures written beside those that are trained on would be trained on by the next run.
+ * Pictures written beside those that a run reads would be read by the next run.
+ * @param role of the pictures, for the message.
  * @throws GlobalPercError when the folder is one of some folders, or lies in one.
  */
-export async function requireOutside(out: string, folders: readonly string[]): Promise<void> {
+export async function requireOutside(out: string, folders: readonly string[], role: string): Promise<void> {
   const inside = await realpathOf(out);
   for (const folder of folders) {
     if (!`${inside}${sep}`.startsWith(`${await realpathOf(folder)}${sep}`)) continue;
-    throw refused(`--out '${out}' lies in '${folder}', whose pictures are trained on; name a folder outside`);
+    throw refused(`--out '${out}' lies in '${folder}', whose pictures are ${role}; name a folder outside`);
   }
 }
 

@@ -7,7 +7,9 @@ import {
   type Dataset,
   degradationFromJSON,
   ImageFolder,
+  repeat,
   type Size,
+  take,
 } from '../data/index.js';
 import {
   DISTS,
@@ -212,6 +214,12 @@ interface Data {
   readonly degradation?: ReturnType<typeof degradationFromJSON>;
   readonly size?: Size;
   readonly alpha?: Alpha;
+  /** Of Parquet files. */
+  readonly column?: string;
+  /** Samples that are used, from the first on. */
+  readonly take?: number;
+  /** Times that an epoch goes through them. */
+  readonly repeat?: number;
   /** Folder where what the loss reads of each target is kept. */
   readonly encodeTargets?: string;
 }
@@ -226,16 +234,28 @@ const DATA: Checks<Data> = {
   degradation: degradationFromJSON,
   size: anything,
   alpha: anything,
+  column: string,
+  take: count,
+  repeat: count,
   encodeTargets: string,
 };
 
 /** Pictures in a batch where nothing is said. */
 const BATCH = 8;
 
-const folderOf = (
+async function imagesOf(
   beside: Beside,
-  { folder, augment, ...options }: Omit<Data, 'batchSize' | 'encodeTargets'>,
-): Promise<ImageFolder> => ImageFolder.open(beside(folder), { ...options, ...(augment && { transform: augment }) });
+  { folder, augment, take: samples, repeat: times, ...options }: Omit<Data, 'batchSize' | 'encodeTargets'>,
+  step: AllSteps,
+): Promise<Dataset> {
+  const images = await ImageFolder.open(beside(folder), {
+    ...options,
+    ...step,
+    ...(augment && { transform: augment }),
+  });
+  const taken = samples === undefined ? images : take(images, samples);
+  return times === undefined ? taken : repeat(taken, times);
+}
 
 interface ValidationJSON extends Pick<Validation, 'every' | 'patience'> {
   readonly data: Data;
@@ -259,7 +279,7 @@ function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<(lo
     patience: count,
   };
   return made(checks, ({ data: { batchSize = BATCH, ...data }, metrics = [], ...rest }) => async (loss) => {
-    const dataset = await folderOf(beside, data);
+    const dataset = await imagesOf(beside, data, step);
     const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make()] as const));
     return {
       ...rest,
@@ -283,7 +303,7 @@ const loaderFrom =
   (beside: Beside, seed: number, step: AllSteps) =>
   ({ batchSize = BATCH, encodeTargets, ...data }: Data): LoaderFor =>
   async (loss) => {
-    const dataset = await folderOf(beside, data);
+    const dataset = await imagesOf(beside, data, step);
     const loaderOf = (samples: Dataset) => new DataLoader(samples, { batchSize, shuffle: true, seed });
     if (encodeTargets === undefined) return { loss, data: loaderOf(dataset) };
     const encoded = await loss.encodeAll(dataset, beside(encodeTargets), step);

@@ -2,7 +2,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { type Batch, ImageFolder, type Logger, PairedImageFolder, TensorBoardLogger } from '../data/index.js';
+import {
+  type Batch,
+  type DataLoader,
+  ImageFolder,
+  type Logger,
+  PairedImageFolder,
+  TensorBoardLogger,
+} from '../data/index.js';
 import { refuseOverwriting } from '../files/index.js';
 import { exportOnnx, GlobalPercError, TrainableModel, Trainer } from '../index.js';
 import { oneOf } from '../options/index.js';
@@ -111,8 +118,12 @@ async function tensorBoard(path: string, out: string, taken: number): Promise<Lo
   return new TensorBoardLogger(out, { ...(taken > 0 && { from: taken + 1 }), ...about });
 }
 
-/** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on. */
-async function requireOtherFiles(path: string, { student, loss, data }: TrainConfig, out: string): Promise<void> {
+/** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on or judged by. */
+async function requireOtherFiles(
+  path: string,
+  { student, loss, data, validation }: TrainConfig,
+  out: string,
+): Promise<void> {
   // What it reads is known once it has.
   await loss.description.load?.();
   const students = Array.from(student.namedModules(), ([, module]) => module);
@@ -124,11 +135,15 @@ async function requireOtherFiles(path: string, { student, loss, data }: TrainCon
     [LOG, ...RESULTS].map((name) => join(out, name)),
     [path, ...models],
   );
-  const { dataset: served } = data;
-  // Of a data set whose targets are encoded, the one that it takes its images from.
-  const dataset = 'dataset' in served ? served.dataset : served;
-  const isFolder = dataset instanceof ImageFolder || dataset instanceof PairedImageFolder;
-  await requireOutside(out, isFolder ? dataset.folders : []);
+  await requireOutside(out, foldersOf(data), 'trained on');
+  if (validation) await requireOutside(out, foldersOf(validation.data), 'what the run is judged by');
+}
+
+/** Folders whose images a loader serves, also where its data set is one around another. */
+function foldersOf({ dataset }: Pick<DataLoader, 'dataset'>): readonly string[] {
+  let inner: object = dataset;
+  while ('dataset' in inner) inner = inner.dataset as object;
+  return inner instanceof ImageFolder || inner instanceof PairedImageFolder ? inner.folders : [];
 }
 
 async function firstBatch(config: TrainConfig): Promise<Batch> {

@@ -26,4 +26,6 @@ export { augmentationFromJSON, degradationFromJSON } from './json.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './loader.js';
 export { formatNpy, parseNpy } from './npy.js';
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
+export { type Sampler, WeightedRandomSampler, type WeightedRandomSamplerOptions } from './sampler.js';
 export type { ImageTensor } from './tensor.js';
+export { repeat, take } from './views.js';

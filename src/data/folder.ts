@@ -8,7 +8,8 @@ import { type Dataset, requireIndex, type Sample } from './dataset.js';
 import { type Alpha, isAlpha } from './decoding.js';
 import { Autoencode, type Degradation, isDegradation } from './degradation.js';
 import { imagesIn, requireFiles, stemOf } from './image-files.js';
-import { ImageStore, type SkippedImage } from './image-store.js';
+import { type ImageSource, imageAt, isShard } from './image-source.js';
+import { ImageStore, type OpenListener, type SkippedImage } from './image-store.js';
 import type { ImageTensor } from './tensor.js';
 
 /** Options of PairedImageFolder. */
@@ -27,14 +28,27 @@ export interface ImageFolderOptions extends PairedImageFolderOptions {
   readonly size?: Size;
   /** Makes the input from the transformed image, the target. Default `new Autoencode()`: they are the same. */
   readonly degradation?: Degradation;
+  /** The column of Parquet files that holds the images. Default: the only one that does. */
+  readonly column?: string;
+  /** Told how far the first look at the files is, which reads their headers. */
+  readonly onProgress?: OpenListener;
 }
 
 const PAIRED: Checks<PairedImageFolderOptions> = { transform: isPairedTransform, alpha: isAlpha, logger: callback };
-const SINGLE: Checks<ImageFolderOptions> = { ...PAIRED, size: requireSize, degradation: isDegradation };
+const SINGLE: Checks<ImageFolderOptions> = {
+  ...PAIRED,
+  size: requireSize,
+  degradation: isDegradation,
+  column: string,
+  onProgress: callback,
+};
 
 /**
  * Images of a folder and the folders in it: PNG, JPEG, WebP, TIFF, AVIF or GIF, as [3, H, W] in [0, 1], read as `readImage` does. A damaged
  * file is named and skipped, and the sample that fell on it takes the next good one.
+ *
+ * Shards count as the images in them, in their order: tar files, as WebDataset has them, and Parquet files with a column of images, as data sets of the
+ * Hugging Face hub have them. Their headers alone are read at the beginning; they need the packages tar and hyparquet.
  *
  * @example
  * const photos = await ImageFolder.open('photos', { transform: new RandomCrop(128), degradation: new Denoise() });
@@ -42,19 +56,19 @@ const SINGLE: Checks<ImageFolderOptions> = { ...PAIRED, size: requireSize, degra
 export class ImageFolder implements Dataset {
   /** The folder it was opened with; none for a list of files. */
   readonly folders: readonly string[];
-  private readonly paths: readonly (readonly [string])[];
+  private readonly images: readonly (readonly [ImageSource])[];
   private readonly store: ImageStore;
   private readonly transform: PairedTransform | undefined;
   private readonly degradation: Degradation;
 
   private constructor(
-    paths: readonly string[],
+    images: readonly ImageSource[],
     folders: readonly string[],
     store: ImageStore,
     options: ImageFolderOptions,
   ) {
     this.folders = folders;
-    this.paths = paths.map((path) => [path]);
+    this.images = images.map((image) => [image]);
     this.store = store;
     this.transform = options.transform;
     this.degradation = options.degradation ?? new Autoencode();
@@ -62,29 +76,27 @@ export class ImageFolder implements Dataset {
 
   /**
    * Finds the images and reads their headers.
-   * @param source a folder, or a list of files; a file may be listed several times.
-   * @throws GlobalPercError when it is missing, unreadable or holds no image that can be read, or the size is not positive.
+   * @param source a folder, a shard, or a list of files; a file may be listed several times.
+   * @throws GlobalPercError when it is missing, unreadable or holds no image that can be read, the size is not positive, a Parquet file has no such column, or
+   * several where none is named.
    */
   static async open(source: string | readonly string[], given: ImageFolderOptions = {}): Promise<ImageFolder> {
     const options = checkOptions(given, SINGLE, 'ImageFolder');
     const size = options.size === undefined ? undefined : sizeOfSides(options.size, 'ImageFolder');
     const { logger = console.warn, alpha } = options;
     const store = new ImageStore({ size, alpha }, logger);
-    if (typeof source !== 'string') await requireFiles(listOf(string)(source, 'ImageFolder: the list of files'));
-    const paths = typeof source === 'string' ? await imagesIn(source, logger) : source;
-    const sizes = await store.sizes(paths);
-    if (sizes.size === 0) throw store.nothingLeft();
-    return new ImageFolder(
-      paths.filter((path) => sizes.has(path)),
-      typeof source === 'string' ? [source] : [],
-      store,
-      options,
-    );
+    const isFolder = typeof source === 'string' && !isShard(source);
+    const files = typeof source === 'string' ? [source] : listOf(string)(source, 'ImageFolder: the list of files');
+    if (!isFolder) await requireFiles(files);
+    const paths = isFolder ? await imagesIn(source, logger, isShard) : files;
+    const images = await store.open(paths, options.column, options.onProgress);
+    if (images.length === 0) throw store.nothingLeft();
+    return new ImageFolder(images, isFolder ? [source] : [], store, options);
   }
 
   /** Images whose header can be read; those that turn out to be damaged later still count. */
   get length(): number {
-    return this.paths.length;
+    return this.images.length;
   }
 
   /** Files left out so far, each once. */
@@ -98,8 +110,8 @@ export class ImageFolder implements Dataset {
    */
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
-    const { paths, images } = await this.store.firstGood(this.paths, index);
-    return within(paths[0], () => {
+    const { sources, images } = await this.store.firstGood(this.images, index);
+    return within(sources[0].path, () => {
       const [image] = this.transform ? this.transform.apply(images, generator) : images;
       const target = plain(image as ImageTensor);
       return { input: plain(this.degradation.degrade(target, generator)), target };
@@ -116,7 +128,7 @@ export class PairedImageFolder implements Dataset {
   readonly folders: readonly string[];
   /** How many times larger the targets are. */
   readonly scale: number;
-  private readonly pairs: readonly Pair[];
+  private readonly pairs: readonly (readonly [input: ImageSource, target: ImageSource])[];
   private readonly store: ImageStore;
   private readonly transform: PairedTransform | undefined;
 
@@ -128,7 +140,7 @@ export class PairedImageFolder implements Dataset {
     options: PairedImageFolderOptions,
   ) {
     this.folders = folders;
-    this.pairs = pairs;
+    this.pairs = pairs.map(([input, target]) => [imageAt(input), imageAt(target)]);
     this.scale = scale;
     this.store = store;
     this.transform = options.transform;
@@ -181,8 +193,8 @@ export class PairedImageFolder implements Dataset {
    */
   async get(index: number, generator: Generator): Promise<Sample> {
     requireIndex(index, this.length);
-    const { paths, images } = await this.store.firstGood(this.pairs, index);
-    return within(paths.join(' and '), () => {
+    const { sources, images } = await this.store.firstGood(this.pairs, index);
+    return within(sources.map(({ path }) => path).join(' and '), () => {
       const [input, target] = this.transform ? this.transform.apply(images, generator) : images;
       return { input: plain(input as ImageTensor), target: plain(target as ImageTensor) };
     });

@@ -3,7 +3,8 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
 
-const EXTENSION = /\.(png|jpe?g|webp|tiff?|avif|gif)$/i;
+/** Names of images that are read. */
+export const IMAGE = /\.(png|jpe?g|webp|tiff?|avif|gif)$/i;
 const FORMATS = 'PNG, JPEG, WebP, TIFF, AVIF and GIF';
 
 /** What lies beside images and is none: hidden files, notes, labels. */
@@ -11,6 +12,7 @@ const NOTES = /^\.|^(thumbs\.db|desktop\.ini)$|\.(txt|md|json|jsonl|csv|tsv|xml|
 
 /** What a walk through folders has found. */
 interface Found {
+  readonly wanted: (name: string) => boolean;
   readonly images: string[];
   /** Files of other formats by their extension. */
   readonly others: Map<string, number>;
@@ -18,11 +20,16 @@ interface Found {
 
 /**
  * PNG, JPEG, WebP, TIFF, AVIF and GIF files of a folder and the folders in it, linked ones too, sorted by path.
+ * @param wanted other files that count.
  * @param logger told once how many files of other formats were passed over; notes and labels do not count.
  * @throws GlobalPercError when it is missing, unreadable, not a folder, or holds no image.
  */
-export async function imagesIn(folder: string, logger: (message: string) => void): Promise<string[]> {
-  const found: Found = { images: [], others: new Map() };
+export async function imagesIn(
+  folder: string,
+  logger: (message: string) => void,
+  wanted: (name: string) => boolean = () => false,
+): Promise<string[]> {
+  const found: Found = { wanted: (name) => IMAGE.test(name) || wanted(name), images: [], others: new Map() };
   await walk(folder, [], found).catch((error: unknown) => {
     throw new GlobalPercError(`cannot read the image folder '${folder}': ${reasonOf(error as Error)}`, {
       code: 'io',
@@ -51,7 +58,7 @@ async function walk(folder: string, around: readonly string[], found: Found): Pr
     if (target.isDirectory()) await walk(path, [...around, real], found);
     // Pipes and devices are no files: reading one may never end.
     else if (!target.isFile() && !target.isSymbolicLink()) continue;
-    else if (EXTENSION.test(entry.name)) found.images.push(path);
+    else if (found.wanted(entry.name)) found.images.push(path);
     else if (!NOTES.test(entry.name)) {
       const extension = extname(entry.name).toLowerCase();
       found.others.set(extension, (found.others.get(extension) ?? 0) + 1);
@@ -77,7 +84,7 @@ export async function requireFiles(paths: readonly string[]): Promise<void> {
  * é as one character, others as two: names are compared composed.
  */
 export const stemOf = (path: string, folder: string): string =>
-  path.slice(join(folder, '/').length).replace(EXTENSION, '').normalize('NFC');
+  path.slice(join(folder, '/').length).replace(IMAGE, '').normalize('NFC');
 
 function reasonOf({ code, message }: NodeJS.ErrnoException): string {
   if (code === 'ENOENT') return 'there is no such file or folder';

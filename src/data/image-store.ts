@@ -1,15 +1,28 @@
 /** Images of files: decoded when they are needed, kept while there is room, left out when they are damaged. */
 import { GlobalPercError } from '../graph/index.js';
+import { BoundedCache } from './bounded-cache.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
 import type { Decoding } from './decoding.js';
 import { decode, headerOf } from './image.js';
+import { type ImageSource, imageAt, isShard } from './image-source.js';
+import { openParquet } from './parquet.js';
 import { loadSharp } from './sharp.js';
+import { openTar } from './tar.js';
 
-/** A file that cannot be used. */
+/** A file, or an image of a shard, that cannot be used. */
 export interface SkippedImage {
   readonly path: string;
   readonly reason: string;
 }
+
+/** How far the first look at a data set is: whole images, then shards. */
+export interface OpenProgress {
+  readonly step: 'look';
+  readonly done: number;
+  readonly total: number;
+}
+
+export type OpenListener = (progress: OpenProgress) => void;
 
 /** Bytes of decoded images that are kept; samples of more than 8 bits take four each. */
 const BUDGET = 256 * 2 ** 20;
@@ -23,10 +36,7 @@ export class ImageStore {
   private readonly logger: (message: string) => void;
   /** Why a file cannot be used, by path. */
   private readonly broken = new Map<string, Error>();
-  /** The least recently used first. */
-  private readonly kept = new Map<string, Pixels>();
-  private readonly coming = new Map<string, Promise<Pixels>>();
-  private keptBytes = 0;
+  private readonly kept = new BoundedCache<Pixels>(BUDGET, ({ samples }) => samples.byteLength);
 
   constructor(how: Decoding, logger: (message: string) => void) {
     this.how = how;
@@ -38,7 +48,10 @@ export class ImageStore {
   }
 
   /** [height, width] of each file whose header can be read, orientation applied; the others are skipped. @throws GlobalPercError without sharp. */
-  async sizes(paths: readonly string[]): Promise<Map<string, readonly [number, number]>> {
+  async sizes(
+    paths: readonly string[],
+    onProgress: OpenListener = () => undefined,
+  ): Promise<Map<string, readonly [number, number]>> {
     await loadSharp();
     const all = [...new Set(paths)];
     const sizes = new Map<string, readonly [number, number]>();
@@ -47,25 +60,59 @@ export class ImageStore {
       const headers = await Promise.all(some.map((path) => headerOf(path).catch(asError)));
       some.forEach((path, i) => {
         const header = headers[i];
-        if (header instanceof Error) this.skip(path, header);
+        if (header instanceof Error) this.skip('the image', path, header);
         else if (header) sizes.set(path, [header.autoOrient.height, header.autoOrient.width]);
       });
+      onProgress({ step: 'look', done: start + some.length, total: all.length });
     }
     return sizes;
   }
 
   /**
-   * The first group of files, from `index` on and around, that can all be decoded.
+   * What files hold, in their order: an image each, or a shard's; what cannot be read is skipped, a damaged shard from the damage on.
+   * @param column of Parquet files.
+   * @throws GlobalPercError when a package is missing, or a Parquet file has no such column.
+   */
+  async open(paths: readonly string[], column?: string, onProgress?: OpenListener): Promise<ImageSource[]> {
+    const sizes = await this.sizes(
+      paths.filter((path) => !isShard(path)),
+      onProgress,
+    );
+    const shards = new Map<string, readonly ImageSource[]>();
+    const total = new Set(paths.filter(isShard)).size;
+    for (const path of paths) {
+      if (!isShard(path) || shards.has(path)) continue;
+      shards.set(path, await this.shard(path, column));
+      onProgress?.({ step: 'look', done: shards.size, total });
+    }
+    return paths.flatMap((path) => shards.get(path) ?? (sizes.has(path) ? [imageAt(path)] : []));
+  }
+
+  private async shard(path: string, column: string | undefined): Promise<readonly ImageSource[]> {
+    try {
+      const { images, damage } = await (path.endsWith('.tar') ? openTar(path) : openParquet(path, column));
+      if (damage) this.skip('the end of the shard', path, damage);
+      else if (images.length === 0) throw new GlobalPercError('it holds no images', { code: 'invalid-file' });
+      return images;
+    } catch (error) {
+      if (error instanceof GlobalPercError && error.code !== 'invalid-file') throw error;
+      this.skip('the shard', path, asError(error));
+      return [];
+    }
+  }
+
+  /**
+   * The first group of images, from `index` on and around, that can all be decoded.
    * @throws GlobalPercError when there is none.
    */
-  async firstGood<Group extends readonly string[]>(
+  async firstGood<Group extends readonly ImageSource[]>(
     groups: readonly Group[],
     index: number,
-  ): Promise<{ readonly paths: Group; readonly images: DecodedImage[] }> {
+  ): Promise<{ readonly sources: Group; readonly images: DecodedImage[] }> {
     for (let step = 0; step < groups.length; step += 1) {
-      const paths = groups[(index + step) % groups.length] as Group;
-      const images = await Promise.all(paths.map((path) => this.load(path)));
-      if (images.every((image) => image !== undefined)) return { paths, images };
+      const sources = groups[(index + step) % groups.length] as Group;
+      const images = await Promise.all(sources.map((source) => this.load(source)));
+      if (images.every((image) => image !== undefined)) return { sources, images };
     }
     throw this.nothingLeft();
   }
@@ -79,53 +126,23 @@ export class ImageStore {
     );
   }
 
-  private async load(path: string): Promise<DecodedImage | undefined> {
+  private async load(source: ImageSource): Promise<DecodedImage | undefined> {
+    const { path } = source;
     if (this.broken.has(path)) return undefined;
     try {
-      return new DecodedImage(await this.pixels(path));
+      const pixels = await this.kept.get(path, async () => decode(await source.read(), this.how));
+      return new DecodedImage(pixels);
     } catch (error) {
-      this.skip(path, asError(error));
+      this.skip('the image', path, asError(error));
       return undefined;
     }
   }
 
-  private async pixels(path: string): Promise<Pixels> {
-    const known = this.kept.get(path);
-    if (known) {
-      this.kept.delete(path);
-      this.kept.set(path, known);
-      return known;
-    }
-    const coming = this.coming.get(path) ?? this.decodeAndKeep(path);
-    this.coming.set(path, coming);
-    return coming;
-  }
-
-  private async decodeAndKeep(path: string): Promise<Pixels> {
-    try {
-      const pixels = await decode(path, this.how);
-      this.keep(path, pixels);
-      return pixels;
-    } finally {
-      this.coming.delete(path);
-    }
-  }
-
-  private keep(path: string, pixels: Pixels): void {
-    this.kept.set(path, pixels);
-    this.keptBytes += pixels.samples.byteLength;
-    for (const [oldest, { samples }] of this.kept) {
-      if (this.keptBytes <= BUDGET) break;
-      this.kept.delete(oldest);
-      this.keptBytes -= samples.byteLength;
-    }
-  }
-
   /** Names a damaged file, the first time. */
-  private skip(path: string, error: Error): void {
+  private skip(what: string, path: string, error: Error): void {
     if (this.broken.has(path)) return;
     this.broken.set(path, error);
-    this.logger(`skipping the image '${path}', which cannot be read: ${reasonIn(error)} (${this.broken.size} skipped)`);
+    this.logger(`skipping ${what} '${path}', which cannot be read: ${reasonIn(error)} (${this.broken.size} skipped)`);
   }
 }
 

@@ -3,6 +3,7 @@ import { GlobalPercError } from '../graph/index.js';
 import { boolean, type Checks, checkOptions, count, integer } from '../options/index.js';
 import { Generator } from '../random/index.js';
 import { checkTensor, type Dataset, isDataset, type Sample, type SampleTensor } from './dataset.js';
+import { isSampler, type Sampler } from './sampler.js';
 
 /** Samples stacked along a leading batch dimension: images are [N, 3, H, W], class indices [N]. */
 export interface Batch {
@@ -16,6 +17,8 @@ export interface DataLoaderOptions {
   readonly batchSize?: number;
   /** A new random order every epoch. Default false: the order of the data set. */
   readonly shuffle?: boolean;
+  /** Which samples an epoch has, instead of each one once: a `WeightedRandomSampler`, or one of your own. */
+  readonly sampler?: Sampler;
   /** Leaves out an epoch's last batch if it is not full. Default false. */
   readonly dropLast?: boolean;
   /** Names the random order and the samples' random choices. Default 0. */
@@ -27,6 +30,7 @@ export interface DataLoaderOptions {
 const LOADER: Checks<DataLoaderOptions> = {
   batchSize: count,
   shuffle: boolean,
+  sampler: isSampler,
   dropLast: boolean,
   seed: integer(),
   prefetch: integer(0),
@@ -58,6 +62,9 @@ export class DataLoader implements AsyncIterable<Batch> {
   readonly dataset: Dataset;
   readonly batchSize: number;
   private readonly shuffle: boolean;
+  private readonly sampler: Sampler | undefined;
+  /** Samples of an epoch. */
+  private readonly samples: number;
   private readonly dropLast: boolean;
   private readonly seed: number;
   private readonly prefetch: number;
@@ -75,10 +82,17 @@ export class DataLoader implements AsyncIterable<Batch> {
     const {
       batchSize = 1,
       shuffle = false,
+      sampler,
       dropLast = false,
       seed = 0,
       prefetch = 2,
     } = checkOptions(options, LOADER, 'DataLoader');
+    if (sampler && shuffle)
+      throw new GlobalPercError('DataLoader: a sampler has an order of its own; leave shuffle out', {
+        code: 'invalid-option',
+      });
+    this.sampler = sampler;
+    this.samples = sampler?.length ?? dataset.length;
     this.batchSize = batchSize;
     this.seed = seed;
     this.prefetch = prefetch;
@@ -88,7 +102,7 @@ export class DataLoader implements AsyncIterable<Batch> {
 
   /** Batches per epoch. 0 if `dropLast` leaves none. */
   get length(): number {
-    const batches = this.dataset.length / this.batchSize;
+    const batches = this.samples / this.batchSize;
     return this.dropLast ? Math.floor(batches) : Math.ceil(batches);
   }
 
@@ -105,7 +119,7 @@ export class DataLoader implements AsyncIterable<Batch> {
   /**
    * Batches without end, epoch after epoch, from batch number `from` on. Batch k is the same whatever `from` was, so a
    * resumed run goes on with the batches it would have seen. All are full: an epoch's last partial batch is left out,
-   * and a data set smaller than a batch is repeated within it.
+   * and an epoch smaller than a batch is repeated within it.
    * @throws GlobalPercError when `from` is not a non-negative integer; iterating throws as an epoch does.
    */
   stream(options: StreamOptions = {}): AsyncGenerator<Batch> {
@@ -116,12 +130,12 @@ export class DataLoader implements AsyncIterable<Batch> {
   private *epochPlaces(epoch: number): Places {
     for (let batch = 0; batch < this.length; batch += 1) {
       const start = batch * this.batchSize;
-      yield { epoch, start, end: Math.min(start + this.batchSize, this.dataset.length) };
+      yield { epoch, start, end: Math.min(start + this.batchSize, this.samples) };
     }
   }
 
   private *streamPlaces(from: number): Places {
-    const perEpoch = Math.max(1, Math.floor(this.dataset.length / this.batchSize));
+    const perEpoch = Math.max(1, Math.floor(this.samples / this.batchSize));
     for (let batch = from; ; batch += 1) {
       const start = (batch % perEpoch) * this.batchSize;
       yield { epoch: Math.floor(batch / perEpoch), start, end: start + this.batchSize };
@@ -142,14 +156,20 @@ export class DataLoader implements AsyncIterable<Batch> {
 
   /** Indices of an epoch's samples. The last epoch's are kept: a batch alone would have to shuffle all. */
   private orderOf(epoch: number): Uint32Array {
-    if (this.order?.epoch !== epoch) {
-      const { length } = this.dataset;
-      const indices = this.shuffle
-        ? new Generator(this.seed, epoch, ORDER).permutation(length)
-        : Uint32Array.from({ length }, (_, i) => i);
-      this.order = { epoch, indices };
-    }
+    if (this.order?.epoch !== epoch) this.order = { epoch, indices: this.newOrder(epoch) };
     return this.order.indices;
+  }
+
+  private newOrder(epoch: number): Uint32Array {
+    const { length } = this.dataset;
+    const generator = new Generator(this.seed, epoch, ORDER);
+    if (!this.sampler) return this.shuffle ? generator.permutation(length) : Uint32Array.from({ length }, (_, i) => i);
+    const indices = this.sampler.indices(generator);
+    const outside = indices.find((index) => index >= length);
+    if (outside === undefined) return indices;
+    throw new GlobalPercError(`DataLoader: the sampler gave sample ${outside}, the data set has ${length}`, {
+      code: 'invalid-argument',
+    });
   }
 }
 

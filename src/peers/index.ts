@@ -17,6 +17,8 @@ const PEERS = {
   'onnxruntime-web': { needed: 'computing in a browser', install: 'onnxruntime-web' },
   '@huggingface/hub': { needed: 'a model of the Hugging Face hub', install: '@huggingface/hub' },
   sharp: { needed: 'reading or writing pictures', install: 'sharp' },
+  tar: { needed: 'reading images of tar files', install: 'tar' },
+  hyparquet: { needed: 'reading images of Parquet files', install: 'hyparquet' },
   commander: COMMAND,
   'cli-progress': COMMAND,
   jiti: COMMAND,

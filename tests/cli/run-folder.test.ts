@@ -75,9 +75,11 @@ describe('requireOutside', () => {
     const link = join(folder, 'link');
     await symlink(photos, link);
     for (const out of [photos, join(photos, 'run'), join(link, 'new', 'run')]) {
-      await expect(requireOutside(out, [photos])).rejects.toThrow(`'${out}' lies in '${photos}'`);
+      await expect(requireOutside(out, [photos], 'seen')).rejects.toThrow(
+        `'${out}' lies in '${photos}', whose pictures are seen;`,
+      );
     }
-    await requireOutside(`${photos}-run`, [photos]);
-    await requireOutside(dirname(photos), [photos]);
+    await requireOutside(`${photos}-run`, [photos], 'seen');
+    await requireOutside(dirname(photos), [photos], 'seen');
   });
 });

@@ -1,7 +1,7 @@
 /** Training configurations in JSON: what they build, and the one line that each mistake ends with. */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -173,6 +173,24 @@ describe('what is built', () => {
     for await (const { input } of config.data) expect(input.dims).toEqual([1, 3, 4, 6]);
     expect(config.data.batchSize).toBe(3);
     expect(config.student.stateDict()['head.weight']?.dims).toEqual([1, 2, 1, 1]);
+  });
+
+  it.each([
+    ['a tar', { folder: 'ustar.tar' }, 2],
+    [
+      'a column of a Parquet file, the first samples, several times',
+      { folder: 'hub.parquet', column: 'mask', take: 3, repeat: 2 },
+      6,
+    ],
+    ['a folder of shards', { folder: '.', column: 'mask' }, 9],
+  ])('%s', async (_, data, samples) => {
+    for (const name of ['ustar.tar', 'pax.tar', 'hub.parquet'].filter(
+      (name) => data.folder === '.' || name === data.folder,
+    ))
+      await cp(`fixtures/data/shards/${name}`, join(folder, 'shards', name));
+    const config = await read({ data: { ...data, folder: join('shards', data.folder), batchSize: 1 } });
+    expect(config.data.dataset.length).toBe(samples);
+    for await (const { input } of config.data) expect(input.dims).toEqual([1, 3, 4, 6]);
   });
 });
 

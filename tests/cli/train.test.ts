@@ -84,6 +84,8 @@ beforeAll(async () => {
   }
   await writeFile(join(at('photos'), 'broken.png'), 'no image');
   await copyFile(teacher, at('vgg.onnx'));
+  await mkdir(at('others'));
+  await copyFile(join(at('photos'), '0.png'), join(at('others'), '0.png'));
   await mkdir(at('own'));
   await copyFile(teacher, at('own/student.onnx'));
   await mkdir(at('foreign'));
@@ -303,6 +305,12 @@ describe('mistakes end with one line and exit code 2', () => {
       'a folder among the photographs',
       {},
       /lies in '.*photos', whose pictures are trained on/,
+      ['--out', 'photos/run'],
+    ],
+    [
+      'a folder among the photographs that judge it',
+      { data: { ...BASE.data, folder: 'others' }, validation: { data: { folder: 'photos', repeat: 2 } } },
+      /lies in '.*photos', whose pictures are what the run is judged by/,
       ['--out', 'photos/run'],
     ],
     [

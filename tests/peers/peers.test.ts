@@ -91,7 +91,7 @@ describe('what the packages say of each other', () => {
     expect(Object.keys(library.peerDependenciesMeta)).toEqual(names);
     const known = names.filter((name) => !/tfjs|jax/.test(name));
     for (const name of known) expect(peerError(name as Peer, '').code).toBe('runtime');
-    expect(known.length).toBe(16);
+    expect(known.length).toBe(18);
   });
 
   it('globalperc-cli has what the command line needs, in the same ranges', () => {
