@@ -65,7 +65,7 @@ export function say({ bytes, saved }: MemoryCost, owner: string, graph?: Graph):
   if (bytes < WARNED_FROM * free) return;
   console.warn(
     `globalperc: this ${owner} needs about ${size(bytes)} of memory, and ${size(free)} are free: ` +
-      `${graph ? remedy(graph, bytes) : ''}take smaller images or batches, or fewer hooks`,
+      `${graph ? remedy(graph, bytes) : ''}take smaller images or batches${owner === 'loss' ? ', or tiles of them (nn.TiledLoss)' : ''}, or fewer hooks`,
   );
 }
 

@@ -4,4 +4,5 @@ export * from './mapped.js';
 export * from './pixel.js';
 export { type ElementwiseLoss, PixelLoss, type PixelLossOptions } from './pixel-loss.js';
 export * from './structural-similarity.js';
+export * from './tiled.js';
 export * from './weighted.js';

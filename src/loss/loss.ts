@@ -27,7 +27,7 @@ import type { LossMap } from './loss-map.js';
 import { maskShape } from './mask.js';
 import { snapshotOptions } from './open-inputs.js';
 import { SHAPE } from './options.js';
-import { compute, computeMap, encode, type Runnable } from './run.js';
+import { type Computed, compute, computeMap, encode, type Runnable } from './run.js';
 
 /** What `valueAndGrad` returns. */
 export interface ValueAndGrad {
@@ -134,7 +134,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     options: CallOptions = {},
   ): Promise<Omit<ValueAndGrad, 'grad'>> {
     const given = [snapshot(pred), snapshot(target), false, snapshotOptions(options)] as const;
-    const steps = () => compute(this.runnable, ...given);
+    const steps = () => this.computed(...given);
     const { value, hooks, samples } = await this.inTurn(steps, options);
     return { value, hooks, ...(samples && { samples }) };
   }
@@ -264,7 +264,17 @@ export abstract class Loss implements Objective, AsyncDisposable {
     );
   }
 
-  private get runnable(): Runnable {
+  /** Value and, where it is wanted, gradient: by one program of the description, unless a loss goes another way. */
+  protected computed(
+    pred: TensorLike,
+    target: TensorLike | EncodedTarget,
+    withGradient: boolean,
+    options: CallOptions,
+  ): Steps<Computed> {
+    return compute(this.runnable, pred, target, withGradient, options);
+  }
+
+  protected get runnable(): Runnable {
     return { owner: this, description: this.description, runner: this.runner, session: this.session };
   }
 
@@ -273,7 +283,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     target: TensorLike | EncodedTarget,
     options: CallOptions,
   ): Steps<ValueAndGrad> {
-    const { value, hooks, samples, grad } = yield* compute(this.runnable, pred, target, true, options);
+    const { value, hooks, samples, grad } = yield* this.computed(pred, target, true, options);
     if (grad === undefined) throw new Error('a program with gradient has given none');
     return { value, hooks, grad: new OrtTensor('float32', grad.data, grad.dims), ...(samples && { samples }) };
   }

@@ -23,7 +23,7 @@ describe('without a budget', () => {
     for (let call = 0; call < 2; call += 1) await loss.valueAndGrad(zeros, zeros);
     expect(warn.mock.calls).toEqual(
       new Array(warnings).fill([
-        'globalperc: this loss needs about 1MB of memory, and 1MB are free: take smaller images or batches, or fewer hooks',
+        'globalperc: this loss needs about 1MB of memory, and 1MB are free: take smaller images or batches, or tiles of them (nn.TiledLoss), or fewer hooks',
       ]),
     );
   });

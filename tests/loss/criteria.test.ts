@@ -22,7 +22,7 @@ const fixture = readFixture<Case>('layers/criteria.safetensors');
 type LossClass = new (options: object) => Loss;
 /** Every loss of the `nn` namespace that is not made of others. */
 const CLASSES = Object.fromEntries(
-  Object.entries(criteria).filter(([name]) => !['PixelLoss', 'WeightedLoss', 'MappedLoss'].includes(name)),
+  Object.entries(criteria).filter(([name]) => !['PixelLoss', 'WeightedLoss', 'MappedLoss', 'TiledLoss'].includes(name)),
 ) as unknown as Readonly<Record<string, LossClass>>;
 /** A nested list, as the fixtures hold tensors among options. */
 const tensorOf = (value: unknown): unknown => {

@@ -68,7 +68,7 @@ describe('distances', () => {
 });
 
 describe('data in place of symbolic tensors is refused in one line', () => {
-  const made = ['PixelLoss', 'WeightedLoss', 'MappedLoss'];
+  const made = ['PixelLoss', 'WeightedLoss', 'MappedLoss', 'TiledLoss'];
   const pixelLosses = Object.entries(criteria).filter(([name]) => !made.includes(name));
   const classes: [string, new () => Distance][] = [
     ...(pixelLosses as unknown as [string, new () => Distance][]),

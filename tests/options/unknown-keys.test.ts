@@ -54,6 +54,7 @@ const cases: [string, () => unknown, string][] = [
     'shape',
   ],
   ['MappedLoss', () => new nn.MappedLoss(new nn.L1Loss(), (x) => x, wrong({ tagret: 1 })), 'target'],
+  ['TiledLoss', () => new nn.TiledLoss(new nn.L1Loss(), wrong({ tile: 8, ovrelap: 1 })), 'overlap'],
   ['Trainer.create: target', () => create({ target: { dtype: 'float32', shpae: [1] } }), 'shape'],
   ['SGD', () => new optim.SGD(wrong({ momentun: 1 })), 'momentum'],
   ['Adam', () => new optim.Adam(wrong({ beta: [0, 0] })), 'betas'],
