@@ -1,7 +1,7 @@
 /** A run of `globalperc train`, killed with SIGKILL at any moment: while it starts, trains, saves, and writes its results. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate, setTimeout as wait } from 'node:timers/promises';
 import {
   checkpointsIn,
   endOf,
@@ -26,15 +26,20 @@ async function moment(kill, kills, out, startup) {
     await until(() => logOf(out).length >= STEPS);
     return wait(100 * Math.random());
   }
-  if (kill % 2 === 0) return wait(1.2 * startup * Math.random());
+  if (kill % 3 === 0) return wait(1.2 * startup * Math.random());
   const steps = logOf(out).length + 60 * Math.random();
   await until(() => logOf(out).length >= steps);
-  return wait(10 * Math.random());
+  if (kill % 3 === 1) return wait(10 * Math.random());
+  // In the midst of a checkpoint.
+  await until(() => isWriting(out), 0);
 }
 
-/** @param {() => boolean} happened */
-async function until(happened) {
-  for (const begun = Date.now(); !happened() && Date.now() - begun < 60_000; ) await wait(2);
+const isWriting = (/** @type {string} */ out) => namesIn(out).some((name) => name.startsWith('.unfinished'));
+
+/** @param {() => boolean} happened @param {number} [pause] milliseconds between looks */
+async function until(happened, pause = 2) {
+  for (const begun = Date.now(); !happened() && Date.now() - begun < 60_000; )
+    await (pause > 0 ? wait(pause) : setImmediate());
 }
 
 /** @param {number} scale @returns {Promise<import('../common.mjs').Outcome>} */
@@ -59,7 +64,7 @@ export const run = (scale) =>
       child.kill('SIGKILL');
       const { code, said } = await ended;
       if (code !== 'SIGKILL' && code !== 0) lost.push(`kill ${kill}: the run ended with ${code}: ${said}`);
-      torn += namesIn(killed).some((name) => name.startsWith('.unfinished')) ? 1 : 0;
+      if (isWriting(killed)) torn += 1;
       lost.push(...(await halfWritten(killed)).map((problem) => `kill ${kill}: ${problem}`));
     }
     const { code, said } = await endOf(start(training(config, killed, checkpointsIn(killed).length > 0), { env }));
