@@ -78,7 +78,7 @@ function changed(json, [place = 0, ...path], deed, value) {
   else if (deed === 'remove') delete json[key];
   else if (deed === 'rename') json[`${key}x`] = json[key];
   else if (deed === 'wrap') json[key] = [json[key]];
-  else if (deed === 'add') json[String(value).slice(0, 20)] = value;
+  else if (deed === 'add') json[JSON.stringify(value).slice(0, 20)] = value;
   else json[key] = value;
   return json;
 }

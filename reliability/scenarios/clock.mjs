@@ -20,6 +20,8 @@ import {
 
 const STEPS = 200;
 
+const eventsIn = (/** @type {string} */ out) => namesIn(out).filter((name) => name.startsWith('events.'));
+
 /** @param {number} scale @returns {Promise<import('../common.mjs').Outcome>} */
 export const run = (scale) =>
   inFolder(async (folder) => {
@@ -43,9 +45,13 @@ export const run = (scale) =>
       while (logOf(out).length < STEPS / 2 && child.exitCode === null) await wait(5);
       child.kill('SIGKILL');
       await ended;
+      const before = eventsIn(out);
       const { code, said } = await endOf(shifted(checkpointsIn(out).length > 0));
       if (code !== 0) lost.push(`run ${number} ended with ${code}: ${said.slice(-300)}`);
       if (stateOf(out) !== stateOf(whole)) lost.push(`run ${number} came to something else than one with a true clock`);
+      // TensorBoard reads them in the order of their names: those of the second process must come behind.
+      if (eventsIn(out).slice(0, before.length).join() !== before.join())
+        lost.push(`run ${number}: event files out of order`);
       lost.push(...(await halfWritten(out)), ...litterIn(out).map((name) => `left behind: ${name}`));
     }
     return {

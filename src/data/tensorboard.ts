@@ -3,6 +3,7 @@
  * (https://github.com/tensorflow/tensorboard/blob/master/tensorboard/compat/proto/event.proto, summary.proto, tensor.proto; the records are TFRecords,
  * https://www.tensorflow.org/tutorials/load_data/tfrecord).
  */
+import { readdirSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -42,7 +43,7 @@ export class TensorBoardLogger implements Logger {
   constructor(folder: string, options: TensorBoardLoggerOptions = {}) {
     const { from, about } = checkOptions(options, OPTIONS, 'TensorBoardLogger');
     this.folder = string(folder, 'TensorBoardLogger: folder');
-    const seconds = String(Math.floor(Date.now() / 1000)).padStart(10, '0');
+    const seconds = String(secondsBehind(this.folder)).padStart(10, '0');
     this.path = join(this.folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${made++}`);
     this.take(0, fileVersion);
     if (from !== undefined) this.take(from, started);
@@ -90,6 +91,24 @@ export class TensorBoardLogger implements Logger {
 
 /** Sets the files of one process apart. */
 let made = 0;
+
+/**
+ * The time in a file's name. TensorBoard reads the files of a folder in the order of their names and goes back to none: so it is behind
+ * those that are there, though the clock may have been set back since.
+ */
+function secondsBehind(folder: string): number {
+  const others = namesIn(folder).map((name) => Number(/^events\.out\.tfevents\.(\d+)\./.exec(name)?.[1] ?? 0));
+  return Math.max(Math.floor(Date.now() / 1000), ...others.map((seconds) => seconds + 1));
+}
+
+/** What cannot be read is said where it is written. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}
 
 /** An `Event` message. @param seconds since 1970. */
 export function eventOf(seconds: number, step: number, what: (event: BinaryWriter) => void): Uint8Array {

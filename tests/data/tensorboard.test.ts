@@ -1,7 +1,7 @@
 /** Event files, against those that TensorBoard's own protocol buffers and record writer make. */
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import {
   eventOf,
@@ -89,4 +89,11 @@ it.each([
   ['no folder', () => new TensorBoardLogger(undefined as never), 'TensorBoardLogger: folder'],
 ])('refuses %s', (_what, make, message) => {
   expect(make).toThrow(message);
+});
+
+it('comes behind the files that are there, though the clock was set back', async () => {
+  const run = join(folder, 'later');
+  await mkdir(run);
+  for (const name of ['events.out.tfevents.9000000000.host.1.0', 'log.jsonl']) await writeFile(join(run, name), '');
+  expect(basename(new TensorBoardLogger(run).path)).toMatch(/^events\.out\.tfevents\.9000000001\./);
 });
