@@ -52,10 +52,13 @@ export function start(args, { env = {}, shell } = {}) {
   return { child, ended };
 }
 
+/** A process that takes longer hangs, even where many others compute. */
+const HANGS_MS = 600_000;
+
 /** The end of a process, or `hangs` where it takes longer; then it is killed. @param {ReturnType<typeof start>} started */
-export async function endOf({ child, ended }, seconds = 120) {
+export async function endOf({ child, ended }) {
   const timer = new AbortController();
-  const late = wait(seconds * 1000, undefined, { signal: timer.signal }).then(
+  const late = wait(HANGS_MS, undefined, { signal: timer.signal }).then(
     () => {
       child.kill('SIGKILL');
       return ended.then(({ said }) => ({ code: 'hangs', said }));

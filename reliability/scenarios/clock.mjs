@@ -25,7 +25,7 @@ const eventsIn = (/** @type {string} */ out) => namesIn(out).filter((name) => na
 /** @param {number} scale @returns {Promise<import('../common.mjs').Outcome>} */
 export const run = (scale) =>
   inFolder(async (folder) => {
-    const runs = times(scale, 10);
+    const runs = times(scale, 5);
     const config = await writeConfig(folder, STEPS);
     const env = { GLOBALPERC_CACHE: join(folder, 'cache') };
     const whole = join(folder, 'whole');

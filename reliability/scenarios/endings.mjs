@@ -28,7 +28,7 @@ export const run = (scale) =>
       for (const [how, expected] of ENDINGS) {
         const args = ['--import', at('programs/ending.mjs'), PROGRAM, out, '1000000'];
         const delay = Math.round(length * Math.random());
-        const { code, said } = await endOf(start(args, { env: { ENDING: `${how}:${delay}` } }), 60);
+        const { code, said } = await endOf(start(args, { env: { ENDING: `${how}:${delay}` } }));
         if (code !== expected) lost.push(`${how} after ${delay} ms: ended with ${code}: ${said.slice(-300)}`);
         lost.push(...(await halfWritten(out)));
       }

@@ -17,7 +17,7 @@ import {
   writeConfig,
 } from '../common.mjs';
 
-const STEPS = 600;
+const STEPS = 300;
 
 /** When the n-th kill comes. @param {number} kill @param {number} kills @param {string} out @param {number} startup milliseconds */
 async function moment(kill, kills, out, startup) {

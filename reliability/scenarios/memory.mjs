@@ -5,7 +5,7 @@ const PROGRAM = at('programs/growing.mjs');
 
 /** @param {number} scale @returns {Promise<import('../common.mjs').Outcome>} */
 export async function run(scale) {
-  const count = times(scale, 20);
+  const count = times(scale, 10);
   /** @type {string[]} */
   const lost = [];
   for (let number = 0; number < count; number += 1) {

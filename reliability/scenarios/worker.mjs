@@ -39,7 +39,7 @@ export const run = (scale) =>
       for (const [name, expected] of deeds) {
         const number = 1 + Math.floor(RUNS * Math.random());
         const args = [LIMITED, '--import', at('programs/faulty.mjs'), PROGRAM, out, `${STEPS}`];
-        const { code, said } = await endOf(start(args, { env: { DEED: `${name}:${number}` } }), 60);
+        const { code, said } = await endOf(start(args, { env: { DEED: `${name}:${number}` } }));
         const told = toldIn(said);
         if (told?.doing === 'a synchronous call') blocked += 1;
         if (code !== 1 || !told || !expected.code.test(told.code) || !expected.message.test(told.message))

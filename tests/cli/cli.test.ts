@@ -21,7 +21,8 @@ const file = (name: string, content: string | Uint8Array): string => {
   writeFileSync(join(folder, name), content);
   return join(folder, name);
 };
-const run = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { encoding: 'utf8' });
+const inProcess = (...args: string[]) => spawnSync(process.execPath, [command, ...args], { encoding: 'utf8' });
+const run = (...args: string[]) => runHere(args);
 
 const image = (side: number, phase: number) =>
   formatNpy({
@@ -77,23 +78,23 @@ const ambiguous = file(
 );
 
 describe('results', () => {
-  it('loss takes further inputs as numbers and arrays', () => {
+  it('loss takes further inputs as numbers and arrays', async () => {
     const offset = file('offset.npy', formatNpy({ dims: [3, 1, 1], data: Float32Array.of(1, 2, 3) }));
-    const lossAt = (factor: number): number => {
-      const { stdout, status } = run(
+    const lossAt = async (factor: number): Promise<number> => {
+      const { stdout, status } = await run(
         ...['loss', severalInputs, pred, target, '--image', 'image', '--json'],
         ...['--set', `factor=${factor}`, '--set', `offset=${offset}`],
       );
       expect(status).toBe(0);
       return JSON.parse(stdout).loss;
     };
-    expect(lossAt(0)).toBeCloseTo(0, 6);
-    expect(lossAt(3)).toBeGreaterThan(1e-3);
+    expect(await lossAt(0)).toBeCloseTo(0, 6);
+    expect(await lossAt(3)).toBeGreaterThan(1e-3);
   });
 
   it('loss --json prints one object, --grad writes the gradient', () => {
     const out = join(folder, 'grad.npy');
-    const { stdout, status } = run('loss', vgg, pred, target, '--json', '--grad', out);
+    const { stdout, status } = inProcess('loss', vgg, pred, target, '--json', '--grad', out);
     expect(status).toBe(0);
     const { loss, hooks } = JSON.parse(stdout);
     expect(
@@ -103,8 +104,8 @@ describe('results', () => {
     expect(parseNpy(readFileSync(out), out).dims).toEqual([1, 3, 32, 32]);
   });
 
-  it('inspect shows the tree, hooks, shapes and weights', () => {
-    const { stdout, status } = run(
+  it('inspect shows the tree, hooks, shapes and weights', async () => {
+    const { stdout, status } = await run(
       'inspect',
       vgg,
       '--input',
@@ -122,11 +123,11 @@ describe('results', () => {
   it('loss and compile take --hook in place of the hooks of the configuration', async () => {
     const config = file('hooks.json', JSON.stringify({ modulesToHook: ['ReLU'] }));
     const chosen = ['--config', config, '--hook', 'Linear', '--hook', '/features\\.0$/'];
-    const { stdout } = run('loss', vgg, pred, target, '--json', ...chosen);
+    const { stdout } = await run('loss', vgg, pred, target, '--json', ...chosen);
     const classes = JSON.parse(stdout).hooks.map((hook: { class: string }) => hook.class);
     expect(classes).toEqual(['Conv2d', 'Linear', 'Linear']);
     const out = join(folder, 'hooked.onnx');
-    const compiled = run('compile', vgg, '--input', '1,3,32,32', '--out', out, ...chosen);
+    const compiled = await run('compile', vgg, '--input', '1,3,32,32', '--out', out, ...chosen);
     expect([compiled.status, compiled.stderr]).toEqual([0, '']);
     const { outputs } = (await loadModel(out, { input: 'pred' })).graph;
     expect(outputs.find(({ name }) => name === 'hook_losses')?.declaredShape).toEqual([3]);
@@ -142,9 +143,14 @@ describe('results', () => {
     ]);
   });
 
-  it('a loss without Normalize tells of 8-bit values on stderr', () => {
+  it('a loss without Normalize tells of 8-bit values on stderr', async () => {
     const data = Float32Array.from({ length: 3072 }, (_, i) => i % 256);
-    const { status, stderr } = run('loss', vgg, file('bytes.npy', formatNpy({ dims: [1, 3, 32, 32], data })), target);
+    const { status, stderr } = await run(
+      'loss',
+      vgg,
+      file('bytes.npy', formatNpy({ dims: [1, 3, 32, 32], data })),
+      target,
+    );
     expect(status).toBe(0);
     expect(stderr).toMatch(
       /^warning: pred holds values from 0\.00 to 255\.00; .*set inputRange: \[0, 255\] \(on the command line, --input-range 0,255\)$/m,
@@ -178,15 +184,15 @@ describe('results', () => {
     expect(compiled.status).toBe(0);
   });
 
-  it('compile and curve write their files', () => {
+  it('compile and curve write their files', async () => {
     const [onnx, svg, png] = ['loss.onnx', 'curve.svg', 'curve.png'].map((name) => join(folder, name)) as [
       string,
       string,
       string,
     ];
-    expect(run('compile', vgg, '--input', '1,3,32,32', '--out', onnx).status).toBe(0);
-    expect(run('curve', '--force', '3', '--out', svg).status).toBe(0);
-    expect(run('curve', '--hooks', '5', '--out', png).status).toBe(0);
+    expect((await run('compile', vgg, '--input', '1,3,32,32', '--out', onnx)).status).toBe(0);
+    expect((await run('curve', '--force', '3', '--out', svg)).status).toBe(0);
+    expect((await run('curve', '--hooks', '5', '--out', png)).status).toBe(0);
     expect(readFileSync(svg, 'utf8')).toContain('hook (execution order)');
     expect(readFileSync(png).subarray(1, 4).toString()).toBe('PNG');
   });
@@ -306,12 +312,12 @@ describe('mistakes', () => {
     expect(stdout).toBe('');
   });
 
-  it('leave no file behind', () => {
+  it('leave no file behind', async () => {
     const out = join(folder, 'never.onnx');
-    expect(run('compile', vit, '--input', '1,3,32,32', '--out', out).status).toBe(2);
+    expect((await run('compile', vit, '--input', '1,3,32,32', '--out', out)).status).toBe(2);
     expect(existsSync(out)).toBe(false);
     const blocked = join(folder, 'no-such-folder', 'loss.onnx');
-    const { status, stderr } = run('compile', vgg, '--input', '1,3,32,32', '--out', blocked);
+    const { status, stderr } = await run('compile', vgg, '--input', '1,3,32,32', '--out', blocked);
     expect([status, stderr]).toEqual([2, expect.stringMatching(/cannot write/)]);
   });
 });
