@@ -66,7 +66,10 @@ export const edits = fc.array(edit, { minLength: 1, maxLength: 3 });
 
 /** @param {unknown} json @param {readonly Edit[]} list */
 export const edited = (json, list) =>
-  list.reduce((current, { path, deed, value }) => changed(current, path, deed, value), structuredClone(json));
+  list.reduce(
+    (current, { path, deed, value }) => changed(current, path, deed, structuredClone(value)),
+    structuredClone(json),
+  );
 
 /** @param {any} json @param {number[]} path @param {string} deed @param {unknown} value @returns {unknown} */
 function changed(json, [place = 0, ...path], deed, value) {

@@ -1,5 +1,5 @@
 /** Readers of JSON: what they read. */
-import { readFileSync } from 'node:fs';
+import { copyFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { readTrainConfig } from '../dist/cli/train-config.js';
 import { augmentationFromJSON, degradationFromJSON, readStateDict } from '../dist/data/index.js';
@@ -35,6 +35,9 @@ const PREPROCESSOR = { image_mean: [0.5, 0.5, 0.5], size: { shortest_edge: 224 }
 /** @param {string} folder for files @returns {Promise<import('./readers.mjs').Reader[]>} */
 export async function jsonReaders(folder) {
   const run = JSON.parse(readFileSync(await writeConfig(folder, 3), 'utf8'));
+  const shards = 'checkpoints/safetensors/';
+  for (const shard of ['model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors'])
+    copyFileSync(data(`${shards}${shard}`), join(folder, shard));
   const tokenizer = {
     vocab: jsonOf('diffusion/pipeline/tokenizer/vocab.json'),
     merges: readFileSync(data('diffusion/pipeline/tokenizer/merges.txt'), 'utf8').split('\n').slice(1, 50),
@@ -54,7 +57,7 @@ export async function jsonReaders(folder) {
     {
       name: 'index of weights',
       share: 1,
-      sources: [jsonOf('checkpoints/safetensors/model.safetensors.index.json')],
+      sources: [jsonOf(`${shards}model.safetensors.index.json`)],
       read: asFile(join(folder, 'model.safetensors.index.json'), readStateDict),
     },
     {
