@@ -17,10 +17,12 @@ import { median } from './median.mjs';
 import { report } from './rivals/report.mjs';
 
 /**
- * @typedef {{ shape: number[], other?: number[], student?: string, variants: string[] }} Workload
+ * @typedef {{ shape: number[], other?: number[], student?: string, long?: true, variants: string[] }} Workload
  * @typedef {{ ms: number, mb: number }} Measured
  * @typedef {{ name: string, operations: number, cached: number, theirs: Record<string, Measured | undefined>, ours: Record<string, Measured>,
- *   first: number, second?: number, again: number }} Row
+ *   first: number, second?: number, again?: number }} Row
+ *
+ * What is long takes one round, and nothing but its step is measured.
  */
 
 const { values } = parseArgs({
@@ -85,11 +87,11 @@ async function side(command, options, cache = 'off') {
   };
 }
 
-/** Medians of steps in turn; of two in a row the second counts, since a system may have taken what a process held while others worked. @param {Map<string, Awaited<ReturnType<typeof side>>>} sides */
-async function inTurn(sides) {
+/** Medians of steps in turn; of two in a row the second counts, since a system may have taken what a process held while others worked. @param {Map<string, Awaited<ReturnType<typeof side>>>} sides @param {number} rounds */
+async function inTurn(sides, rounds) {
   /** @type {Map<string, Measured[]>} */
   const taken = new Map(Array.from(sides.keys(), (name) => [name, []]));
-  for (let round = 0; round < Number(values.rounds); round += 1)
+  for (let round = 0; round < rounds; round += 1)
     for (const [name, { step }] of sides) {
       await step();
       taken.get(name)?.push(await step());
@@ -106,9 +108,9 @@ async function measured(name, workload) {
   const model = exported(name);
   const arithmetic = JSON.parse(execFileSync(PYTHON, [at('theirs.py'), 'arithmetic', name], { encoding: 'utf8' }));
   rates.push(arithmetic.rate);
-  const { first, second, again } = await firstGradients(name, model);
+  const times = workload.long ? {} : await firstGradients(name, model);
   const sides = new Map();
-  for (const variant of workload.student ? ['ours'] : ['ours', 'encoded'])
+  for (const variant of workload.student || workload.long ? ['ours'] : ['ours', 'encoded'])
     sides.set(variant, await side('node', [at('ours.mjs'), name, variant, model]));
   for (const variant of workload.variants.filter((each) => !values.without.includes(each))) {
     try {
@@ -117,14 +119,15 @@ async function measured(name, workload) {
       console.log(`  PyTorch, ${variant}: ${/** @type {Error} */ (error).message}`);
     }
   }
-  const figures = await inTurn(sides);
+  const figures = await inTurn(sides, workload.long ? 1 : Number(values.rounds));
+  const { first } = sides.get('ours').begun;
   for (const { stop, begun } of sides.values()) {
     stop();
     if (!begun.version.startsWith('v')) versions.add(begun.version);
   }
   const theirs = Object.fromEntries(workload.variants.map((variant) => [variant, figures.get(`torch ${variant}`)]));
   const ours = Object.fromEntries(Array.from(figures).filter(([variant]) => !variant.startsWith('torch ')));
-  return { name, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, second, again };
+  return { name, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, ...times };
 }
 
 /** Milliseconds to the first gradient, to that of another size, and to the first of a process that finds the programs of another. @param {string} name @param {string} model */

@@ -14,7 +14,7 @@ Written by \`node bench/rivals.mjs${process.argv
   .map((word) => ` ${/\s/.test(word) ? `'${word}'` : word}`)
   .join(
     '',
-  )}\`: both sides in one run, each variant in a process of its own, steps in turn, medians of ${rounds}. Node ${process.versions.node}, PyTorch
+  )}\`: both sides in one run, each variant in a process of its own, steps in turn, medians of ${rounds} (of 1 for 1022²). Node ${process.versions.node}, PyTorch
 ${torch}, ${cpus().length} cores (${cpus()[0]?.model.trim()}), ${(rate / 1e9).toFixed(0)} GFLOP/s in float32 matrix products. \`NormalizedTensorLoss('l2')\`, force 3, hooks at every Linear, Conv2d, ReLU and
 GELU; random weights, float32.
 
@@ -70,7 +70,7 @@ ${table(
   rows.map(({ name, first, second, again }) => [
     name,
     first.toFixed(0),
-    again.toFixed(0),
+    again?.toFixed(0) ?? '–',
     second ? `${second.toFixed(0)} (${(second / first).toFixed(2)}×)` : '–',
   ]),
 )}

@@ -26,7 +26,8 @@ export const joinReshapes: Rewrite = (node, [x], target) => {
 
 const TRANSPOSE = new Set(['Transpose']);
 
-const permutationOf = (node: Node, rank: number): readonly number[] =>
+/** The axes that a Transpose of so many puts one behind the other. */
+export const permutationOf = (node: Node, rank: number): readonly number[] =>
   attributesOf(node).ints('perm') ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
 
 /** Two permutations → one, or none; one that moves no elements, but dimensions of 1 → a Reshape, which copies nothing. */

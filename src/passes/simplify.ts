@@ -1,7 +1,7 @@
 /**
  * Rewrites a finished graph into a cheaper one with the same meaning: equal computations are shared, no-ops dropped, rearrangements
- * joined, broadcasts left to the consumer, sums over outer axes turned into matrix products, and long sums taken axis by axis. One
- * walk does it all, in time that grows with the number of nodes.
+ * joined, what is cut out and put together copied once, masks made factors, broadcasts left to the consumer, sums over outer axes turned into
+ * matrix products, and long sums taken axis by axis. One walk does it all, in time that grows with the number of nodes.
  * A graph is finished when it has been differentiated: nothing is detached in it any more.
  */
 import {
@@ -19,6 +19,8 @@ import {
   type Value,
 } from '../graph/index.js';
 import { operatorOf } from '../ops/index.js';
+import { masksAsFactors } from './masks.js';
+import { PIECES } from './pieces.js';
 import { joinCasts, joinProducts, joinReshapes, joinTransposes } from './rearrange.js';
 import { copyNode, firstOf, type Rewrite, reduceGraph } from './transcribe.js';
 
@@ -27,6 +29,7 @@ export const simplify = (graph: Graph): Graph =>
   reduceGraph(
     graph,
     firstOf([
+      masksAsFactors(),
       ...NO_OPS,
       ...EXPANDED,
       rootOfSum,
@@ -34,6 +37,7 @@ export const simplify = (graph: Graph): Graph =>
       joinTransposes,
       joinProducts,
       joinCasts,
+      ...PIECES,
       ...SUMS,
       sharing(),
     ]),

@@ -145,13 +145,15 @@ const internalOps = (graph: Graph): string[] => graph.nodes.filter(({ domain }) 
 /** Bytes of so many scores of double precision. */
 const scoresOf = (count: number): number => count * 8;
 
+const blocks = (bytes: number): Omit<ScoreBytes, 'kept'> => ({ heads: bytes, queries: bytes });
+
 const SIZES = {
-  kept: { kept: Number.POSITIVE_INFINITY, block: scoresOf(3 * KEYS) },
-  'at once': { kept: 0, block: Number.POSITIVE_INFINITY },
-  'a head at a time': { kept: 0, block: scoresOf(QUERIES * KEYS) },
-  'two heads at a time': { kept: 0, block: scoresOf(2 * QUERIES * KEYS) },
-  'three queries at a time': { kept: 0, block: scoresOf(3 * KEYS + 1) },
-  'less than one query at a time': { kept: 0, block: 1 },
+  kept: { kept: Number.POSITIVE_INFINITY, ...blocks(scoresOf(3 * KEYS)) },
+  'at once': { kept: 0, ...blocks(Number.POSITIVE_INFINITY) },
+  'a head at a time': { kept: 0, heads: scoresOf(1), queries: scoresOf(QUERIES * KEYS) },
+  'two heads at a time': { kept: 0, ...blocks(scoresOf(2 * QUERIES * KEYS)) },
+  'three queries at a time': { kept: 0, ...blocks(scoresOf(3 * KEYS + 1)) },
+  'less than one query at a time': { kept: 0, ...blocks(1) },
 };
 
 describe.each(Object.entries(cases))('%s', (_, test) => {
@@ -270,7 +272,7 @@ describe('what lives across the backward pass', () => {
   });
 
   it('is one block of scores at a time, in whatever order nodes run', () => {
-    const graph = finished(fuseAttention, { kept: 0, block: 3 * QUERIES * 4 });
+    const graph = finished(fuseAttention, { kept: 0, ...blocks(3 * QUERIES * 4) });
     const backward = backwardValues(graph);
     const again = graph.nodes.filter(({ op, outputs: [y] }) => op === 'Softmax' && y && backward.has(y));
     const readers = readersOf(graph);

@@ -16,36 +16,11 @@ import {
   ONNX_DTYPE,
   Tensor,
 } from '../../src/graph/index.js';
-import { createGraph, operators, requiredOpset } from '../../src/ops/index.js';
+import { createGraph, operators } from '../../src/ops/index.js';
 import { fold, shareConstants, simplify, specialize, transcribe } from '../../src/passes/index.js';
-import { runSteps, Session } from '../../src/runtime/index.js';
+import { runSteps } from '../../src/runtime/index.js';
 import { feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
-
-const opsOf = (graph: Graph): string[] => graph.nodes.map((node) => node.op).filter((op) => op !== 'Identity');
-const ramp = (...shape: number[]) =>
-  constantOf(
-    'float32',
-    shape,
-    Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => Math.sin(i)),
-  );
-
-async function compute(graph: Graph, data: ReturnType<typeof ramp>): Promise<number[]> {
-  const session = await runSteps(Session.open(graph, requiredOpset(graph)));
-  const { y } = await runSteps(session.run({ x: feedOf(data) }));
-  await runSteps(session.dispose());
-  return numbersIn(y);
-}
-
-/** Builds y from x, simplifies, and checks that the numbers stay. */
-async function simplified(shape: number[], build: (x: Tensor) => Tensor): Promise<string[]> {
-  const graph = createGraph();
-  graph.output('y', build(graph.input('x', 'float32', shape)));
-  const simple = simplify(graph);
-  const [before, after] = [await compute(graph, ramp(...shape)), await compute(simple, ramp(...shape))];
-  expect(after).toHaveLength(before.length);
-  for (const [i, value] of after.entries()) expect(value).toBeCloseTo(before[i] as number, 5);
-  return opsOf(simple);
-}
+import { compute, opsOf, ramp, simplified } from '../support/simplified.js';
 
 /** x through an operator that is given its own shape. */
 const sameShapeBy = (x: Tensor, op: string): Tensor => x.graph.emit(op, [x, x.graph.ints(x.shape)])[0] as Tensor;

@@ -85,11 +85,7 @@ export const convolve = (large: Tensor, w: Tensor, { axes, group }: Convolution)
  */
 export function largeGradient(small: Tensor, w: Tensor, { axes, group }: Convolution): Tensor {
   if (axes.some((axis) => axis.stride !== 1)) return convTranspose(small, w, axes, group);
-  const mirrored = axes.map((axis) => {
-    const reach = extent(axis) - 1;
-    return { ...axis, before: reach - axis.before, after: reach - axis.after };
-  });
-  return conv(small, swapChannels(w.flip(axes.map((_, i) => i + 2)), group), group, mirrored);
+  return conv(small, swapChannels(w.flip(axes.map((_, i) => i + 2)), group), group, axes.map(mirrored));
 }
 
 /** Shifted images of at most this many elements are multiplied at once: large products are fast, small ones save memory. */
@@ -101,22 +97,41 @@ const STACK_LIMIT = 2 ** 21;
  * times as fast as a convolution that takes the small image for a kernel.
  */
 export function weightGradient(large: Tensor, small: Tensor, { axes, group }: Convolution): Tensor {
-  const [batch, channels] = large.shape as [number, number];
-  const width = channels / group;
-  const padded = large.pad([0, 0, ...axes.map((axis) => axis.before)], [0, 0, ...axes.map(exactAfter)]);
-  const positions = sizeOf(axes.map((axis) => axis.count));
-  const dy = small.reshape([batch, group, -1, positions]);
-  const perProduct = Math.max(1, Math.floor(STACK_LIMIT / (batch * channels * positions)));
-  const products = chunked(kernelOffsets(axes), perProduct).map((offsets) => {
-    const images = offsets.map((offset) => shifted(padded, axes, offset).reshape([batch, group, width, positions]));
-    return dy.matmul(concat(images, 2).swapAxes(2, 3));
-  });
-  const summed = concat(products, 3).sum([0]);
   const kernel = axes.map((axis) => axis.kernel);
-  return summed
-    .reshape([small.dim(1), sizeOf(kernel), width])
-    .swapAxes(1, 2)
-    .reshape([small.dim(1), width, ...kernel]);
+  const shiftsSmall = small.dim(1) < large.dim(1) && axes.every((axis) => axis.stride === 1);
+  const offsets = kernelOffsets(axes);
+  const products = shiftsSmall
+    ? shiftedProducts(small, large, { axes: axes.map(mirrored), group }, offsets.toReversed())
+    : shiftedProducts(large, small, { axes, group }, offsets);
+  return products.transpose(shiftsSmall ? [0, 3, 1, 2] : [0, 1, 3, 2]).reshape([small.dim(1), -1, ...kernel]);
+}
+
+/** The same windows seen from the small image, with stride 1. */
+const mirrored = (axis: WindowAxis): WindowAxis => {
+  const reach = extent(axis) - 1;
+  return { ...axis, size: axis.count, count: axis.size, before: reach - axis.before, after: reach - axis.after };
+};
+
+/** Products of an image with what kernel elements see of another, added up over samples and places: [group, channels, elements, channels of the other]. */
+function shiftedProducts(
+  other: Tensor,
+  image: Tensor,
+  { axes, group }: Convolution,
+  offsets: readonly (readonly number[])[],
+): Tensor {
+  const [batch, channels] = other.shape as [number, number];
+  const width = channels / group;
+  const padded = other.pad([0, 0, ...axes.map((axis) => axis.before)], [0, 0, ...axes.map(exactAfter)]);
+  const positions = sizeOf(axes.map((axis) => axis.count));
+  const fixed = image.reshape([batch, group, -1, positions]);
+  const perProduct = Math.max(1, Math.floor(STACK_LIMIT / (batch * channels * positions)));
+  const products = chunked(offsets, perProduct).map((some) => {
+    const images = some.map((offset) => shifted(padded, axes, offset).reshape([batch, group, width, positions]));
+    return fixed.matmul(concat(images, 2).swapAxes(2, 3));
+  });
+  return concat(products, 3)
+    .sum([0])
+    .reshape([group, fixed.dim(2), offsets.length, width]);
 }
 
 /** Every element of the kernel by its indices, the last axis fastest. */

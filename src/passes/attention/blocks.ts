@@ -1,6 +1,6 @@
 /** Attention by blocks of scores: as many heads as a block holds, or some of the queries of one. */
 import { bytesPerElement, concat, type Shape, sizeOf, type Tensor } from '../../graph/index.js';
-import { differenceOf, type Heads, type OutputGradient, turned, turnedBack, weightsOf } from './heads.js';
+import { differenceOf, type Heads, type Output, turned, turnedBack, weightsOf } from './heads.js';
 
 /** From (inclusive) and to (exclusive). */
 type Range = readonly [from: number, to: number];
@@ -15,13 +15,13 @@ export class BlockedAttention {
   /** The queries of each block of a group. */
   private readonly queries: readonly Range[];
 
-  /** @param bytes of a block of scores: about so many, and at least one row of them. */
-  constructor(heads: Heads, bytes: number) {
+  /** @param bytes of a block of scores of several heads, and of one: about so many, and at least one row of them. */
+  constructor(heads: Heads, bytes: Readonly<Record<'heads' | 'queries', number>>) {
     const { q, k } = heads;
-    const elements = bytes / bytesPerElement(q.dtype);
+    const row = k.dim(-1) * bytesPerElement(q.dtype);
     this.heads = heads;
-    this.groups = groupsOf(q.shape.slice(0, -2), elements / (q.dim(-2) * k.dim(-1)));
-    this.queries = ranges(q.dim(-2), elements / k.dim(-1));
+    this.groups = groupsOf(q.shape.slice(0, -2), bytes.heads / (q.dim(-2) * row));
+    this.queries = ranges(q.dim(-2), bytes.queries / row);
   }
 
   /** As `Attention`. */
@@ -40,39 +40,39 @@ export class BlockedAttention {
   }
 
   /** ∂q, ∂k and ∂v, as far as they are wanted, with weights that are computed again. */
-  gradient(output: OutputGradient, wanted: Wanted): (Tensor | undefined)[] {
-    const { q, k, v, scale } = this.heads;
+  gradient(output: Output, wanted: Wanted): (Tensor | undefined)[] {
+    const { q, k, v } = this.heads;
     const keys = turnedBack(k);
-    const difference = differenceOf(output, v);
     const turn = new Turn(output.dy);
-    const groups = this.groups.map((group) => this.ofGroup(group, { keys, difference, dy: output.dy }, wanted, turn));
+    const groups = this.groups.map((group) => this.ofGroup(group, { ...output, keys }, wanted, turn));
     const [dq, dk, dv] = [q, keys, v].map((x, i) => {
       const own = groups.flatMap((gradients) => gradients[i] ?? []);
       return own.length === 0 ? undefined : joined(own, x.shape);
     });
-    return [dq?.mul(scale), dk && turned(dk), dv];
+    return [dq, dk && turned(dk), dv];
   }
 
   private ofGroup(
     group: readonly Range[],
-    given: { readonly keys: Tensor; readonly difference: readonly [Tensor, Tensor]; readonly dy: Tensor },
+    given: Output & { readonly keys: Tensor },
     [wantsQ, wantsK, wantsV]: Wanted,
     turn: Turn,
   ): readonly (Tensor | undefined)[] {
-    const { q, biases, scale } = this.heads;
-    const [left, right] = given.difference;
-    const [keys, own] = [part(given.keys, group), part(right, group)];
+    const { q, v, biases, scale } = this.heads;
+    const [keys, values] = [part(given.keys, group), part(v, group)];
     const dq: Tensor[] = [];
     let dk: Tensor | undefined;
     let dv: Tensor | undefined;
     for (const range of this.queries) {
       const block = [...group, range];
+      const dy = part(given.dy, block);
+      const [left, right] = differenceOf({ dy, y: part(given.y, block) }, values);
       const scaled = part(q, block).mul(turn.number(scale));
       const weights = weightsOf(scaled, turned(keys), parts(biases, block, q.rank));
-      const ofScores = weights.mul(part(left, block).matmul(turned(own)));
-      if (wantsQ) dq.push(ofScores.matmul(keys));
+      const ofScores = weights.mul(left.matmul(turned(right)));
+      if (wantsQ) dq.push(ofScores.matmul(keys).mul(scale));
       if (wantsK) dk = added(dk, turned(ofScores).matmul(scaled));
-      if (wantsV) dv = added(dv, turned(weights).matmul(part(given.dy, block)));
+      if (wantsV) dv = added(dv, turned(weights).matmul(dy));
       turn.end(dq.at(-1), dk, dv);
     }
     return [wantsQ ? concat(dq, -2) : undefined, dk, dv];
@@ -117,6 +117,8 @@ const parts = (tensors: readonly Tensor[], block: readonly Range[], rank: number
 function joined(groups: readonly Tensor[], shape: Shape): Tensor {
   const [only] = groups;
   if (groups.length === 1 && only) return only;
+  const [axis, ...others] = shape.slice(0, -2).flatMap((dim, i) => (dim === 1 ? [] : [i]));
+  if (axis !== undefined && others.length === 0) return concat(groups, axis);
   const rows = groups.map((x) => x.reshape([-1, ...shape.slice(-2)]));
   return concat(rows, 0).reshape(shape);
 }

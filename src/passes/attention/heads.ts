@@ -38,21 +38,20 @@ export function turnedBack(x: Tensor): Tensor {
   return new Tensor(x.graph, producer?.inputs[0] as Value).transpose(order);
 }
 
-/** What comes back from the output. */
-export interface OutputGradient {
+/** The output and what comes back from it. */
+export interface Output {
+  readonly y: Tensor;
   readonly dy: Tensor;
-  /** D = Σ dy·y over the last axis, which stays as 1. */
-  readonly total: Tensor;
 }
 
-/** dP − D = dy·vᵀ − D is one product: that of [dy, −D] and [v, 1]ᵀ, which are these two. */
-export const differenceOf = ({ dy, total }: OutputGradient, v: Tensor): [Tensor, Tensor] => [
-  concat([dy, total.neg()], -1),
+/** dP − D = dy·vᵀ − D with D = Σ dy·y over the last axis is one product: that of [dy, −D] and [v, 1]ᵀ, which are these two. */
+export const differenceOf = ({ y, dy }: Output, v: Tensor): [Tensor, Tensor] => [
+  concat([dy, dy.mul(y).sum([-1], true).neg()], -1),
   concat([v, v.graph.scalar(1, v.dtype).expand([...v.shape.slice(0, -1), 1])], -1),
 ];
 
 /** ∂q, ∂k, ∂v and those of biases with the weights of the forward pass: written alike, they are computed once. */
-export function gradientOfKept({ q, k, v, biases, scale }: Heads, output: OutputGradient): Tensor[] {
+export function gradientOfKept({ q, k, v, biases, scale }: Heads, output: Output): Tensor[] {
   const [left, right] = differenceOf(output, v);
   const scaled = q.mul(scale);
   const weights = weightsOf(scaled, k, biases);

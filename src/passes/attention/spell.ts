@@ -20,11 +20,13 @@ import { attended, gradientOfKept, headsOf } from './heads.js';
 export interface ScoreBytes {
   /** Up to so many, those of the forward pass are kept for the gradient. Computing them again takes 5 to 7 % longer. */
   readonly kept: number;
-  /** So many are computed at a time. */
-  readonly block: number;
+  /** So many of several heads are computed at a time. */
+  readonly heads: number;
+  /** So many of one head: the fewer blocks, the sooner a session opens, and what is alive at once where most is hardly depends on them. */
+  readonly queries: number;
 }
 
-const BYTES: ScoreBytes = { kept: 2 ** 22, block: 2 ** 23 };
+const BYTES: ScoreBytes = { kept: 2 ** 22, heads: 2 ** 23, queries: 2 ** 25 };
 
 const isInternal = ({ op, domain }: Node, name: string): boolean => domain === INTERNAL_DOMAIN && op === name;
 
@@ -43,15 +45,15 @@ export function spellAttention(graph: Graph, bytes: ScoreBytes = BYTES): Graph {
   return rewriteGraph(graph, (node, inputs) => {
     if (isInternal(node, 'Attention')) {
       const heads = headsOf(node, inputs as Tensor[]);
-      return [isKept(node) ? attended(heads) : new BlockedAttention(heads, bytes.block).output()];
+      return [isKept(node) ? attended(heads) : new BlockedAttention(heads, bytes).output()];
     }
     if (!isInternal(node, 'AttentionGrad')) return undefined;
     const [y, dy, ...rest] = inputs as [Tensor, Tensor, ...Tensor[]];
     const heads = headsOf(node, rest);
-    const output = { dy, total: dy.mul(y).sum([-1], true) };
+    const output = { y, dy };
     if (keeps(node)) return gradientOfKept(heads, output);
     // What nothing reads is left out.
-    return new BlockedAttention(heads, bytes.block).gradient(output, node.outputs.map(isRead)) as Tensor[];
+    return new BlockedAttention(heads, bytes).gradient(output, node.outputs.map(isRead)) as Tensor[];
   });
 }
 
