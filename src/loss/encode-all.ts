@@ -11,6 +11,7 @@ import {
   sameShape,
 } from '../graph/index.js';
 import type { TensorLike } from '../model/index.js';
+import { fileInMemory } from '../onnx/index.js';
 import { type Checks, callback, checkOptions, oneOf, string } from '../options/index.js';
 import { Generator } from '../random/index.js';
 import { type Contents, type HostTensor, platform, type Steps } from '../runtime/index.js';
@@ -153,16 +154,7 @@ class TargetFiles {
   async read(target: SampleTensor): Promise<Float32Array | undefined> {
     const path = await this.pathOf(target);
     if (!(await platform.exists(path))) return undefined;
-    const tensors = await tensorsIn(path);
-    const numbers = new Float32Array(tensors.reduce((sum, { data }) => sum + data.length, 0));
-    let end = 0;
-    for (const { dtype, data } of tensors) {
-      const part = numbers.subarray(end, end + data.length);
-      if (dtype === 'float16') halvesToFloats(data as Uint16Array, part);
-      else part.set(data as Float32Array);
-      end += data.length;
-    }
-    return numbers;
+    return inRow(await tensorsIn(path));
   }
 
   async has(target: SampleTensor): Promise<boolean> {
@@ -210,11 +202,32 @@ class TargetFiles {
   }
 }
 
-/** The tensors of a file in the order of their names' numbers. */
+/** The tensors of a file in the order of their names' numbers; their data are parts of what was read. */
 async function tensorsIn(path: string): Promise<readonly SafeTensor[]> {
-  // Tensor by tensor: the whole file would be copied once more.
-  const { tensors } = readSafetensors(await platform.openBeside(path, path.split('/').at(-1) as string), path);
+  const { tensors } = readSafetensors(fileInMemory(await platform.readBytes(path)), path);
   return Array.from({ length: tensors.size }, (_, i) => tensors.get(`feature_${i}`) as SafeTensor);
+}
+
+/** The numbers of tensors, one behind the other: where they lie, if that is how they lie. */
+function inRow(tensors: readonly SafeTensor[]): Float32Array {
+  const [{ data: first }] = tensors as [SafeTensor];
+  const size = tensors.reduce((sum, { data }) => sum + data.length, 0);
+  let end = first.byteOffset;
+  const areInRow = tensors.every(({ dtype, data }) => {
+    const follows = dtype === 'float32' && data.buffer === first.buffer && data.byteOffset === end;
+    end += data.byteLength;
+    return follows;
+  });
+  if (areInRow) return new Float32Array(first.buffer as ArrayBuffer, first.byteOffset, size);
+  const numbers = new Float32Array(size);
+  end = 0;
+  for (const { dtype, data } of tensors) {
+    const part = numbers.subarray(end, end + data.length);
+    if (dtype === 'float16') halvesToFloats(data as Uint16Array, part);
+    else part.set(data as Float32Array);
+    end += data.length;
+  }
+  return numbers;
 }
 
 const joined = (parts: readonly Float32Array[]): Float32Array => new Float32Array(joinedBytes(parts).buffer);
