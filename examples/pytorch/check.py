@@ -1,13 +1,10 @@
 """Holds compiled losses in PyTorch to the original loss in PyTorch, and runs the training scripts beside this file.
 
-    python check.py        (after `npm ci`; needs torch, torchvision, onnx, onnxscript, onnxruntime)
+    python check.py        (after `npm ci`; needs torch, torchvision, onnx, onnxscript, onnxruntime, pillow)
 """
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -15,26 +12,20 @@ from pathlib import Path
 
 import onnx
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 import torchvision
 from onnx import numpy_helper
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "fixtures"))
 
 import reference  # noqa: E402
+from check_ddp import ALEXNET, ALEXNET_CONFIG, SIZE, batch, check_ddp, check_script, compile_loss, distance, gradients  # noqa: E402
 from globalperc_loss import GlobalPercLoss  # noqa: E402
 from models.transformers import Vit  # noqa: E402
-from photos import Photos  # noqa: E402
 from student import Student  # noqa: E402
 
-ALEXNET = ROOT / "assets" / "lpips-alex.onnx"
-ALEXNET_CONFIG = json.loads((HERE / "loss.json").read_text())
-SIZE = (3, 64, 64)
 VIT_SIZE = (3, 42, 56)
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 VIT_CONFIG = {
@@ -85,30 +76,6 @@ def vit_and_its_loss(folder: Path) -> tuple[GlobalPercLoss, reference.GlobalPerc
     classes = tuple(getattr(nn, name) for name in VIT_CONFIG["modulesToHook"])
     theirs = original(vit, "l2", modules_to_hook=classes, curve_force=3)
     return GlobalPercLoss(folder / "vit-2.onnx"), theirs
-
-
-def compile_loss(model: Path, shape: tuple, out: Path, config: dict) -> None:
-    command = ["node", ROOT / "dist" / "cli" / "main.js", "compile", model, "--out", out]
-    command += ["--input", ",".join(map(str, shape)), "--config", out.with_suffix(".json")]
-    out.with_suffix(".json").write_text(json.dumps(config))
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-
-
-def gradients(student: nn.Module, loss_fn, x: Tensor, y: Tensor) -> tuple[float, Tensor]:
-    """Loss, and all gradients of the student's weights in one vector."""
-    student.zero_grad()
-    loss = loss_fn(student(x), y)
-    loss.backward()
-    return loss.item(), torch.cat([weight.grad.flatten() for weight in student.parameters()]).double()
-
-
-def distance(ours: Tensor, expected: Tensor) -> float:
-    return float((ours.double() - expected).norm() / expected.norm())
-
-
-def batch(start: int, size: int) -> tuple[Tensor, Tensor]:
-    photos = Photos(48)
-    return tuple(torch.stack(images) for images in zip(*(photos[start + i] for i in range(size))))
 
 
 def check_gradients(label: str, ours: GlobalPercLoss, theirs, x: Tensor, y: Tensor) -> None:
@@ -162,35 +129,6 @@ def check_module(loss_fn: GlobalPercLoss) -> None:
     print("module: scaled and added, channels last, bfloat16, no_grad, refusals", flush=True)
 
 
-def work(rank: int, folder: Path) -> None:
-    """One of two processes: the gradients that DistributedDataParallel averages, for half of every batch."""
-    dist.init_process_group("gloo", init_method=f"file://{folder / 'rendezvous'}", rank=rank, world_size=2)
-    torch.manual_seed(0)
-    student, loss_fn = DistributedDataParallel(Student()), GlobalPercLoss(folder / "loss-2.onnx")
-    found = [gradients(student, loss_fn, *batch(start + 2 * rank, 2))[1] for start in range(0, 48, 4)]
-    torch.save(found, folder / f"gradients-{rank}.pt")
-    dist.destroy_process_group()
-
-
-def check_ddp(folder: Path) -> None:
-    mp.spawn(work, (folder,), nprocs=2)
-    torch.manual_seed(0)
-    student, loss_fn = Student(), GlobalPercLoss(folder / "loss-4.onnx")
-    expected = [gradients(student, loss_fn, *batch(start, 4))[1] for start in range(0, 48, 4)]
-    for rank in range(2):
-        found = torch.load(folder / f"gradients-{rank}.pt")
-        worst = max(distance(ours, whole) for ours, whole in zip(found, expected, strict=True))
-        print(f"DDP, process {rank} of 2 with 2 images: gradients of 12 batches of 4 within {worst:.1e}", flush=True)
-        assert worst <= 1e-5
-
-
-def check_script(folder: Path, *command: str) -> None:
-    done = subprocess.run([sys.executable, *command], cwd=folder, check=True, capture_output=True, text=True)
-    losses = [float(loss) for loss in re.findall(r"^epoch \d+: loss (\S+)$", done.stdout, re.MULTILINE)]
-    print(f"{' '.join(Path(part).name for part in command)}: {losses}", flush=True)
-    assert len(losses) == 3 and losses[2] < 0.95 * losses[0]
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -206,9 +144,7 @@ def main() -> None:
         check_gradients("ViT, batch 2", *vit_and_its_loss(folder), *images)
         check_ddp(folder)
         for script in ("train.py", "train_globalperc.py"):
-            check_script(folder, str(HERE / script))
-        torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
-        check_script(folder, *torchrun, str(HERE / "train_ddp.py"))
+            check_script(folder, script)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import numpy as np
+import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch.utils.data import Dataset
-from torchvision.io import ImageReadMode, read_image
 
 NAMES = ("french-alpine-landscape", "black-canyon", "locomotion-house-cat", "allium-oreophilum")
 FOLDER = Path(__file__).parents[2] / "node_modules" / "@stdlib"
@@ -16,8 +18,8 @@ class Photos(Dataset):
     def __init__(self, count: int, side: int = 64):
         tiles = []
         for name in NAMES:
-            photo = read_image(str(FOLDER / f"datasets-img-{name}" / "data" / "image.jpg"), ImageReadMode.RGB)
-            half = F.avg_pool2d(photo.float() / 255, 2)
+            photo = Image.open(FOLDER / f"datasets-img-{name}" / "data" / "image.jpg").convert("RGB")
+            half = F.avg_pool2d(torch.from_numpy(np.array(photo)).permute(2, 0, 1) / 255, 2)
             tiles += half.unfold(1, side, side).unfold(2, side, side).flatten(1, 2).unbind(1)
         self.targets = tiles[:: len(tiles) // count][:count]
 

@@ -32,7 +32,7 @@ interface Options {
   readonly json?: boolean;
 }
 
-/** Pictures of samples that a whole run leaves, at most; they are taken with checkpoints. */
+/** Pictures of samples that a whole run leaves, at most; they are taken with checkpoints, and the curves are drawn anew. */
 const SAMPLINGS = 50;
 /** Rows of `samples.png`. */
 const SAMPLES = 4;
@@ -85,8 +85,9 @@ async function run(path: string, options: Options): Promise<void> {
     checkpointEvery,
     label: 'train',
     logger,
-    afterStep: async (step) => {
+    atCheckpoint: async (step) => {
       if (step % sampleEvery !== 0) return;
+      await drawCurves(out);
       const picture = await sample(trainer, first, out, samplesAt(step));
       if (picture) logger?.image(step, 'samples', picture);
     },
@@ -171,13 +172,19 @@ async function report(
   validator: Validator | undefined,
 ): Promise<void> {
   await exportOnnx(trainer.student, join(out, 'student.onnx'));
+  const entries = await drawCurves(out);
+  await sample(trainer, batch, out);
+  process.stdout.write(`${summaryOf(entries, trainer.steps, out, validator?.best, json)}\n`);
+}
+
+/** Draws the loss, and that of the validation data, up to now. @returns the log. */
+async function drawCurves(out: string): Promise<readonly LogEntry[]> {
   const entries = await readLog(out);
   const values = entries.map(({ step, loss }) => ({ step, value: loss }));
   const judged = entries.flatMap(({ step, validation }) => (validation ? [{ step, value: validation.loss }] : []));
   const curves = judged.length > 0 ? [{ label: 'validation', values: judged }] : [];
   await writeCurves(out, 'Training', 'loss', [{ label: 'loss', values }, ...curves]);
-  await sample(trainer, batch, out);
-  process.stdout.write(`${summaryOf(entries, trainer.steps, out, validator?.best, json)}\n`);
+  return entries;
 }
 
 /** What the run has come to: the loss of one batch tells little, so the mean over the last ones stands beside it. */

@@ -29,6 +29,8 @@ export interface TrainingRun {
   readonly logger?: Logger | undefined;
   /** Called after every step. */
   readonly afterStep?: (step: number) => Promise<void>;
+  /** Called before a checkpoint is saved; the log has all steps by then. */
+  readonly atCheckpoint?: (step: number) => Promise<void>;
 }
 
 /** Lines that are written to the log at once. */
@@ -82,6 +84,7 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
         const done = trainer.steps >= steps || run.validator?.isExhausted || interrupt.requested;
         if (done || trainer.steps % checkpointEvery === 0) {
           await log.flush();
+          await run.atCheckpoint?.(result.step);
           await run.logger?.flush();
           await trainer.save(out);
         }
@@ -195,14 +198,14 @@ async function barFor({ label }: TrainingRun): Promise<SingleBar | undefined> {
   if (!process.stderr.isTTY) return undefined;
   const { SingleBar } = await loadPeer('cli-progress', () => import('cli-progress'));
   return new SingleBar({
-    format: `${label} {bar} {value}/{total}  mean loss {loss}{judged}  {speed} images/s  {eta_formatted} left`,
+    format: `${label} {bar} {value}/{total}  mean loss {loss}{judged}  {speed} images/s  {memory} MB  {eta_formatted} left`,
     stream: process.stderr,
     hideCursor: true,
     etaBuffer: 50,
   });
 }
 
-/** A bar with mean loss, speed and time left on a terminal; elsewhere a line every ten seconds. */
+/** A bar with mean loss, speed, memory of the process and time left on a terminal; elsewhere a line every ten seconds. */
 class Progress {
   private readonly run: TrainingRun;
   private readonly started = performance.now();
@@ -219,7 +222,7 @@ class Progress {
     this.run = run;
     this.first = run.trainer.steps;
     this.losses = new RunningMean(former.map(({ loss }) => loss));
-    bar?.start(run.steps, this.first, { loss: '–', speed: '–', judged: '' });
+    bar?.start(run.steps, this.first, { loss: '–', speed: '–', memory: '–', judged: '' });
   }
 
   /** @param judged loss of the validation data, where a pass was made. */
@@ -229,12 +232,13 @@ class Progress {
     this.losses.add(loss);
     const mean = this.losses.mean.toPrecision(4);
     const speed = (((step - this.first) * images) / seconds).toFixed(1);
-    this.bar?.update(step, { loss: mean, speed, judged: this.judged });
+    const memory = (process.memoryUsage.rss() / 1e6).toFixed(0);
+    this.bar?.update(step, { loss: mean, speed, memory, judged: this.judged });
     if (this.bar || performance.now() - this.lastLine < 10_000) return;
     this.lastLine = performance.now();
     const left = Math.round(((this.run.steps - step) * seconds) / (step - this.first));
     process.stderr.write(
-      `${this.run.label} ${step}/${this.run.steps}  mean loss ${mean}${this.judged}  ${speed} images/s  ${left} s left\n`,
+      `${this.run.label} ${step}/${this.run.steps}  mean loss ${mean}${this.judged}  ${speed} images/s  ${memory} MB  ${left} s left\n`,
     );
   }
 
