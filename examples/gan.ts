@@ -57,13 +57,18 @@ const photos = await ImageFolder.open(folder, {
 });
 const loader = new DataLoader(photos, { batchSize: 4, shuffle: true });
 
+// Means over the last steps, since batches differ more than steps do.
+const EVERY = 20;
+const sums = { reconstruction: 0, generator: 0, real: 0, fake: 0 };
 for await (const { input, target } of loader.stream()) {
-  const { step, reconstruction, generator, real, fake } = await gan.step(input, target);
-  if (step % 20 === 0) {
-    const [loss, ...others] = [reconstruction, generator, real, fake].map((value) => value.toFixed(4));
-    console.log(`step ${step}: reconstruction ${loss}, generator ${others[0]}, real ${others[1]}, fake ${others[2]}`);
+  const result = await gan.step(input, target);
+  const names = Object.keys(sums) as (keyof typeof sums)[];
+  for (const name of names) sums[name] += result[name] / EVERY;
+  if (result.step % EVERY === 0) {
+    console.log(`step ${result.step}: ${names.map((name) => `${name} ${sums[name].toFixed(4)}`).join(', ')}`);
+    for (const name of names) sums[name] = 0;
   }
-  if (step === Number(steps)) break;
+  if (result.step === Number(steps)) break;
 }
 
 generator.loadStateDict(await gan.emaStateDict());

@@ -3,12 +3,12 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { ByteCursor, inMemory } from '../dist/data/byte-cursor.js';
-import { parseNpy, parseSafetensors, readImage } from '../dist/data/index.js';
+import { ImageFolder, parseNpy, parseSafetensors, readImage } from '../dist/data/index.js';
 import { unpickle } from '../dist/data/pickle.js';
 import { readTorchFile } from '../dist/data/torch-file.js';
 import { loadLora, PipelineFolder } from '../dist/diffusion/index.js';
 import { bytesPerElement, sizeOf } from '../dist/graph/index.js';
-import { GlobalPercConfig, GlobalPercLoss, loadModel, nn, optim, Trainer } from '../dist/index.js';
+import { Generator, GlobalPercConfig, GlobalPercLoss, loadModel, nn, optim, Trainer } from '../dist/index.js';
 import { at } from './common.mjs';
 
 /**
@@ -99,6 +99,21 @@ async function checkpoints() {
   }));
 }
 
+/** Tar and Parquet files of images. @param {string} folder for files @returns {Reader[]} */
+const shards = (folder) =>
+  [
+    { name: 'tar', files: ['ustar.tar', 'pax.tar', 'gnu.tar'], as: 'shard.tar' },
+    { name: 'Parquet', files: ['hub.parquet', 'none.parquet', 'gzip.parquet'], as: 'shard.parquet' },
+  ].map(({ name, files, as }) => ({
+    name,
+    share: 4,
+    sources: filesOf('shards', files),
+    read: asFile(join(folder, as), async (path) => {
+      const images = await ImageFolder.open(path, { logger: () => {} });
+      for (let i = 0; i < images.length; i += 1) await images.get(i, new Generator(i));
+    }),
+  }));
+
 /** @param {string} folder for files @returns {Promise<Reader[]>} */
 export async function readers(folder) {
   const unet = await (await PipelineFolder.open(data('diffusion/pipeline'))).unet();
@@ -151,6 +166,7 @@ export async function readers(folder) {
       sources: await pictures(),
       read: asFile(join(folder, 'image'), async (path) => mustBeImage(await readImage(path))),
     },
+    ...shards(folder),
     ...(await checkpoints()),
     {
       name: 'LoRA',

@@ -62,7 +62,10 @@ export async function openParquet(path: string, column: string | undefined): Pro
   opened += 1;
   const prefix = String(opened);
   const images: ImageSource[] = [];
-  for (const { num_rows } of metadata.row_groups) {
+  for (const { num_rows, columns } of metadata.row_groups) {
+    const { num_values } = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name)?.meta_data ?? {};
+    // What is damaged may claim any number of rows.
+    if (num_values !== num_rows) throw damaged(`a group of ${num_rows} rows has ${num_values} values of '${name}'`);
     const [start, end] = [images.length, images.length + Number(num_rows)];
     const cells = (): Promise<readonly Cell[]> => groups.get(`${prefix} ${start}`, () => readRows(start, end));
     for (let row = start; row < end; row += 1) images.push(new ParquetCell(`${path} row ${row}`, row - start, cells));
@@ -70,11 +73,10 @@ export async function openParquet(path: string, column: string | undefined): Pro
   return { images };
 }
 
-const damaged = (problem: string, cause: unknown): GlobalPercError =>
-  new GlobalPercError(`${problem}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    code: 'invalid-file',
-    cause,
-  });
+function damaged(problem: string, cause?: unknown): GlobalPercError {
+  const reason = cause === undefined ? '' : `: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return new GlobalPercError(`${problem}${reason}`, { code: 'invalid-file', cause });
+}
 
 /** @throws GlobalPercError when there is none, or several and none was named. */
 function columnOf(metadata: FileMetaData, columns: readonly SchemaTree[], wanted: string | undefined): string {

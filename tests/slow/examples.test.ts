@@ -72,12 +72,13 @@ describe('in TypeScript', { timeout: 180_000 }, () => {
   it('gan.ts plays, and writes a generator', async () => {
     const { stdout } = await promisify(execFile)(
       `${ROOT}/node_modules/.bin/jiti`,
-      [`${ROOT}/examples/gan.ts`, 'photos', '60'],
+      [`${ROOT}/examples/gan.ts`, 'photos', '80'],
       { cwd: folder },
     );
+    // Means over 20 steps each: batches differ more than steps do.
     const losses = Array.from(stdout.matchAll(/^step \d+: reconstruction ([\d.]+), /gm), ([, loss]) => Number(loss));
-    expect(losses).toHaveLength(3);
-    expect(losses.at(-1)).toBeLessThan(losses[0] as number);
+    expect(losses).toHaveLength(4);
+    expect(losses.at(-1)).toBeLessThan(0.8 * (losses[0] as number));
     expect((await loadModel(join(folder, 'generator.onnx'))).accepts).toContain('[batch, 3, height, width]');
   });
 
