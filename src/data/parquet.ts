@@ -1,6 +1,6 @@
 /** Images in a column of Parquet files, as data sets of the Hugging Face hub have them. */
 import zlib from 'node:zlib';
-import type { AsyncBuffer, Compressors, FileMetaData, SchemaTree } from 'hyparquet';
+import type { AsyncBuffer, ColumnChunk, Compressors, FileMetaData, SchemaTree } from 'hyparquet';
 import { openForReading } from '../files/index.js';
 import { GlobalPercError, listed } from '../graph/index.js';
 import { peerError } from '../peers/index.js';
@@ -46,12 +46,20 @@ export async function openParquet(path: string, column: string | undefined): Pro
   const { length, read } = await openForReading(path);
   const file: AsyncBuffer = {
     byteLength: length,
-    slice: (start, end = length) => read(start, end - start).buffer as ArrayBuffer,
+    slice(start, end = length) {
+      if (start >= 0 && start <= end && end <= length) return read(start, end - start).buffer as ArrayBuffer;
+      const refused = Promise.reject(new Error(`bytes ${start} to ${end} are not in the file`));
+      // The library waits for it later, or not at all.
+      refused.catch(() => undefined);
+      return refused;
+    },
   };
   const metadata = await library.parquetMetadataAsync(file).catch((error: unknown) => {
     throw damaged('it is no Parquet file, or its end is missing', error);
   });
-  const name = columnOf(metadata, library.parquetSchema(metadata).children, column);
+  const columns = schemaOf(library, metadata).children;
+  const name = columnOf(metadata, columns, column);
+  const leaves = leavesOf(columns.find(({ element }) => element.name === name) as SchemaTree);
   const readRows = async (rowStart: number, rowEnd: number): Promise<readonly Cell[]> => {
     const options = { file, metadata, columns: [name], rowStart, rowEnd, compressors: COMPRESSORS, utf8: false };
     const rows = await library.parquetReadObjects(options).catch((error: unknown) => {
@@ -62,15 +70,39 @@ export async function openParquet(path: string, column: string | undefined): Pro
   opened += 1;
   const prefix = String(opened);
   const images: ImageSource[] = [];
-  for (const { num_rows, columns } of metadata.row_groups) {
-    const { num_values } = columns.find(({ meta_data }) => meta_data?.path_in_schema[0] === name)?.meta_data ?? {};
-    // What is damaged may claim any number of rows.
-    if (num_values !== num_rows) throw damaged(`a group of ${num_rows} rows has ${num_values} values of '${name}'`);
+  for (const { num_rows, columns: chunks } of metadata.row_groups) {
+    requireChunks(chunks, name, leaves, num_rows);
     const [start, end] = [images.length, images.length + Number(num_rows)];
     const cells = (): Promise<readonly Cell[]> => groups.get(`${prefix} ${start}`, () => readRows(start, end));
     for (let row = start; row < end; row += 1) images.push(new ParquetCell(`${path} row ${row}`, row - start, cells));
   }
   return { images };
+}
+
+function schemaOf(library: typeof import('hyparquet'), metadata: FileMetaData): SchemaTree {
+  try {
+    return library.parquetSchema(metadata);
+  } catch (error) {
+    throw damaged('its columns are damaged', error);
+  }
+}
+
+/** Paths of what a column consists of. */
+const leavesOf = ({ children, path }: SchemaTree): string[] =>
+  children.length === 0 ? [path.join('.')] : children.flatMap(leavesOf);
+
+/**
+ * What is damaged may claim any number of rows; and a part that the library does not expect would fail where nobody waits for it.
+ * @throws GlobalPercError when a group has other parts of a column than the description says, or another number of values.
+ */
+function requireChunks(chunks: readonly ColumnChunk[], name: string, leaves: readonly string[], rows: bigint): void {
+  const found = chunks.flatMap(({ meta_data }) => (meta_data?.path_in_schema[0] === name ? [meta_data] : []));
+  const paths = found.map(({ path_in_schema }) => path_in_schema.join('.'));
+  if (paths.join() === leaves.join() && found.every(({ num_values }) => num_values === rows)) return;
+  const values = found.map(({ num_values }, i) => `${num_values} of ${paths[i]}`);
+  throw damaged(
+    `a group of ${rows} rows should have as many values of ${leaves}, it has ${values.join(', ') || 'none'}`,
+  );
 }
 
 function damaged(problem: string, cause?: unknown): GlobalPercError {
