@@ -1,4 +1,5 @@
 /** Trains a generator against a discriminator. */
+import { GlobalPercError } from '../graph/index.js';
 import type { CallOptions, HookLoss, Objective } from '../loss/index.js';
 import type { TensorLike } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
@@ -140,6 +141,7 @@ export class AdversarialTrainer implements AsyncDisposable {
     const { reconstruction, weight, loss, augment, r1, generatorOptimizer, discriminatorOptimizer, ...options } = given;
     const own = { reconstruction, weight, loss, augment, r1, generatorOptimizer, discriminatorOptimizer };
     const rules = checkOptions(own, OPTIONS, 'AdversarialTrainer');
+    requireSteps(rules);
     const factor = rules.weight ?? (reconstruction ? 'adaptive' : 1);
     const game = new GameDescription({
       ...{ discriminator, reconstruction, weight: factor, criterion: CRITERIA[rules.loss ?? 'bce'] },
@@ -219,3 +221,14 @@ export class AdversarialTrainer implements AsyncDisposable {
 
 type Logged = Pick<AdversarialResult, 'generator' | 'discriminator' | 'real' | 'fake'> &
   Partial<Pick<AdversarialResult, 'penalty' | 'reconstruction' | 'weight'>> & { readonly adversaryGradNorm: number };
+
+/** @throws GlobalPercError for a schedule that a metric moves: there is none. */
+function requireSteps(rules: Pick<Own, 'generatorOptimizer' | 'discriminatorOptimizer'>): void {
+  for (const name of ['generatorOptimizer', 'discriminatorOptimizer'] as const) {
+    if (rules[name].schedule.next === undefined) continue;
+    throw new GlobalPercError(
+      `AdversarialTrainer: ${name}: no metric is told that would move its schedule; take one of steps, such as StepLR`,
+      { code: 'invalid-option' },
+    );
+  }
+}

@@ -11,20 +11,7 @@ import {
   type Size,
   take,
 } from '../data/index.js';
-import {
-  DISTS,
-  type DISTSOptions,
-  GlobalPercConfig,
-  GlobalPercError,
-  GlobalPercLoss,
-  type Loss,
-  LPIPS,
-  loadModel,
-  models,
-  type NetworkLoss,
-  nn,
-  optim,
-} from '../index.js';
+import { GlobalPercError, type Loss, loadModel, models, type nn, optim } from '../index.js';
 import {
   anything,
   byteCount,
@@ -36,21 +23,16 @@ import {
   listOf,
   made,
   number,
-  recordOf,
   required,
   string,
-  within,
 } from '../options/index.js';
-import { loaded } from './built-in.js';
+import { type Beside, type LossMaker, lossFrom } from './loss-json.js';
 import type { AllSteps } from './progress.js';
 import type { RunOptions, TrainConfig } from './train-module.js';
 import { type Metric, PICTURE_METRICS, type Validation } from './validation.js';
 
 /** Makes what a part of the configuration stands for. */
 type Maker<T> = () => T | Promise<T>;
-
-/** Paths are relative to the configuration. */
-type Beside = (file: string) => string;
 
 /** The numbers that the trainer takes itself, which checks their ranges. */
 interface Limits {
@@ -71,12 +53,12 @@ const LIMITS: Checks<Limits> = {
 
 interface Run extends Limits {
   readonly student: Maker<nn.AnyModule>;
-  readonly loss: Maker<Loss>;
+  readonly loss: LossMaker;
   readonly optimizer: optim.Optimizer;
   readonly data: LoaderFor;
   readonly steps: number;
   readonly checkpointEvery?: number;
-  readonly validation?: (loss: Loss) => Promise<Validation>;
+  readonly validation?: (loss: Loss, student: nn.AnyModule) => Promise<Validation>;
 }
 
 /**
@@ -115,14 +97,15 @@ export async function fromJSON(
     ...limits
   } = checkOptions(json, checks, path);
   const session = threads === undefined ? {} : { session: { intraOpNumThreads: threads } };
-  const trained = await loss();
+  const module = await student();
+  const trained = await loss(module);
   return {
-    student: await student(),
+    student: module,
     ...(await data(trained)),
     optimizer,
     steps,
     checkpointEvery,
-    ...(validation && { validation: await validation(trained) }),
+    ...(validation && { validation: await validation(trained, module) }),
     trainer: { ...session, ...limits },
   };
 }
@@ -150,62 +133,6 @@ const studentFrom =
   (beside: Beside): Check<Maker<nn.AnyModule>> =>
   (value, where) =>
     typeof value === 'string' ? () => loadModel(beside(value), { trainable: true }) : choice(STUDENTS)(value, where);
-
-/** A loss whose constructor takes what stands in the JSON, and checks it. */
-const plain =
-  (Kind: new (options: object) => Loss): Check<Maker<Loss>> =>
-  (value = {}, where) => {
-    const loss = within(where, () => new Kind(value as object));
-    return () => loss;
-  };
-
-interface Terms {
-  readonly terms: readonly (readonly [Maker<Loss>, number])[];
-}
-
-function lossFrom(beside: Beside, step: AllSteps): Check<Maker<Loss>> {
-  const perceptual: Check<Maker<Loss>> = (value, where) => {
-    const { teacher, ...rest } = recordOf(anything)(value, where);
-    const path = beside(string(teacher, `${where}: teacher`));
-    const config = GlobalPercConfig.fromJSON(rest, { printData: false }, where);
-    return async () => new GlobalPercLoss(await loadModel(path, step), config);
-  };
-  /** A loss of the package, made and checked now; its weights, by path or URL, are read later. */
-  const ready =
-    (make: (options: object) => NetworkLoss): Check<Maker<Loss>> =>
-    (value = {}, where) => {
-      const { weights, ...rest } = recordOf(anything, 'an object of options')(value, where);
-      const place = weights === undefined ? undefined : placeOf(string(weights, `${where}: weights`), beside);
-      const loss = within(where, () => make({ ...rest, ...(place !== undefined && { weights: place }) }));
-      return () => loaded(loss, place, step);
-    };
-  const term: Check<readonly [Maker<Loss>, number]> = (value, where) => {
-    const [loss, weight] = listOf(anything, 2)(value, where);
-    return [anyLoss(loss, `${where}[0]`), number()(weight, `${where}[1]`)];
-  };
-  const terms: Checks<Terms> = { terms: required(listOf(term)) };
-  const weighted = made(terms, ({ terms }) => async () => {
-    const made = terms.map(async ([make, weight]) => [await make(), weight] as const);
-    return new nn.WeightedLoss(await Promise.all(made));
-  });
-  const anyLoss = choice<Maker<Loss>>({
-    l1: plain(nn.L1Loss),
-    mse: plain(nn.MSELoss),
-    smoothL1: plain(nn.SmoothL1Loss),
-    huber: plain(nn.HuberLoss),
-    charbonnier: plain(nn.CharbonnierLoss),
-    ssim: plain(nn.SSIMLoss),
-    msssim: plain(nn.MSSSIMLoss),
-    lpips: ready((options) => new LPIPS(options)),
-    dists: ready((options) => new DISTS(options as DISTSOptions)),
-    perceptual,
-    weighted,
-  });
-  return anyLoss;
-}
-
-/** A file, by its path or as an address. */
-const placeOf = (source: string, beside: Beside): string => (/^(https?|file):/i.test(source) ? source : beside(source));
 
 interface Data {
   readonly folder: string;
@@ -257,15 +184,18 @@ async function imagesOf(
   return times === undefined ? taken : repeat(taken, times);
 }
 
+type MetricMaker = (student: nn.AnyModule) => Metric | Promise<Metric>;
+type Validating = NonNullable<Run['validation']>;
+
 interface ValidationJSON extends Pick<Validation, 'every' | 'patience'> {
   readonly data: Data;
-  readonly metrics?: readonly (readonly [string, Maker<Metric>])[];
+  readonly metrics?: readonly (readonly [string, MetricMaker])[];
 }
 
 /** `{ "data": { "folder": "held-out" }, "every": 500, "metrics": ["psnr", { "lpips": {} }], "patience": 5 }` */
-function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<(loss: Loss) => Promise<Validation>> {
+function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<Validating> {
   const anyLoss = lossFrom(beside, step);
-  const metric: Check<readonly [string, Maker<Metric>]> = (value, where) => {
+  const metric: Check<readonly [string, MetricMaker]> = (value, where) => {
     const known = typeof value === 'string' ? PICTURE_METRICS[value] : undefined;
     if (known) return [value as string, () => known];
     const make = anyLoss(value, where);
@@ -278,9 +208,9 @@ function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<(lo
     every: count,
     patience: count,
   };
-  return made(checks, ({ data: { batchSize = BATCH, ...data }, metrics = [], ...rest }) => async (loss) => {
+  return made(checks, ({ data: { batchSize = BATCH, ...data }, metrics = [], ...rest }) => async (loss, student) => {
     const dataset = await imagesOf(beside, data, step);
-    const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make()] as const));
+    const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make(student)] as const));
     return {
       ...rest,
       data: new DataLoader(dataset, { batchSize, seed }),

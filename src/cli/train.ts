@@ -102,7 +102,14 @@ async function run(path: string, options: Options): Promise<void> {
 
 function validatorOf(config: TrainConfig, trainer: Trainer, out: string): Validator | undefined {
   const { validation, loss, checkpointEvery = 100 } = config;
-  if (validation === undefined) return undefined;
+  const moves = config.optimizer.schedule.next !== undefined;
+  if (validation === undefined) {
+    if (!moves) return undefined;
+    throw new GlobalPercError(
+      "optimizer: the schedule reduceLROnPlateau follows the loss of validation data: give some, 'validation': { 'data': { 'folder': … } }",
+      { code: 'invalid-option' },
+    );
+  }
   const judge: unknown = loss;
   if (!(judge instanceof Object && 'evaluate' in judge))
     throw new GlobalPercError('validation: the loss cannot evaluate a prediction by itself', {
@@ -110,7 +117,7 @@ function validatorOf(config: TrainConfig, trainer: Trainer, out: string): Valida
     });
   const metrics = { loss: judge as Metric, ...validation.metrics };
   const ema = config.trainer?.ema !== undefined;
-  return new Validator(trainer, { every: checkpointEvery, ...validation }, metrics, { out, ema });
+  return new Validator(trainer, { every: checkpointEvery, ...validation }, metrics, { out, ema, moves });
 }
 
 /** Event files of a run, with its configuration where that is JSON. @param taken steps before this process. */

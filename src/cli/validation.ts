@@ -65,7 +65,8 @@ export class Validator {
     private readonly trainer: Trainer,
     private readonly validation: Required<Pick<Validation, 'every'>> & Validation,
     private readonly metrics: Readonly<Record<string, Metric>>,
-    private readonly options: { readonly out: string; readonly ema: boolean },
+    /** `moves`: whether the loss moves the learning rate. */
+    private readonly options: { readonly out: string; readonly ema: boolean; readonly moves: boolean },
   ) {}
 
   /** Takes what a log says of earlier passes. */
@@ -83,6 +84,7 @@ export class Validator {
   async after(step: number): Promise<Judgement | undefined> {
     if (step % this.validation.every !== 0) return undefined;
     const judgement = await this.pass();
+    if (this.options.moves) await this.trainer.stepScheduler(judgement.loss);
     if (this.note(step, judgement.loss)) await this.keep();
     return judgement;
   }

@@ -1,6 +1,7 @@
 /** A loss of pictures that are too large for its model: tile by tile. */
 import { concat, GlobalPercError, type Shape, type Tensor, type TensorType } from '../graph/index.js';
 import { type TensorLike, toFloat32 } from '../model/index.js';
+import type { AnyModule } from '../nn/index.js';
 import { type Checks, checkOptions, count, integer, required } from '../options/index.js';
 import type { HostTensor, Steps } from '../runtime/index.js';
 import {
@@ -152,6 +153,12 @@ class TiledDescription implements LossDescription<readonly Features[]> {
     yield* this.inner.prepare?.([...shape.slice(0, 2), height, width], context) ?? [];
   }
 
+  /** The same for all tiles. */
+  *owned(scene: Scene): Steps<AnyModule | undefined> {
+    const [first] = this.seen(scene) as [Scene];
+    return this.inner.owned && (yield* this.inner.owned(first));
+  }
+
   *prediction(scene: Scene): Steps<readonly Features[]> {
     const features: Features[] = [];
     for (const seen of this.seen(scene)) features.push(yield* this.inner.prediction(seen));
@@ -181,12 +188,15 @@ class TiledDescription implements LossDescription<readonly Features[]> {
     const comparisons = scenes.map((seen, i) =>
       this.inner.compare(prediction[i] as Features, target[i] as Features, seen),
     );
-    const [{ hooks, summands }] = comparisons as [Comparison];
+    const [{ hooks, summands, logged = {} }] = comparisons as [Comparison];
     const hookLosses = comparisons.flatMap((each) => each.hookLosses ?? []);
     return {
       loss: meanOver(comparisons.map(({ loss }) => loss.reshape([]))),
       ...(hookLosses.length > 0 && { hookLosses: meanOver(hookLosses) }),
       hooks,
+      logged: Object.fromEntries(
+        Object.keys(logged).map((name) => [name, meanOver(comparisons.map((each) => each.logged?.[name] as Tensor))]),
+      ),
       summands: summands.map(({ weight }, i) => ({
         weight,
         part: placeless(() => {

@@ -22,8 +22,8 @@ export interface IncompatibleKeys {
 
 /** Who holds a module's weights while it trains. */
 export interface WeightKeeper {
-  /** Types of the inputs that the module is trained on, by name. */
-  readonly inputs: ReadonlyMap<string, TensorType>;
+  /** Types of the inputs that the module is trained on, by name; absent for a part of what is trained. */
+  readonly inputs?: ReadonlyMap<string, TensorType>;
   /** Brings the weights that it holds into the module's parameters and buffers. */
   synchronize(): Promise<void>;
 }

@@ -6,6 +6,7 @@ import { NADAM_OPTIONS, NAdam, RADAM_OPTIONS, RAdam } from './adam-variants.js';
 import { CosineAnnealingWarmRestarts, ONE_CYCLE, OneCycleLR, WARM_RESTARTS } from './cyclic.js';
 import { LION_OPTIONS, Lion } from './lion.js';
 import { type Optimizer, withCommon } from './optimizer.js';
+import { PLATEAU, ReduceLROnPlateau } from './plateau.js';
 import { RMSPROP_OPTIONS, RMSprop } from './rmsprop.js';
 import {
   COSINE,
@@ -34,6 +35,7 @@ const SCHEDULES: Readonly<Record<string, Check<LRScheduler>>> = {
   linear: made(LINEAR, (options) => new LinearLR(options)),
   cosineAnnealingWarmRestarts: made(WARM_RESTARTS, (options) => new CosineAnnealingWarmRestarts(options)),
   oneCycle: made(ONE_CYCLE, (options) => new OneCycleLR(options)),
+  reduceLROnPlateau: made(PLATEAU, (options) => new ReduceLROnPlateau(options)),
   step: made(STEP, (options) => new StepLR(options)),
   sequential: made(SEQUENCE, ({ schedulers, milestones }) => new SequentialLR(schedulers, milestones)),
 };
@@ -52,7 +54,7 @@ const OPTIMIZERS: Readonly<Record<string, Check<Optimizer>>> = {
 /**
  * `{ "adamW": { "lr": 1e-3, "schedule": { "cosineAnnealing": { "tMax": 1000 } }, "groups": [{ "parameters": "bias$",
  * "weightDecay": 0 }] } }`; optimisers are `sgd`, `adam`, `adamW`, `nAdam`, `rAdam`, `adafactor`, `lion`, `rmsProp`, schedules `cosineAnnealing`,
- * `cosineAnnealingWarmRestarts`, `linear`, `oneCycle`, `step`, `sequential`.
+ * `cosineAnnealingWarmRestarts`, `linear`, `oneCycle`, `reduceLROnPlateau`, `step`, `sequential`.
  * @param where names the place in messages.
  * @throws GlobalPercError on an unknown name or key, naming the nearest, and on a value of the wrong type or out of range.
  */

@@ -9,6 +9,7 @@ export {
   OneCycleLR,
   type OneCycleLROptions,
 } from './cyclic.js';
+export { ReduceLROnPlateau, type ReduceLROnPlateauOptions } from './plateau.js';
 export {
   ConstantLR,
   CosineAnnealingLR,
@@ -16,6 +17,7 @@ export {
   LinearLR,
   type LinearLROptions,
   type LRScheduler,
+  type MetricState,
   SequentialLR,
   StepLR,
   type StepLROptions,

@@ -22,7 +22,24 @@ export interface LRScheduler {
    * @param step optimiser steps taken before this one, a float64 scalar.
    */
   rate(base: number, step: Tensor): Tensor;
+  /**
+   * Where a metric moves it: what it knows after another one. `rate` then takes reductions in the place of steps. A trainer keeps the state, and saves it.
+   */
+  next?(metric: number, state: MetricState): MetricState;
 }
+
+/** What a schedule knows of the metrics so far, by PyTorch's names. */
+export interface MetricState {
+  /** Absent before the first. */
+  readonly best?: number | undefined;
+  readonly numBadEpochs: number;
+  readonly cooldownCounter: number;
+  /** How often the rate was reduced. */
+  readonly reductions: number;
+}
+
+/** What it knows before the first metric. */
+export const NO_METRIC: MetricState = { numBadEpochs: 0, cooldownCounter: 0, reductions: 0 };
 
 /** The base rate throughout. */
 export class ConstantLR implements LRScheduler {
@@ -151,6 +168,14 @@ export class SequentialLR implements LRScheduler {
   constructor(schedulers: readonly LRScheduler[], milestones: readonly number[]) {
     this.schedulers = listOf(isScheduler)(schedulers, 'SequentialLR: schedulers');
     this.milestones = listOf(count)(milestones, 'SequentialLR: milestones');
+    if (schedulers.some(({ next }) => next)) {
+      throw new GlobalPercError(
+        'SequentialLR: a schedule that a metric moves, ReduceLROnPlateau, is no part of a sequence',
+        {
+          code: 'invalid-option',
+        },
+      );
+    }
     const ascending = milestones.every((milestone, i) => milestone > (milestones[i - 1] ?? 0));
     if (schedulers.length === milestones.length + 1 && ascending) return;
     throw new GlobalPercError(

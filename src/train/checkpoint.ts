@@ -2,6 +2,8 @@
 import { formatSafetensors, parseSafetensors } from '../data/safetensors.js';
 import { differences, GlobalPercError } from '../graph/index.js';
 import type { Buffer, Parameter, StateDict, StateTensor } from '../nn/index.js';
+import type { lrScheduler } from '../optim/index.js';
+import { METRIC_STATE } from '../optim/plateau.js';
 import { type Checks, checkOptions, count, integer, required, string } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
 import { OWNED, weightName } from './state.js';
@@ -19,6 +21,8 @@ export interface Snapshot {
   /** Everything carried from step to step, by name. */
   readonly carried: ReadonlyMap<string, HostTensor>;
   readonly steps: number;
+  /** What the schedule knows of metrics, where they move it. */
+  readonly metric: lrScheduler.MetricState | undefined;
   readonly run: Run;
 }
 
@@ -34,6 +38,7 @@ export interface Run {
 interface Rest extends Run {
   readonly format: number;
   readonly steps: number;
+  readonly metric?: lrScheduler.MetricState;
 }
 
 const REST_CHECKS: Checks<Rest> = {
@@ -42,6 +47,7 @@ const REST_CHECKS: Checks<Rest> = {
   seed: required(integer()),
   optimizer: required(string),
   accumulate: required(count),
+  metric: (value, where) => checkOptions(value, METRIC_STATE, where),
 };
 
 const WEIGHTS = 'model.safetensors';
@@ -50,12 +56,16 @@ const CARRIED = 'optimizer.safetensors';
 const REST = 'trainer.json';
 const FORMAT = 2;
 
-export function formatCheckpoint({ weights, owned, carried, steps, run }: Snapshot): Checkpoint {
+export function formatCheckpoint({ weights, owned, carried, steps, metric, run }: Snapshot): Checkpoint {
   const others = [...carried].filter(([name]) => !name.startsWith(weightName('')));
   const state = Object.fromEntries(
     others.map(([name, { dtype, dims, data }]) => [name, { dtype, dims, data: data as Float32Array }]),
   );
-  const rest = JSON.stringify({ format: FORMAT, steps, ...run } satisfies Rest, undefined, 2);
+  const rest = JSON.stringify(
+    { format: FORMAT, steps, ...run, ...(metric && { metric }) } satisfies Rest,
+    undefined,
+    2,
+  );
   return {
     [WEIGHTS]: formatSafetensors(weights),
     ...(owned && { [OBJECTIVE]: formatSafetensors(owned) }),
@@ -84,7 +94,7 @@ export function parseCheckpoint(
     }
     return bytes;
   };
-  const { steps, ...found } = parseRest(file(REST), source);
+  const { steps, metric, ...found } = parseRest(file(REST), source);
   requireSameRun(found, run, source);
   const stateIn = (name: string): StateDict =>
     Object.fromEntries(parseSafetensors(file(name), `${source}/${name}`).tensors) as StateDict;
@@ -104,7 +114,7 @@ export function parseCheckpoint(
       code: 'invalid-file',
     });
   }
-  return { weights, owned, carried, steps, run };
+  return { weights, owned, carried, steps, metric, run };
 }
 
 /** @throws GlobalPercError for a weight that has been trained and is frozen here: the step has another as a constant. */

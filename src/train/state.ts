@@ -6,6 +6,8 @@ import type { HostTensor } from '../runtime/index.js';
 /** Optimiser steps, and steps since the last of them. */
 export const STEP = 'step';
 export const MICRO_STEP = 'micro_step';
+/** Name of the input that holds how often a metric has reduced the rate. */
+export const REDUCTIONS = 'reductions';
 /** What is carried for a parameter or buffer, by its path in the student. */
 export const weightName = (path: string): string => `model:${path}`;
 export const averageName = (path: string): string => `ema:${path}`;

@@ -11,8 +11,9 @@ import {
 } from '../loss/index.js';
 import { snapshot, type TensorLike } from '../model/index.js';
 import type { AnyModule, StateDict } from '../nn/index.js';
-import type { Optimizer } from '../optim/index.js';
-import { checkOptions, string } from '../options/index.js';
+import type { lrScheduler, Optimizer } from '../optim/index.js';
+import { NO_METRIC } from '../optim/schedule.js';
+import { checkOptions, number, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
 import { stepFeeds } from './feeds.js';
@@ -20,11 +21,17 @@ import { type StepInput, snapshotInput } from './inputs.js';
 import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { type Evaluation, type Prediction, requireFinite, type StepResult, scalar } from './result.js';
-import { averageName, weightName } from './state.js';
+import { averageName, REDUCTIONS, weightName } from './state.js';
 import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails } from './step.js';
 import { LOGGED } from './update.js';
 
 type StepProgram = Program<StepDetails>;
+
+const countOf = (count: number): HostTensor => ({
+  dtype: 'int64',
+  dims: [],
+  data: BigInt64Array.of(BigInt(count)),
+});
 
 /**
  * Trains a student: each step is one run of one graph that holds the student, the loss, the gradient and the optimiser.
@@ -44,6 +51,8 @@ export class Trainer implements AsyncDisposable {
   private readonly program: StepProgram;
   private readonly carried: Map<string, HostTensor>;
   private taken = 0;
+  /** What the schedule knows of metrics, where they move it. */
+  private metric: lrScheduler.MetricState | undefined;
   /** Steps at which the student's own weights were last the trainer's. */
   private synchronized = 0;
 
@@ -63,11 +72,14 @@ export class Trainer implements AsyncDisposable {
       optimizer: optimizers.map(({ className }) => className).join(', '),
       accumulate: recipe.accumulate,
     };
+    this.metric = recipe.optimizer.schedule.next && NO_METRIC;
     this.runner = runner;
     this.program = program;
     this.carried = carried;
+    const within = { synchronize: () => this.synchronize() };
     for (const root of [recipe.student, recipe.weights.owned])
-      for (const [, module] of root?.namedModules() ?? []) module.keepBy(this);
+      for (const [, module] of root?.namedModules() ?? []) module.keepBy(within);
+    this.student.keepBy(this);
   }
 
   /**
@@ -124,6 +136,7 @@ export class Trainer implements AsyncDisposable {
         ...stepFeeds(this.recipe, details, ...given),
         ...this.weights(details),
         ...drawAll(details.draws, this.seed, this.taken),
+        ...(this.metric && { [REDUCTIONS]: countOf(this.metric.reductions) }),
       };
       const replace = Object.fromEntries(
         Array.from(details.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
@@ -170,6 +183,25 @@ export class Trainer implements AsyncDisposable {
     });
   }
 
+  /**
+   * Tells a schedule that a metric moves, ReduceLROnPlateau, the next one: `scheduler.step(metric)` in PyTorch. The steps after it have the rate that follows,
+   * and checkpoints hold what it knows.
+   * @throws GlobalPercError for another schedule, and a metric that is no finite number.
+   */
+  async stepScheduler(metric: number): Promise<void> {
+    const value = number()(metric, 'Trainer.stepScheduler: metric');
+    const { schedule, className } = this.recipe.optimizer;
+    await this.next(async () => {
+      if (this.metric === undefined) {
+        throw new GlobalPercError(
+          `Trainer.stepScheduler: no metric moves the schedule of this ${className}: new optim.lrScheduler.ReduceLROnPlateau() is one that it does`,
+          { code: 'invalid-option' },
+        );
+      }
+      this.metric = schedule.next?.(value, this.metric);
+    });
+  }
+
   /** Brings the present weights and buffers into the student; `dispose` has done so for the last time. */
   async synchronize(): Promise<void> {
     if (!this.runner.disposed) await this.next(() => this.fetchWeights());
@@ -208,7 +240,14 @@ export class Trainer implements AsyncDisposable {
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
       const { weights, student } = this.recipe;
       const [own, owned] = [student, weights.owned].map((module) => module && weights.trained(module));
-      return formatCheckpoint({ weights: own ?? {}, owned, carried, steps: this.taken, run: this.run });
+      return formatCheckpoint({
+        weights: own ?? {},
+        owned,
+        carried,
+        steps: this.taken,
+        metric: this.metric,
+        run: this.run,
+      });
     });
   }
 
@@ -220,7 +259,7 @@ export class Trainer implements AsyncDisposable {
    */
   async restore(checkpoint: Checkpoint, source = 'the checkpoint'): Promise<void> {
     await this.next(async () => {
-      const { weights, owned, carried, steps } = parseCheckpoint(
+      const { weights, owned, carried, steps, metric } = parseCheckpoint(
         checkpoint,
         this.carried,
         this.run,
@@ -237,6 +276,7 @@ export class Trainer implements AsyncDisposable {
       await runSteps(release(former, this.recipe.session));
       this.taken = steps;
       this.synchronized = steps;
+      if (this.metric) this.metric = metric ?? NO_METRIC;
     });
   }
 

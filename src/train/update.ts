@@ -1,6 +1,6 @@
 /** How a training step changes what it carries: gradients, their limits and means, optimisers, averages of the weights. */
 import { gradient } from '../autodiff/index.js';
-import { GlobalPercError, type Graph, type Tensor } from '../graph/index.js';
+import { GlobalPercError, type Graph, Tensor } from '../graph/index.js';
 import { clipGradNorm, clipGradValue, totalNorm } from '../optim/clip.js';
 import type { Optimizer } from '../optim/index.js';
 import {
@@ -10,6 +10,7 @@ import {
   MICRO_STEP,
   OWNED,
   optimizerName,
+  REDUCTIONS,
   STEP,
   weightName,
 } from './state.js';
@@ -85,16 +86,33 @@ export function addUpdate({ graph, carried, weights }: Updated, losses: Losses, 
   const taken = carried.addCounter(STEP);
   carried.set(STEP, taken.add(1));
   const before = taken.cast('float64');
+  const moment = ({ schedule }: Optimizer): Tensor => (schedule.next ? reductionsIn(graph) : before);
   for (const [i, side] of sides.entries()) {
     const own = side.paths.map((path) => gradientOf.get(path) as Tensor);
     const norm = totalNorm(own);
-    optimize(carried, side.optimizer, before, side.paths, tensorsOf(side), clipped(own, norm, rules));
+    optimize(
+      carried,
+      side.optimizer,
+      [before, moment(side.optimizer)],
+      side.paths,
+      tensorsOf(side),
+      clipped(own, norm, rules),
+    );
     graph.output(i === 0 ? 'grad_norm' : `${LOGGED}adversaryGradNorm`, norm);
   }
   if (rules.ema !== undefined) average(carried, rules.ema, taken, paths, weights);
   if (accumulation.apply) carried.onlyWhere(accumulation.apply);
   accumulation.finish();
-  graph.output('lr', rules.optimizer.schedule.rate(rules.optimizer.options.lr, before).cast('float32'));
+  graph.output(
+    'lr',
+    rules.optimizer.schedule.rate(rules.optimizer.options.lr, moment(rules.optimizer)).cast('float32'),
+  );
+}
+
+/** Reductions of a rate that a metric moves, which every step is given; float64 scalar. */
+function reductionsIn(graph: Graph): Tensor {
+  const known = graph.inputs.find(({ name }) => name === REDUCTIONS);
+  return (known ? new Tensor(graph, known) : graph.input(REDUCTIONS, 'int64', [])).cast('float64');
 }
 
 /** Gradients within the limits of a rules. @param norm of all of them together. */
@@ -107,7 +125,7 @@ function clipped(gradients: readonly Tensor[], norm: Tensor, limits: UpdateRules
 function optimize(
   carried: Carried,
   optimizer: Optimizer,
-  before: Tensor,
+  [before, moment]: readonly [before: Tensor, moment: Tensor],
   paths: readonly string[],
   parameters: readonly Tensor[],
   gradients: readonly Tensor[],
@@ -119,7 +137,7 @@ function optimize(
     const state = Object.fromEntries(
       kept.map(([kind, shape]) => [kind, carried.addZeros(optimizerName(kind, path), shape)]),
     );
-    const chosen = optimizer.optionsFor(path, before);
+    const chosen = optimizer.optionsFor(path, moment);
     const updated = optimizer.update({ parameter, gradient: gradients[i] as Tensor, state, step, ...chosen });
     carried.set(weightName(path), updated.parameter);
     for (const [kind] of kept) carried.set(optimizerName(kind, path), updated.state[kind] as Tensor);

@@ -17,6 +17,8 @@ import {
   LPIPS,
   nn,
   optim,
+  TeacherStudentLoss,
+  Trainer,
   UnitLengthLoss,
 } from '../../src/index.js';
 
@@ -97,6 +99,28 @@ describe('what is built', () => {
     expect(deep).toBeInstanceOf(GlobalPercLoss);
     expect(deep.config).toMatchObject({ endWeight: 3, printData: false });
     expect(deep.config.lossFunc).toBeInstanceOf(nn.MSELoss);
+  });
+
+  it('distillation, and a balance between terms', async () => {
+    const teacherStudent = {
+      ...{ teacher: 'vgg.onnx', pairs: [['', 'features.0']], projector: 'linear', endWeight: 3 },
+      lossFunc: { type: 'kd', temperature: 4 },
+    };
+    const terms = [
+      ['l1', 1],
+      [{ teacherStudent }, 0.1],
+    ];
+    const { student, loss } = await read({ loss: { weighted: { terms, balance: 'uncertainty' } } });
+    const [, [distillation]] = (loss as nn.WeightedLoss).terms as never as [unknown, [TeacherStudentLoss]];
+    expect(distillation).toBeInstanceOf(TeacherStudentLoss);
+    expect(distillation.config).toMatchObject({ endWeight: 3, printData: false });
+    const [shape, optimizer] = [[2, 3, 16, 16], new optim.SGD({ lr: 0 })];
+    await using trainer = await Trainer.create(student, loss, optimizer, { batch: shape });
+    const image = { dims: shape, data: new Float32Array(1536).fill(0.5) };
+    const { hooks, logged } = await trainer.step(image, image);
+    expect(hooks.map(({ class: name }) => name)).toEqual(['L1Loss', 'UNet']);
+    expect(logged['weight/1 TeacherStudentLoss']).toBeCloseTo(0.05, 6);
+    expect(distillation.projectors?.length).toBe(1);
   });
 
   it('losses of the package, weights by path or URL', async () => {

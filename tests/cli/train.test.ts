@@ -155,11 +155,15 @@ describe('a run', () => {
       .flatMap(({ step, validation: found }) => (found ? [[step, found]] : []));
 
   it('is judged by other pictures, and keeps the state that they like best', async () => {
-    const path = await config('judged.json', { validation, ema: 0.5 });
+    // No loss is better than the first by as much as this.
+    const schedule = { reduceLROnPlateau: { patience: 0, threshold: 1, factor: 0.5 } };
+    const path = await config('judged.json', { validation, ema: 0.5, optimizer: { sgd: { lr: 0.25, schedule } } });
     const { status, stdout, stderr } = await runHere(['train', path, '--out', 'judged', '--json'], folder);
     expect([status, stderr]).toEqual([0, expect.anything()]);
     const found = await judgements('judged');
     expect(found.map(([step]) => step)).toEqual([2, 4, 6]);
+    const lines = (await readFile(at('judged/log.jsonl'), 'utf8')).trim().split('\n');
+    expect(lines.map((line) => JSON.parse(line).lr)).toEqual([0.25, 0.25, 0.25, 0.25, 0.125, 0.125]);
     for (const [, values] of found) {
       expect(Object.keys(values)).toEqual(['loss', 'psnr', 'gmsd', 'mse', 'huber']);
       // The mean of logarithms is not the logarithm of the mean.
@@ -320,6 +324,11 @@ describe('mistakes end with one line and exit code 2', () => {
       { student: 'own/student.onnx' },
       /own\/student\.onnx'.* was read and would be overwritten/,
       ['--out', 'own', '--resume'],
+    ],
+    [
+      'a schedule that follows a loss that nobody measures',
+      { optimizer: { sgd: { schedule: { reduceLROnPlateau: {} } } } },
+      /reduceLROnPlateau follows the loss of validation data: give some/,
     ],
     [
       'a teacher among other terms that would be overwritten',

@@ -12,6 +12,7 @@ import {
   GlobalPercConfig,
   KDLoss,
   L1Loss,
+  MappedLoss,
   MSELoss,
   REPALoss,
   RKDAngleLoss,
@@ -19,6 +20,7 @@ import {
   SmoothL1Loss,
   TeacherStudentLoss,
   type TeacherStudentOptions,
+  TiledLoss,
   WeightedLoss,
 } from '../../src/loss/index.js';
 import { MLPProjector } from '../../src/loss/projector.js';
@@ -35,7 +37,7 @@ import {
 } from '../../src/nn/public.js';
 import { createGraph } from '../../src/ops/index.js';
 import { Adam, SGD } from '../../src/optim/index.js';
-import { type Checkpoint, Trainer } from '../../src/train/index.js';
+import { type Checkpoint, Trainer, toOnnx } from '../../src/train/index.js';
 import { expectClose, feedOf, numbersIn, withSession } from '../support/run.js';
 import { hostOf, readFixture, stateOf } from '../support/safetensors.js';
 
@@ -210,6 +212,10 @@ describe('a student of other widths', () => {
     // Evaluated, the student and its projectors are as they are.
     const { loss: before } = await trainer.evaluate(input);
     expect((await trainer.step(input)).loss).toBeCloseTo(before, 4);
+    // A projector is a module as any other; what it is given is told.
+    const projector = terms[0]?.projectors?.at(0) as Module;
+    await expect(toOnnx(projector)).rejects.toThrow(/tell the shape of the input/);
+    expect((await toOnnx(projector, { input: [1, 5, 4, 4] })).length).toBeGreaterThan(0);
     const { [OBJECTIVE]: _own, ...rest } = end;
     await expect(trainer.restore(rest)).rejects.toThrow(/has no objective.safetensors/);
   });
@@ -296,6 +302,17 @@ describe('balance between terms', () => {
     if (test.balance === 'adaptive') return;
     await using plain = await Trainer.create(studentOf(test), new L1Loss(), new Adam({ lr: 1e-2 }), { batch: x.dims });
     await expect(plain.restore(checkpoint)).rejects.toThrow(/another model or optimiser.*objective:balance/);
+  });
+
+  it('holds in what is around a sum', async () => {
+    const [, test] = of('balance') as [BalanceCase, BalanceCase];
+    const [x, y] = [host(test.input), host(test.target)];
+    const around = new TiledLoss(new MappedLoss(lossOf(test), (image) => image.mul(2)), { tile: 4, overlap: 2 });
+    await using trainer = await Trainer.create(studentOf(test), around, new Adam({ lr: 1e-2 }), { batch: x.dims });
+    await trainer.step(x, y);
+    const { logged } = await trainer.step(x, y);
+    // Learned: no longer half of what was given.
+    expect(logged['weight/2 SmoothL1Loss']).not.toBeCloseTo(1, 3);
   });
 
   it('adaptive needs terms that depend on the last layer', async () => {

@@ -69,6 +69,22 @@ describe('in TypeScript', { timeout: 180_000 }, () => {
     expect(second?.subarray(1, 4).toString()).toBe('PNG');
   });
 
+  it('distill.ts distils, and writes a student and a picture', async () => {
+    const { stdout } = await promisify(execFile)(
+      `${ROOT}/node_modules/.bin/jiti`,
+      [`${ROOT}/examples/distill.ts`, 'photos', 'photos', '50'],
+      { cwd: folder },
+    );
+    const found = Array.from(stdout.matchAll(/^(?:untrained|distilled): cosines (.*)$/gm), ([, each = '']) =>
+      each.split(', ').map(Number),
+    );
+    const [before, after] = found as [number[], number[]];
+    expect(after).toHaveLength(3);
+    for (const [i, cosine] of after.entries()) expect(cosine).toBeGreaterThan((before[i] as number) + 0.2);
+    expect((await stat(join(folder, 'distillation.png'))).size).toBeGreaterThan(10_000);
+    expect((await loadModel(join(folder, 'student.onnx'))).accepts).toContain('[batch, 3, height, width]');
+  });
+
   it('gan.ts plays, and writes a generator', async () => {
     const { stdout } = await promisify(execFile)(
       `${ROOT}/node_modules/.bin/jiti`,
