@@ -16,9 +16,10 @@ export interface Shard {
   readonly damage?: Error;
 }
 
-const SHARD = /\.(tar|parquet)$/i;
+export const isTar = (path: string): boolean => /\.tar$/i.test(path);
 
-export const isShard = (path: string): boolean => SHARD.test(path);
+/** Whether a file holds many images, by its name. */
+export const isShard = (path: string): boolean => isTar(path) || /\.parquet$/i.test(path);
 
 /** An image that is a file. */
 export const imageAt = (path: string): ImageSource => ({ path, read: () => readBytes(path) });

@@ -4,7 +4,7 @@ import { BoundedCache } from './bounded-cache.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
 import type { Decoding } from './decoding.js';
 import { decode, headerOf } from './image.js';
-import { type ImageSource, imageAt, isShard } from './image-source.js';
+import { type ImageSource, imageAt, isShard, isTar } from './image-source.js';
 import { openParquet } from './parquet.js';
 import { loadSharp } from './sharp.js';
 import { openTar } from './tar.js';
@@ -90,12 +90,15 @@ export class ImageStore {
 
   private async shard(path: string, column: string | undefined): Promise<readonly ImageSource[]> {
     try {
-      const { images, damage } = await (path.endsWith('.tar') ? openTar(path) : openParquet(path, column));
+      const { images, damage } = await (isTar(path) ? openTar(path) : openParquet(path, column));
       if (damage) this.skip('the end of the shard', path, damage);
       else if (images.length === 0) throw new GlobalPercError('it holds no images', { code: 'invalid-file' });
       return images;
     } catch (error) {
-      if (error instanceof GlobalPercError && error.code !== 'invalid-file') throw error;
+      // A package or a choice is missing: the file is not to blame.
+      const { code, message } = Object(error) as Partial<GlobalPercError>;
+      if (code === 'runtime') throw error;
+      if (code === 'invalid-option') throw new GlobalPercError(`'${path}': ${message}`, { code, cause: error });
       this.skip('the shard', path, asError(error));
       return [];
     }

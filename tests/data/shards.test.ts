@@ -63,7 +63,7 @@ it('a column is named where there are several, or another is wanted', async () =
   const masks = await open(`${SHARDS}/hub.parquet`, { column: 'mask' });
   expect((await numbersOf(masks)).map(Math.round)).toEqual([9, 9, 9, 9, 9]);
   await expect(open(`${SHARDS}/hub.parquet`, { column: 'masks' })).rejects.toThrow(
-    "it has no column 'masks'; name one by `column`: image",
+    `'${SHARDS}/hub.parquet': it has no column 'masks'; name one by \`column\`: image`,
   );
 });
 
