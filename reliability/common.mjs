@@ -4,7 +4,6 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as wait } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { loadModel } from '../dist/index.js';
 
@@ -55,18 +54,11 @@ export function start(args, { env = {}, shell } = {}) {
 /** A process that takes longer hangs, even where many others compute. */
 const HANGS_MS = 600_000;
 
-/** The end of a process, or `hangs` where it takes longer; then it is killed. @param {ReturnType<typeof start>} started */
+/** The end of a process; one that hangs is killed. @param {ReturnType<typeof start>} started */
 export async function endOf({ child, ended }) {
-  const timer = new AbortController();
-  const late = wait(HANGS_MS, undefined, { signal: timer.signal }).then(
-    () => {
-      child.kill('SIGKILL');
-      return ended.then(({ said }) => ({ code: 'hangs', said }));
-    },
-    () => ended,
-  );
-  const result = await Promise.race([ended, late]);
-  timer.abort();
+  const timer = setTimeout(() => child.kill('SIGKILL'), HANGS_MS);
+  const result = await ended;
+  clearTimeout(timer);
   return result;
 }
 

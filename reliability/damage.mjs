@@ -78,6 +78,8 @@ function changed(json, [place = 0, ...path], deed, value) {
   const keys = Object.keys(json);
   const key = keys[place % keys.length] ?? '';
   if (path.length > 0) json[key] = changed(json[key], path, deed, value);
+  else if (Array.isArray(json) && deed !== 'wrap')
+    json.splice(Number(key), deed === 'add' ? 0 : 1, ...(deed === 'remove' ? [] : [value]));
   else if (deed === 'remove') delete json[key];
   else if (deed === 'rename') json[`${key}x`] = json[key];
   else if (deed === 'wrap') json[key] = [json[key]];

@@ -42,7 +42,7 @@ function fill(disk, left) {
 /** @param {number} scale @returns {Promise<import('../common.mjs').Outcome>} */
 export const run = (scale) =>
   inFolder(async (folder) => {
-    const count = times(scale, 25);
+    const count = times(scale, 10);
     const config = await writeConfig(folder, STEPS);
     const [whole, disk] = [join(folder, 'whole'), join(folder, 'disk')];
     const begun = performance.now();

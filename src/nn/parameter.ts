@@ -67,7 +67,7 @@ export class Parameter {
     this.initialize = undefined;
     initialize?.();
     this.origin = undefined;
-    this.elements ??= new Float32Array(sizeOf(this.shape));
+    this.elements ??= zeros(this.shape);
     return this.elements;
   }
 
@@ -113,3 +113,15 @@ export interface StateTensor {
 
 /** Weights and buffers by PyTorch's key, e.g. `down.0.0.weight`. */
 export type StateDict = Readonly<Record<string, StateTensor>>;
+
+/** @throws GlobalPercError where there is no room for them. */
+function zeros(shape: Shape): Float32Array {
+  try {
+    return new Float32Array(sizeOf(shape));
+  } catch (cause) {
+    throw new GlobalPercError(
+      `a parameter of shape [${shape}] has ${sizeOf(shape)} elements, for which there is no room: take a smaller module`,
+      { code: 'out-of-memory', cause },
+    );
+  }
+}

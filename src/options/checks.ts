@@ -37,16 +37,20 @@ export const byteCount: Check<number> = (value, where) => {
   throw refused(where, "a size such as '1GB' or '900MB', or a number of bytes", value);
 };
 
-/** An integer that a number holds exactly, from `least` on. */
+/** An integer that a number holds exactly, from `least` to `most`. */
 export const integer =
-  (least = Number.NEGATIVE_INFINITY): Check<number> =>
+  (least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY): Check<number> =>
   (value, where) => {
-    if (Number.isSafeInteger(value) && (value as number) >= least) return value as number;
-    throw refused(where, `an integer${Number.isFinite(least) ? range({ least }) : ''}`, value);
+    if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
+    const allowed = Number.isFinite(most) ? range({ least, most }) : Number.isFinite(least) ? range({ least }) : '';
+    throw refused(where, `an integer${allowed}`, value);
   };
 
 /** An integer from 1 on. */
 export const count: Check<number> = integer(1);
+
+/** How often a network repeats a part. The end is far beyond any: a damaged number would fill the memory with modules, which ends the process. */
+export const repeats: Check<number> = integer(1, 1000);
 
 export const boolean: Check<boolean> = (value, where) => {
   if (typeof value === 'boolean') return value;

@@ -24,6 +24,7 @@ export {
   positive,
   recordOf,
   regExp,
+  repeats,
   shape,
   string,
   withMethods,

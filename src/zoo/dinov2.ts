@@ -20,7 +20,17 @@ import {
 } from '../nn/index.js';
 import { lazily } from '../nn/init.js';
 import { requireDivisor, requireMultiples, reshapeBehind } from '../nn/sizes.js';
-import { boolean, type Checks, checkOptions, count, instanceOf, integer, number, required } from '../options/index.js';
+import {
+  boolean,
+  type Checks,
+  checkOptions,
+  count,
+  instanceOf,
+  integer,
+  number,
+  repeats,
+  required,
+} from '../options/index.js';
 import { fromHuggingFace, fromTimm } from './dinov2-names.js';
 import { resampledPositions } from './dinov2-positions.js';
 
@@ -189,7 +199,7 @@ export interface DinoVisionTransformerOptions {
 
 const checks: Checks<DinoVisionTransformerOptions> = {
   embedDim: required(count),
-  depth: required(count),
+  depth: required(repeats),
   numHeads: required(count),
   imgSize: count,
   patchSize: count,

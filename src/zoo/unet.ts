@@ -19,7 +19,7 @@ export class DoubleConv extends Sequential {
 
 /** Options of UNet. */
 export interface UNetOptions {
-  /** How often the image is halved. Default 3. */
+  /** How often the image is halved, at most 16 times. Default 3. */
   readonly depth?: number;
 }
 
@@ -38,7 +38,7 @@ export class UNet extends Module {
 
   constructor(inChannels = 3, width = 32, outChannels = 3, options: UNetOptions = {}) {
     super();
-    const { depth = 3 } = checkOptions(options, { depth: integer(0) }, this.className);
+    const { depth = 3 } = checkOptions(options, { depth: integer(0, 16) }, this.className);
     count(inChannels, `${this.className}: inChannels`);
     count(width, `${this.className}: width`);
     count(outChannels, `${this.className}: outChannels`);

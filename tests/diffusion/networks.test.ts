@@ -160,6 +160,16 @@ describe('refuses', () => {
       async () => PipelineFolder.open(await without('unet')),
       'there is no unet/config.json; name the folder',
     ],
+    [
+      'more layers than any network has, before it makes them',
+      async () =>
+        (
+          await PipelineFolder.open(
+            await edited('unet/config.json', (config) => ({ ...config, layers_per_block: 2 ** 31 })),
+          )
+        ).unet(),
+      'layersPerBlock should be an integer from 1 to 1000, got 2147483648',
+    ],
     ['a folder that is not there', () => PipelineFolder.open('/nowhere'), "'/nowhere' is no pipeline of diffusers"],
     [
       'a text encoder of another width',

@@ -19,6 +19,11 @@ describe('arguments', () => {
     [() => new nn.Conv2d(3, 4, 3, { groups: 2 }), /Conv2d: 2 groups do not divide 3 input and 4 output channels/],
     [() => new nn.Conv1d(3, 4, 3, { paddingMode: 'edge' as 'zeros' }), /Conv1d: paddingMode should be one of zeros/],
     [() => new nn.ConvTranspose2d(3, 4, 3, { outputPadding: 1 }), /ConvTranspose2d: outputPadding 1 × 1/],
+    [
+      () => new nn.Conv2d(2 ** 31, 32, 3),
+      /parameter of shape \[32,2147483648,3,3\] has 618475290624 elements.*no room/,
+    ],
+    [() => new UNet(3, 8, 3, { depth: 2 ** 31 }), /UNet: depth should be an integer from 0 to 16, got 2147483648$/],
     [() => new nn.BatchNorm2d(2.5), /BatchNorm2d: numFeatures .* 2\.5/],
     [() => new nn.GroupNorm(3, 4), /GroupNorm: 3 groups do not divide 4 channels/],
     [() => new nn.Embedding(3, 2, { paddingIdx: 3 }), /Embedding: paddingIdx 3 is none of 3 rows/],

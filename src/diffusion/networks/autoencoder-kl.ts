@@ -3,7 +3,7 @@ import type { Tensor } from '../../graph/index.js';
 import { Conv2d, GroupNorm, Module, ModuleList, SiLU, type StoredTensor } from '../../nn/index.js';
 import { lazily } from '../../nn/init.js';
 import { requireShape } from '../../nn/sizes.js';
-import { boolean, type Checks, checkOptions, count, listOf, oneOf, positive } from '../../options/index.js';
+import { boolean, type Checks, checkOptions, count, listOf, oneOf, positive, repeats } from '../../options/index.js';
 import { each, type Off, optionsOf } from '../config.js';
 import { Downsample2D, ResnetBlock2D, Upsample2D } from './resnet.js';
 import { PixelAttention } from './transformer.js';
@@ -38,7 +38,7 @@ const checks: Checks<AutoencoderKLOptions> = {
   downBlockTypes: listOf(oneOf('DownEncoderBlock2D')),
   upBlockTypes: listOf(oneOf('UpDecoderBlock2D')),
   blockOutChannels: listOf(count),
-  layersPerBlock: count,
+  layersPerBlock: repeats,
   latentChannels: count,
   normNumGroups: count,
   scalingFactor: positive,

@@ -3,7 +3,7 @@ import { constantOf, type Tensor } from '../../graph/index.js';
 import { Embedding, functional, LayerNorm, Linear, Module, ModuleList, type StoredTensor } from '../../nn/index.js';
 import { lazily } from '../../nn/init.js';
 import { requireDivisor, requireShape } from '../../nn/sizes.js';
-import { type Checks, checkOptions, count, oneOf, positive } from '../../options/index.js';
+import { type Checks, checkOptions, count, oneOf, positive, repeats } from '../../options/index.js';
 import { type Off, optionsOf } from '../config.js';
 import { mixedHeads } from './transformer.js';
 
@@ -31,7 +31,7 @@ const checks: Checks<CLIPTextOptions> = {
   vocabSize: count,
   hiddenSize: count,
   intermediateSize: count,
-  numHiddenLayers: count,
+  numHiddenLayers: repeats,
   numAttentionHeads: count,
   maxPositionEmbeddings: count,
   hiddenAct: oneOf('quick_gelu', 'gelu'),

@@ -3,7 +3,17 @@ import { concat, constantOf, GlobalPercError, type Tensor } from '../../graph/in
 import { Conv2d, GroupNorm, Linear, Module, ModuleList, SiLU } from '../../nn/index.js';
 import { lazily } from '../../nn/init.js';
 import { requireMultiples, requireShape } from '../../nn/sizes.js';
-import { boolean, type Checks, checkOptions, count, integer, listOf, oneOf, positive } from '../../options/index.js';
+import {
+  boolean,
+  type Checks,
+  checkOptions,
+  count,
+  integer,
+  listOf,
+  oneOf,
+  positive,
+  repeats,
+} from '../../options/index.js';
 import { each, type Off, oneOrEach, optionsOf } from '../config.js';
 import { DownBlock2D, type LevelOptions, UNetMidBlock2DCrossAttn, UpBlock2D } from './unet-blocks.js';
 
@@ -47,13 +57,13 @@ const checks: Checks<UNet2DConditionOptions> = {
   downBlockTypes: listOf(oneOf('CrossAttnDownBlock2D', 'DownBlock2D')),
   upBlockTypes: listOf(oneOf('CrossAttnUpBlock2D', 'UpBlock2D')),
   blockOutChannels: listOf(count),
-  layersPerBlock: count,
+  layersPerBlock: repeats,
   downsamplePadding: integer(0),
   normNumGroups: count,
   normEps: positive,
   crossAttentionDim: count,
   attentionHeadDim: oneOrEach(count),
-  transformerLayersPerBlock: count,
+  transformerLayersPerBlock: repeats,
   useLinearProjection: boolean,
   flipSinToCos: boolean,
   freqShift: integer(0),
