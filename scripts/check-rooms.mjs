@@ -95,6 +95,7 @@ const ROOMS = {
     'data/state-dict.ts',
     'data/safetensors.ts',
     'files',
+    'hub',
   ],
   adapters: ['index.ts', 'options'],
   cli: ['index.ts', 'data/index.ts', 'data/browser.ts', 'diffusion/index.ts', 'options', 'files', 'peers'],

@@ -130,6 +130,7 @@ export { Generator } from './random/index.js';
 export type { HostTensor, SessionOptions, Steps } from './runtime/index.js';
 export {
   type Checkpoint,
+  type Estimate,
   type Evaluation,
   type ExportOptions,
   exportOnnx,

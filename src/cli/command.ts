@@ -6,6 +6,7 @@ import { addCompile } from './compile.js';
 import { addCurve } from './curve.js';
 import { addDemo } from './demo.js';
 import { addExplain } from './explain.js';
+import { addFinetune } from './finetune.js';
 import { addInspect } from './inspect.js';
 import { addLoss } from './loss.js';
 import { addSample } from './sample.js';
@@ -35,7 +36,18 @@ async function parse(
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows the options)');
-  for (const add of [addDemo, addTrain, addInspect, addLoss, addExplain, addCompile, addCurve, addSample, addStudio])
+  for (const add of [
+    addDemo,
+    addTrain,
+    addInspect,
+    addLoss,
+    addExplain,
+    addCompile,
+    addCurve,
+    addFinetune,
+    addSample,
+    addStudio,
+  ])
     add(program);
   for (const command of program.commands) command.exitOverride();
   try {

@@ -10,6 +10,13 @@ export const LOG = 'log.jsonl';
 /** The folder of the state that the validation data like best. */
 export const BEST = 'best';
 
+/** What fine-tuning leaves: adapters, or trained weights of the U-Net, and what it has made of the pictures. */
+export const [ADAPTERS, ATTENTION_WEIGHTS, ENCODED] = [
+  'pytorch_lora_weights.safetensors',
+  'unet_attention.safetensors',
+  'encoded.safetensors',
+] as const;
+
 /** What a complete run leaves beside log and checkpoints. */
 export const RESULTS = ['student.onnx', 'curves.svg', 'curves.png', 'samples.png'] as const;
 
@@ -70,7 +77,8 @@ async function namesIn(out: string): Promise<string[]> {
 }
 
 const isOfRun = (name: string): boolean =>
-  [LOG, BEST, ...RESULTS].includes(name) || [CHECKPOINT, SAMPLES_AT, EVENTS].some((pattern) => pattern.test(name));
+  [LOG, BEST, ADAPTERS, ATTENTION_WEIGHTS, ENCODED, ...RESULTS].includes(name) ||
+  [CHECKPOINT, SAMPLES_AT, EVENTS].some((pattern) => pattern.test(name));
 
 /** Whether a file is a log of ours: empty, or with what a step gives in its first line. */
 async function isLog(path: string): Promise<boolean> {

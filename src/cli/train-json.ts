@@ -35,7 +35,7 @@ import { type Metric, PICTURE_METRICS, type Validation } from './validation.js';
 type Maker<T> = () => T | Promise<T>;
 
 /** The numbers that the trainer takes itself, which checks their ranges. */
-interface Limits {
+export interface Limits {
   readonly clipGradNorm?: number;
   readonly clipGradValue?: number;
   readonly accumulate?: number;
@@ -43,7 +43,7 @@ interface Limits {
   readonly memory?: number;
 }
 
-const LIMITS: Checks<Limits> = {
+export const LIMITS: Checks<Limits> = {
   clipGradNorm: number(),
   clipGradValue: number(),
   accumulate: number(),

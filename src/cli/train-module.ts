@@ -53,7 +53,7 @@ const CONFIG: Checks<TrainConfig> = {
   logger: withMethods<Logger>('a Logger, such as new TensorBoardLogger(folder)', 'scalars', 'image', 'flush'),
 };
 
-function isObjective(value: unknown): value is Objective {
+export function isObjective(value: unknown): value is Objective {
   return (Object(value) as Partial<Objective>).description !== undefined;
 }
 
@@ -72,7 +72,11 @@ interface Exports {
 }
 
 /** Reads a `.ts`, `.js` or `.mjs`. @throws GlobalPercError on what it exports, or when it fails. */
-export async function fromModule(path: string, options: RunOptions): Promise<TrainConfig> {
+export const fromModule = async (path: string, options: RunOptions): Promise<TrainConfig> =>
+  requireTrainConfig(path, await exportedBy(path, options));
+
+/** What a `.ts`, `.js` or `.mjs` exports as its default, or what that function gives. @throws GlobalPercError when it fails. */
+export async function exportedBy(path: string, options: RunOptions): Promise<unknown> {
   const { createJiti } = await loadPeer('jiti', () => import('jiti'));
   const url = pathToFileURL(resolve(path)).href;
   const failed = (what: string, error: unknown): never => {
@@ -89,8 +93,5 @@ export async function fromModule(path: string, options: RunOptions): Promise<Tra
   const exported = isCompiled ? (found as Exports).default : found;
   // A function gets the command line's seed.
   const make = async (): Promise<unknown> => (typeof exported === 'function' ? await exported(options) : exported);
-  return requireTrainConfig(
-    path,
-    await make().catch((error: unknown) => failed('exports a function that failed', error)),
-  );
+  return make().catch((error: unknown) => failed('exports a function that failed', error));
 }

@@ -1,36 +1,17 @@
 /** `globalperc train`: a whole run from a configuration. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import {
-  type Batch,
-  type DataLoader,
-  ImageFolder,
-  type Logger,
-  PairedImageFolder,
-  TensorBoardLogger,
-} from '../data/index.js';
+import { type Batch, type DataLoader, ImageFolder, PairedImageFolder } from '../data/index.js';
 import { refuseOverwriting } from '../files/index.js';
 import { exportOnnx, GlobalPercError, TrainableModel, Trainer } from '../index.js';
-import { oneOf } from '../options/index.js';
-import { INTERRUPTED, parseInteger, parseThreads, withProgress } from './common.js';
-import type { LogEntry } from './log-entry.js';
-import { imagesOf, writeCurves, writeSamples } from './report.js';
-import { BEST, LOG, RESULTS, requireOutside, requireRunFolder, samplesAt } from './run-folder.js';
-import { RunningMean } from './running-mean.js';
+import { withProgress } from './common.js';
+import { imagesOf, writeSamples } from './report.js';
+import { addRunOptions, drawCurves, parseRun, type RunFlags, stopped, summarize, tensorBoard } from './run-command.js';
+import { LOG, RESULTS, requireOutside, samplesAt } from './run-folder.js';
 import { readTrainConfig } from './train-config.js';
 import type { TrainConfig } from './train-module.js';
-import { readLog, takeSteps } from './training-run.js';
+import { takeSteps } from './training-run.js';
 import { type Metric, Validator } from './validation.js';
-
-interface Options {
-  readonly out: string;
-  readonly resume?: boolean;
-  readonly seed: string;
-  readonly threads?: string;
-  readonly log?: string;
-  readonly json?: boolean;
-}
 
 /** Pictures of samples that a whole run leaves, at most; they are taken with checkpoints, and the curves are drawn anew. */
 const SAMPLINGS = 50;
@@ -38,30 +19,18 @@ const SAMPLINGS = 50;
 const SAMPLES = 4;
 
 export function addTrain(program: Command): void {
-  program
+  const command = program
     .command('train')
     .description(
       'train a student: JSON by names, or a .ts/.js module that exports { student, loss, optimizer, data, steps }',
-    )
-    .argument('<CONFIG>')
-    .option('--out <FOLDER>', 'checkpoints, log.jsonl, student.onnx, curves.svg, curves.png, samples.png', 'run')
-    .option('--resume', 'go on from the last checkpoint in --out')
-    .option('--seed <NUMBER>', 'initial weights, order of the data, dropout, crops', '0')
-    .option('--threads <COUNT>', 'threads of ONNX Runtime; default: the cores available')
-    .option('--log <KIND>', 'tensorboard: event files in --out, beside log.jsonl')
-    .option('--json', 'print one JSON object at the end')
-    .action(run);
+    );
+  addRunOptions(command, 'checkpoints, log.jsonl, student.onnx, curves.svg, curves.png, samples.png').action(run);
 }
 
-async function run(path: string, options: Options): Promise<void> {
-  const seed = parseInteger(options.seed, '--seed', 0);
-  const threads = parseThreads(options.threads);
-  const { out, resume = false, log } = options;
-  if (log !== undefined) oneOf('tensorboard')(log, '--log');
-  const anew = await requireRunFolder(out, resume);
+async function run(path: string, options: RunFlags): Promise<void> {
+  const { seed, threads, out, resume, log } = await parseRun(options);
   const config = await readTrainConfig(path, { seed, threads });
   await requireOtherFiles(path, config, out);
-  if (anew) process.stderr.write(`'${out}' holds a run that ended before its first checkpoint; it is begun anew\n`);
   const first = await firstBatch(config);
   await using trainer = await withProgress((step) =>
     Trainer.create(config.student, config.loss, config.optimizer, {
@@ -92,11 +61,7 @@ async function run(path: string, options: Options): Promise<void> {
       if (picture) logger?.image(step, 'samples', picture);
     },
   });
-  if (!complete) {
-    process.stderr.write(`stopped and saved at step ${trainer.steps}; go on with --resume --out ${out}\n`);
-    process.exitCode = INTERRUPTED;
-    return;
-  }
+  if (!complete) return stopped(trainer.steps, out);
   await report(trainer, first, options, validator);
 }
 
@@ -118,12 +83,6 @@ function validatorOf(config: TrainConfig, trainer: Trainer, out: string): Valida
   const metrics = { loss: judge as Metric, ...validation.metrics };
   const ema = config.trainer?.ema !== undefined;
   return new Validator(trainer, { every: checkpointEvery, ...validation }, metrics, { out, ema, moves });
-}
-
-/** Event files of a run, with its configuration where that is JSON. @param taken steps before this process. */
-async function tensorBoard(path: string, out: string, taken: number): Promise<Logger> {
-  const about = path.endsWith('.json') && { about: ['```', (await readFile(path, 'utf8')).trim(), '```'].join('\n') };
-  return new TensorBoardLogger(out, { ...(taken > 0 && { from: taken + 1 }), ...about });
 }
 
 /** @throws GlobalPercError when the run would overwrite what it reads, or write pictures among those it is trained on or judged by. */
@@ -175,41 +134,12 @@ async function* batchesOf({ data }: TrainConfig, from: number): AsyncGenerator<B
 async function report(
   trainer: Trainer,
   batch: Batch,
-  { out, json }: Options,
+  { out, json }: RunFlags,
   validator: Validator | undefined,
 ): Promise<void> {
   await exportOnnx(trainer.student, join(out, 'student.onnx'));
-  const entries = await drawCurves(out);
   await sample(trainer, batch, out);
-  process.stdout.write(`${summaryOf(entries, trainer.steps, out, validator?.best, json)}\n`);
-}
-
-/** Draws the loss, and that of the validation data, up to now. @returns the log. */
-async function drawCurves(out: string): Promise<readonly LogEntry[]> {
-  const entries = await readLog(out);
-  const values = entries.map(({ step, loss }) => ({ step, value: loss }));
-  const judged = entries.flatMap(({ step, validation }) => (validation ? [{ step, value: validation.loss }] : []));
-  const curves = judged.length > 0 ? [{ label: 'validation', values: judged }] : [];
-  await writeCurves(out, 'Training', 'loss', [{ label: 'loss', values }, ...curves]);
-  return entries;
-}
-
-/** What the run has come to: the loss of one batch tells little, so the mean over the last ones stands beside it. */
-function summaryOf(
-  entries: readonly LogEntry[],
-  steps: number,
-  out: string,
-  best: Validator['best'],
-  json = false,
-): string {
-  const losses = entries.map(({ loss }) => loss);
-  const loss = losses.at(-1);
-  const { mean, count } = new RunningMean(losses);
-  if (json) return JSON.stringify({ out, steps, loss, meanLoss: mean, meanOverSteps: count, ...(best && { best }) });
-  const judged = best
-    ? `; validation best at step ${best.step}: ${best.loss.toPrecision(6)}, kept in ${join(out, BEST)}`
-    : '';
-  return `${out}: ${steps} steps, loss ${mean.toPrecision(6)} (mean of the last ${count} steps; last step ${loss?.toPrecision(6)})${judged}`;
+  await summarize(trainer.steps, out, json, validator?.best);
 }
 
 /** Draws what the student makes of a batch beside its input and target, where it makes images. @returns the picture as PNG. */

@@ -2,20 +2,27 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SingleBar } from 'cli-progress';
-import { type Batch, type Logger, writeAtomically } from '../data/index.js';
+import { type Logger, writeAtomically } from '../data/index.js';
 import { makeFolder, reasonOf } from '../files/index.js';
-import { GlobalPercError, type StepResult, type Trainer } from '../index.js';
+import { GlobalPercError, type StepInput, type StepResult, type TensorLike, type Trainer } from '../index.js';
 import { loadPeer } from '../peers/index.js';
 import type { LogEntry } from './log-entry.js';
 import { LOG } from './run-folder.js';
 import { RunningMean } from './running-mean.js';
 import type { Validator } from './validation.js';
 
+/** What a step is given. */
+export interface StepBatch {
+  /** A tensor, or one for each of the student's inputs; the first one tells how many samples there are. */
+  readonly input: StepInput;
+  readonly target?: TensorLike;
+}
+
 /** What a run needs. */
 export interface TrainingRun {
   readonly trainer: Trainer;
   /** Batches from the trainer's present step on. */
-  readonly batches: AsyncIterable<Batch>;
+  readonly batches: AsyncIterable<StepBatch>;
   /** Steps of the whole run. */
   readonly steps: number;
   /** Folder for log and checkpoints. */
@@ -77,9 +84,9 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
         const seconds = (performance.now() - start) / 1000;
         const validation = await run.validator?.after(result.step);
         await log.add({ ...entryOf(result, seconds, named), ...(validation && { validation }) });
-        if (run.logger) follow(run.logger, result, input.dims[0] as number, seconds, validation);
+        if (run.logger) follow(run.logger, result, samplesOf(input), seconds, validation);
         named = true;
-        progress.show(result, input.dims[0] as number, validation?.loss);
+        progress.show(result, samplesOf(input), validation?.loss);
         await run.afterStep?.(result.step);
         const done = trainer.steps >= steps || run.validator?.isExhausted || interrupt.requested;
         if (done || trainer.steps % checkpointEvery === 0) {
@@ -97,6 +104,11 @@ export async function takeSteps(run: TrainingRun): Promise<boolean> {
     await run.logger?.flush();
     progress.stop();
   }
+}
+
+function samplesOf(input: StepInput): number {
+  const { dims } = ('dims' in input ? input : Object.values(input)[0]) as TensorLike;
+  return dims[0] as number;
 }
 
 /** Hands a step to a logger; with a run's first one the weights of the hooks, at their numbers. */

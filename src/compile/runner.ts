@@ -2,7 +2,7 @@
  * From a drafted graph to a session that runs it: the one place where graphs are finished and opened, sessions kept and
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
-import { GlobalPercError, type Graph } from '../graph/index.js';
+import { GlobalPercError, type Graph, multiplicationsOf } from '../graph/index.js';
 import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention } from '../passes/index.js';
 import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns, type WrittenGraph } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
@@ -24,6 +24,14 @@ export interface Draft<Details> {
 /** A draft that is ready to run. */
 export interface Program<Details> extends OpenProgram {
   readonly details: Details;
+}
+
+/** What one run of a program takes. */
+export interface Estimate {
+  /** Memory: weights, and what is alive at once at most. */
+  readonly bytes: number;
+  /** Multiplications of its products and convolutions, which most of the time goes into. */
+  readonly multiplications: number;
 }
 
 export class Runner<Details> {
@@ -109,6 +117,14 @@ export class Runner<Details> {
     const keep = (written: WrittenGraph): void => stored?.write({ written, ...cost });
     const opened = yield* CheckedSession.open(finished, session, stay, keep, isLarge(cost));
     return { session: opened, bytes: cost.bytes };
+  }
+
+  /** What a draft will take; nothing is opened. @throws GlobalPercError where it does not keep within the budget of memory. */
+  *estimated(draft: Graph, options: StepOptions): Steps<Estimate> {
+    const finished = yield* this.finished(draft, options);
+    const { bytes } = keepWithin(finished, this.memory, this.owner);
+    const multiplications = finished.nodes.reduce((sum, node) => sum + multiplicationsOf(node), 0);
+    return { bytes, multiplications };
   }
 
   /** A drafted graph as it is run, and as it is written to files. */

@@ -99,6 +99,11 @@ export class ImageFolder implements Dataset {
     return this.images.length;
   }
 
+  /** Their paths, sample by sample; within a shard, its path with the image's name or row. */
+  get files(): readonly string[] {
+    return this.images.map(([{ path }]) => path);
+  }
+
   /** Files left out so far, each once. */
   get skipped(): readonly SkippedImage[] {
     return this.store.skipped;

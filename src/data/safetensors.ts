@@ -3,7 +3,10 @@ import type { OpenFile } from '../files/index.js';
 import {
   bytesOf,
   bytesPerElement,
+  type ConstantData,
+  constantInFile,
   type DataType,
+  type FilePlace,
   fileKind,
   GlobalPercError,
   KIND_BYTES,
@@ -20,6 +23,8 @@ export interface SafeTensor {
   readonly dtype: DataType;
   readonly dims: Shape;
   readonly data: TypedArray;
+  /** The same where it stays in its file; `data` then reads that whenever it is asked for. */
+  readonly constant?: ConstantData;
 }
 
 /** What a file holds. */
@@ -114,8 +119,14 @@ function requireWhole(name: string, tensor: SafeTensor): void {
 export const parseSafetensors = (bytes: Uint8Array, source: string): Safetensors =>
   readSafetensors(inMemory(isBytes(bytes, 'parseSafetensors: bytes')), source);
 
-/** As `parseSafetensors`, of a file of any size, tensor by tensor. */
-export function readSafetensors(file: OpenFile, source: string): Safetensors {
+/** Bytes of a tensor from which on it may stay in its file, and what it begins at a multiple of there. */
+const [STAYS_FROM, ALIGNMENT] = [2 ** 16, 8];
+
+/**
+ * As `parseSafetensors`, of a file of any size, tensor by tensor.
+ * @param place the file's; where it is given, large tensors stay in it.
+ */
+export function readSafetensors(file: OpenFile, source: string, place?: Omit<FilePlace, 'offset'>): Safetensors {
   const { header, start } = readHeader(file, source);
   const { [METADATA]: metadata = {}, ...rest } = header;
   if (!isRecord(metadata) || Object.values(metadata).some((value) => typeof value !== 'string')) {
@@ -125,14 +136,27 @@ export function readSafetensors(file: OpenFile, source: string): Safetensors {
   requireCover(entries, file.length - start, source);
   return {
     tensors: new Map(
-      entries.map(({ name, dtype, dims, begin, end }) => [
-        name,
-        { dtype, dims, data: typedArray(dtype, file.read(start + begin, end - begin)) },
-      ]),
+      entries.map(({ name, dtype, dims, begin, end }) => {
+        const [offset, length] = [start + begin, end - begin];
+        const read = (from = 0, count = length): Uint8Array => file.read(offset + from, count);
+        const stays = place !== undefined && length >= STAYS_FROM && offset % ALIGNMENT === 0;
+        if (!stays) return [name, { dtype, dims, data: typedArray(dtype, read()) }] as const;
+        const constant = constantInFile({ dtype, shape: dims }, { ...place, offset }, read);
+        return [name, tensorInFile(constant)] as const;
+      }),
     ),
     metadata: metadata as Record<string, string>,
   };
 }
+
+const tensorInFile = (constant: ConstantData): SafeTensor => ({
+  dtype: constant.dtype,
+  dims: constant.shape,
+  constant,
+  get data() {
+    return typedArray(constant.dtype, constant.bytes);
+  },
+});
 
 /** The header, and where the data start. */
 function readHeader(file: OpenFile, source: string): { header: Record<string, unknown>; start: number } {

@@ -1,5 +1,5 @@
 /** Weights of modules in files, as PyTorch and Hugging Face write them. */
-import { openForReading } from '../files/index.js';
+import { openForReading, openInPlace } from '../files/index.js';
 import { GlobalPercError, listed } from '../graph/index.js';
 import { string } from '../options/index.js';
 import { readIndex, weightsFileOf } from './index-file.js';
@@ -32,9 +32,19 @@ const AVERAGED = 'n_averaged';
  * @throws GlobalPercError when a file is missing, truncated, damaged or of another kind, or holds more than tensors and
  * plain containers.
  */
-export async function readStateDict(path: string): Promise<Record<string, SafeTensor>> {
+export const readStateDict = (path: string): Promise<Record<string, SafeTensor>> => stateDictOf(path, readTensors);
+
+/**
+ * As `readStateDict`, but large tensors of safetensors files stay there, where ONNX Runtime maps them: the files must not change as long as
+ * a model has them.
+ */
+export const placedStateDict = (path: string): Promise<Record<string, SafeTensor>> => stateDictOf(path, placedTensors);
+
+type ReadTensors = (path: string) => Promise<Map<string, SafeTensor>>;
+
+async function stateDictOf(path: string, read: ReadTensors): Promise<Record<string, SafeTensor>> {
   const file = await weightsFileOf(string(path, 'readStateDict: path'));
-  const tensors = file.endsWith('.json') ? await readShards(file) : await readTensors(file);
+  const tensors = file.endsWith('.json') ? await readShards(file, read) : await read(file);
   return Object.fromEntries(withoutWrappers(tensors));
 }
 
@@ -44,10 +54,16 @@ async function readTensors(path: string): Promise<Map<string, SafeTensor>> {
   return path.endsWith('.safetensors') ? readSafetensors(file, source).tensors : readTorchFile(file, source);
 }
 
-async function readShards(index: string): Promise<Map<string, SafeTensor>> {
+async function placedTensors(path: string): Promise<Map<string, SafeTensor>> {
+  if (!path.endsWith('.safetensors')) return readTensors(path);
+  const file = await openInPlace(path);
+  return readSafetensors(file, `'${path}'`, file.place).tensors;
+}
+
+async function readShards(index: string, read: ReadTensors): Promise<Map<string, SafeTensor>> {
   const tensors = new Map<string, SafeTensor>();
   for (const [path, names] of await readIndex(index)) {
-    const shard = await readTensors(path);
+    const shard = await read(path);
     const missing = names.filter((name) => !shard.has(name));
     if (missing.length > 0) {
       throw new GlobalPercError(`'${path}' lacks tensors that '${index}' places there: ${listed(missing)}`, {

@@ -4,7 +4,7 @@
 
 export { Computation, type ComputationOptions } from './computation.js';
 export { Denoiser, type DenoiserOptions } from './denoiser.js';
-export { type Decoding, decoded, encoded } from './latents.js';
+export { type Decoding, decoded, encoded, LatentDecoder } from './latents.js';
 export { formatLora, type LoraFileOptions, type LoraPart, type LoraPartOptions, parseLora } from './lora-file.js';
 export { NoiseLoss, type NoiseLossOptions, OnX0, type OnX0Options } from './losses.js';
 export * from './networks/index.js';

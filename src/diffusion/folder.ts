@@ -1,9 +1,11 @@
 /** The folders that diffusers keeps a pipeline in. */
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SafeTensor } from '../data/safetensors.js';
-import { readStateDict } from '../data/state-dict.js';
+import { placedStateDict } from '../data/state-dict.js';
 import { openForReading, readBytes } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
+import type { DownloadOptions } from '../hub/index.js';
+import { fetchHubFiles, parseHubId } from '../hub/node.js';
 import type { AnyModule } from '../nn/index.js';
 import { isObject, string, within } from '../options/index.js';
 import { rememberSchedule } from './denoiser.js';
@@ -53,11 +55,13 @@ export class PipelineFolder {
   }
 
   /**
-   * Reads the configuration files, no weights.
-   * @throws GlobalPercError when there is no `unet/config.json`, a file is damaged, or the widths of two parts do not agree.
+   * Reads the configuration files, no weights. A name such as `stable-diffusion-v1-5/stable-diffusion-v1-5` (with `@revision`, if wanted),
+   * where there is no such folder, is a repository of the Hugging Face hub, whose parts are downloaded into the hub's own cache once.
+   * @throws GlobalPercError when there is no `unet/config.json`, a file is damaged, the widths of two parts do not agree, or a download fails.
    */
-  static async open(folder: string): Promise<PipelineFolder> {
-    string(folder, 'PipelineFolder.open: folder');
+  static async open(source: string, options: DownloadOptions = {}): Promise<PipelineFolder> {
+    string(source, 'PipelineFolder.open: folder');
+    const folder = await folderOf(source, options);
     const files = { unet: 'config', vae: 'config', text_encoder: 'config', scheduler: 'scheduler_config' };
     const found = await Promise.all(
       Object.entries(files).map(
@@ -90,12 +94,8 @@ export class PipelineFolder {
 
   /** The autoencoder, by the class that its configuration names. Throws as `unet`. */
   async vae(): Promise<AutoencoderKL | AutoencoderTiny> {
-    const config = this.configOf('vae');
-    const tiny = config._class_name === 'AutoencoderTiny';
-    return this.loaded<AutoencoderKL | AutoencoderTiny>(
-      'vae',
-      tiny ? AutoencoderTiny.fromConfig(config) : AutoencoderKL.fromConfig(config),
-    );
+    this.configOf('vae');
+    return loadAutoencoder(join(this.folder, 'vae'));
   }
 
   /** The text encoder. Throws as `unet`. */
@@ -128,27 +128,73 @@ export class PipelineFolder {
     });
   }
 
+  /** The file, or the index of several, that holds the weights of a part: `unet`, `vae`, `text_encoder`. @throws GlobalPercError when there is none. */
+  async weightsFile(part: string): Promise<string> {
+    return weightsIn(join(this.folder, part));
+  }
+
   private configOf(part: string): Config {
     const config = this.configs[part];
     if (config) return config;
     throw new GlobalPercError(`'${this.folder}' has no ${part}/ with its configuration file`, { code: 'io' });
   }
 
-  private async loaded<M extends AnyModule>(part: string, module: M): Promise<M> {
-    const state = await this.weightsOf(part);
-    within(join(this.folder, part), () => module.loadStateDict(state));
-    module.eval();
-    return module;
+  private loaded<M extends AnyModule>(part: string, module: M): Promise<M> {
+    return loaded(join(this.folder, part), module);
   }
+}
 
-  private async weightsOf(part: string): Promise<Record<string, SafeTensor>> {
-    const folder = join(this.folder, part);
-    for (const name of WEIGHTS) {
-      const path = join(folder, name);
-      if (await isThere(path)) return readStateDict(path);
-    }
-    throw new GlobalPercError(`'${folder}' has no weights: expected ${WEIGHTS[0]} or ${WEIGHTS[4]}`, { code: 'io' });
-  }
+/**
+ * An autoencoder of a folder with its `config.json`, by the class that this names: the `vae/` of a pipeline, or one for itself, such as TAESD's.
+ * @throws GlobalPercError when there is none, or weights are missing or others.
+ */
+export async function loadAutoencoder(folder: string): Promise<AutoencoderKL | AutoencoderTiny> {
+  const config = await readConfig(join(string(folder, 'loadAutoencoder: folder'), 'config.json'));
+  if (config === undefined)
+    throw new GlobalPercError(`'${folder}' is no autoencoder of diffusers: there is no config.json`, { code: 'io' });
+  const tiny = config._class_name === 'AutoencoderTiny';
+  const module = tiny ? AutoencoderTiny.fromConfig(config) : AutoencoderKL.fromConfig(config);
+  return loaded<AutoencoderKL | AutoencoderTiny>(folder, module);
+}
+
+async function weightsIn(folder: string): Promise<string> {
+  for (const name of WEIGHTS) if (await isThere(join(folder, name))) return join(folder, name);
+  throw new GlobalPercError(`'${folder}' has no weights: expected ${WEIGHTS[0]} or ${WEIGHTS[4]}`, { code: 'io' });
+}
+
+/** A module with the weights of its folder, in evaluation mode. */
+async function loaded<M extends AnyModule>(folder: string, module: M): Promise<M> {
+  const state = await placedStateDict(await weightsIn(folder));
+  within(folder, () => module.loadStateDict(state));
+  module.eval();
+  return module;
+}
+
+/** The folder itself, or that of a repository of the hub. */
+async function folderOf(source: string, options: DownloadOptions): Promise<string> {
+  const isFolder = await stat(source).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  const { repo, ...revision } = (isFolder ? undefined : parseHubId(source)) ?? {};
+  return repo === undefined ? source : fetchHubFiles(repo, partsIn, { ...options, ...revision });
+}
+
+/** What of a repository a pipeline reads: configurations, the tokenizer, and one form of each part's weights. */
+function partsIn(paths: readonly string[]): string[] {
+  const weights = ['unet', 'vae', 'text_encoder'].flatMap((part) => {
+    const name = WEIGHTS.find((each) => paths.includes(`${part}/${each}`));
+    const shards = name?.endsWith('.index.json')
+      ? `${part}/${name.slice(0, -'.safetensors.index.json'.length)}-`
+      : undefined;
+    return paths.filter(
+      (path) => path === `${part}/${name}` || (shards && path.startsWith(shards) && path.endsWith('.safetensors')),
+    );
+  });
+  const about = paths.filter((path) =>
+    /^((unet|vae|text_encoder|scheduler)\/\w*config\.json|tokenizer\/[^/]+)$/.test(path),
+  );
+  return [...about, ...weights];
 }
 
 /** @throws GlobalPercError where two parts say other sizes of what goes from one to the other. */

@@ -3,5 +3,5 @@
  * @module globalperc/diffusion
  */
 export * from './browser.js';
-export { PipelineFolder } from './folder.js';
+export { loadAutoencoder, PipelineFolder } from './folder.js';
 export { loadLora, saveLora } from './lora-disk.js';

@@ -1,5 +1,6 @@
 /** Between pictures in [0, 1] and the latents that a U-Net takes. */
 import type { Tensor } from '../graph/index.js';
+import { type AnyModule, Module } from '../nn/index.js';
 import { AutoencoderKL } from './networks/autoencoder-kl.js';
 import type { AutoencoderTiny } from './networks/autoencoder-tiny.js';
 
@@ -25,3 +26,28 @@ export const encoded =
     const mean = vae instanceof AutoencoderKL ? latents.slice([1], [0], [vae.latentChannels]) : latents;
     return mean.mul(vae.scalingFactor);
   };
+
+/**
+ * The decoder of an autoencoder as a module that takes a U-Net's latents: of `toOnnx`, a teacher whose hooks are the decoder's own features.
+ *
+ * @example
+ * const teacher = await loadModel(await toOnnx(new LatentDecoder(vae), { input: [1, 4, 64, 64] }));
+ * const config = new GlobalPercConfig({ modulesToHook: LatentDecoder.FEATURES });
+ * const term = new OnX0(new GlobalPercLoss(teacher, config), { maxTimestep: 500 });
+ */
+export class LatentDecoder extends Module {
+  static readonly className = 'LatentDecoder';
+  /** What is in the decoder's middle and first up block: resolutions of the latents, before the layers that draw. */
+  static readonly FEATURES: readonly RegExp[] = [/^vae\.decoder\.(mid_block|up_blocks\.0)\.resnets\.\d+$/];
+  readonly vae: Decoding & AnyModule;
+
+  constructor(vae: Decoding & AnyModule) {
+    super();
+    this.vae = vae;
+  }
+
+  /** Pictures in [0, 1]. */
+  override forward(latents: Tensor): Tensor {
+    return decoded(this.vae)(latents);
+  }
+}

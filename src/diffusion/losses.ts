@@ -1,5 +1,5 @@
 /** What a Denoiser is trained with: the loss of its prediction, and losses of the clean sample that it points at. */
-import { GlobalPercError, type Tensor, type TensorType } from '../graph/index.js';
+import { concat, GlobalPercError, type Tensor, type TensorType } from '../graph/index.js';
 import {
   type Comparison,
   DescriptionAround,
@@ -58,9 +58,14 @@ class LatentsWarning {
 export interface NoiseLossOptions {
   /** γ of min-SNR (Hang et al. 2023), e.g. 5: timesteps with little noise count less. Default: all count alike. */
   readonly snrGamma?: number;
+  /**
+   * Prior preservation (Ruiz et al. 2022, DreamBooth): the second half of every batch are pictures of the class, whose mean error is added
+   * with this weight, min-SNR aside: `mean(first) + priorWeight·mean(second)`. Default: none are.
+   */
+  readonly priorWeight?: number;
 }
 
-const noiseChecks: Checks<NoiseLossOptions> = { snrGamma: positive };
+const noiseChecks: Checks<NoiseLossOptions> = { snrGamma: positive, priorWeight: positive };
 
 /**
  * The mean squared error of what a Denoiser predicts: of the noise, the velocity or the clean sample, as its schedule says; with
@@ -71,7 +76,7 @@ export class NoiseLoss implements Objective {
 
   /** @throws GlobalPercError on an option that is not known or out of range. */
   constructor(options: NoiseLossOptions = {}) {
-    const { snrGamma } = checkOptions(options, noiseChecks, 'NoiseLoss');
+    const { snrGamma, priorWeight } = checkOptions(options, noiseChecks, 'NoiseLoss');
     const warning = new LatentsWarning();
     this.description = {
       // biome-ignore-start lint/correctness/useYield: nothing to ask the engine
@@ -86,15 +91,29 @@ export class NoiseLoss implements Objective {
         const { schedule, timesteps } = denoised(scene, 'NoiseLoss');
         const error = prediction.sub(target).square();
         const samples = error.mean(error.shape.map((_, axis) => axis).slice(1));
-        if (snrGamma === undefined) return ofSamples(samples);
-        const weights = Array.from({ length: schedule.numTrainTimesteps }, (_, timestep) =>
-          schedule.minSnrWeight(timestep, snrGamma),
-        );
-        return ofSamples(samples.mul(pick(weights, timesteps, 1)));
+        const weights = snrGamma && minSnrWeights(schedule, snrGamma);
+        const weighed = weights ? samples.mul(pick(weights, timesteps, 1)) : samples;
+        return ofSamples(priorWeight === undefined ? weighed : preserving(weighed, samples, priorWeight));
       },
       inspect: (name, image) => warning.inspect(name, image),
     };
   }
+}
+
+const minSnrWeights = (schedule: DDPM, gamma: number): number[] =>
+  Array.from({ length: schedule.numTrainTimesteps }, (_, timestep) => schedule.minSnrWeight(timestep, gamma));
+
+/** Samples whose mean is that of the first half and, weighed, that of the second: both halves count twice in a mean over all. */
+function preserving(first: Tensor, second: Tensor, weight: number): Tensor {
+  const batch = first.dim(0);
+  if (batch % 2 === 0) {
+    const half = batch / 2;
+    return concat([first.slice([0], [0], [half]).mul(2), second.slice([0], [half], [batch]).mul(2 * weight)], 0);
+  }
+  throw new GlobalPercError(
+    `NoiseLoss: with priorWeight the second half of a batch are pictures of the class; a batch of ${batch} has no halves`,
+    { code: 'invalid-option' },
+  );
 }
 
 /** What the model should predict. */

@@ -1,10 +1,10 @@
 /** Files and checkpoints on disk, each there whole or not at all. */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { access, constants, mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
-import { GlobalPercError } from '../graph/index.js';
+import { type FilePlace, GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
 
 export { contents } from './contents.js';
@@ -68,6 +68,14 @@ export async function openForReading(path: string): Promise<OpenFile> {
       }
     },
   };
+}
+
+/** As `openForReading`, with the place where ONNX Runtime finds the file. Throws as that does. */
+export async function openInPlace(path: string): Promise<OpenFile & { readonly place: Omit<FilePlace, 'offset'> }> {
+  const file = await openForReading(path);
+  // The hub's cache holds links; ONNX Runtime follows none that lead out of the folder.
+  const real = await realpath(path);
+  return { ...file, place: { folder: dirname(real), location: basename(real) } };
 }
 
 function readPart(path: string, offset: number, length: number): Uint8Array {

@@ -1,4 +1,5 @@
-/** Numbers of half precision (IEEE 754 binary16). */
+/** Numbers of half precision: float16 (IEEE 754 binary16) and bfloat16. */
+import { bytesOf, type ConstantData, type DataType, typedArray } from './types.js';
 
 const KINDS = 2 ** 16;
 
@@ -56,4 +57,37 @@ function halfToNumber(bits: number, scales: readonly number[]): number {
   if (exponent === 0) return sign * fraction * 2 ** -24;
   if (exponent === 0x1f) return fraction === 0 ? sign * Infinity : NaN;
   return sign * (1024 + fraction) * (scales[exponent] as number);
+}
+
+/** The value of each bfloat16, given as its bits: the upper half of a float32. */
+export function brainsToFloats(brains: Uint16Array): Float32Array {
+  const bits = new Uint32Array(brains);
+  for (let i = 0; i < bits.length; i += 1) bits[i] = (bits[i] as number) << 16;
+  return new Float32Array(bits.buffer);
+}
+
+const isHalf = (dtype: DataType): boolean => dtype === 'float16' || dtype === 'bfloat16';
+
+/** The type that stands for another. */
+export const wide = (dtype: DataType): DataType => (isHalf(dtype) ? 'float32' : dtype);
+
+/** A constant with float32 in place of half precision; what lies in a file is read, and widened, whenever it is asked for. */
+export function widened(constant: ConstantData): ConstantData {
+  if (!isHalf(constant.dtype)) return constant;
+  const type = { dtype: 'float32', shape: constant.shape } as const;
+  const bytes = (): Uint8Array => bytesOf(floatsOf(constant));
+  if (constant.place === undefined) return { ...type, bytes: bytes() };
+  return {
+    ...type,
+    of: constant,
+    get bytes() {
+      return bytes();
+    },
+  };
+}
+
+function floatsOf({ dtype, bytes }: ConstantData): Float32Array {
+  const halves = typedArray(dtype, bytes) as Uint16Array;
+  if (dtype === 'float16') return halvesToFloats(halves);
+  return brainsToFloats(halves);
 }

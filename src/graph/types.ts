@@ -49,6 +49,8 @@ export interface ConstantData extends TensorType {
   readonly bytes: Uint8Array;
   /** Where the bytes lie, if in a file: they are not kept in memory then, but read whenever they are asked for. */
   readonly place?: FilePlace;
+  /** Reads some of the bytes, where they lie in a file. */
+  readonly part?: (offset: number, length: number) => Uint8Array;
   /** The constant that it is made of whenever it is asked for, where that lies in a file. */
   readonly of?: ConstantData;
 }
@@ -141,17 +143,18 @@ export function joinedBytes(parts: readonly ArrayBufferView[]): Uint8Array<Array
 /** Number of bytes that a tensor takes. */
 export const byteLengthOf = ({ dtype, shape }: TensorType): number => sizeOf(shape) * bytesPerElement(dtype);
 
-/** A constant that stays in its file. @param read reads its bytes. */
+/** A constant that stays in its file. @param read reads some of its bytes. */
 export const constantInFile = (
   { dtype, shape }: TensorType,
   place: FilePlace,
-  read: () => Uint8Array,
+  read: (offset: number, length: number) => Uint8Array,
 ): ConstantData => ({
   dtype,
   shape,
   place,
+  part: read,
   get bytes() {
-    return read();
+    return read(0, byteLengthOf({ dtype, shape }));
   },
 });
 

@@ -60,6 +60,30 @@ export async function fetchHubModel(repo: string, options: HubOptions = {}): Pro
   return { ...found, preprocessor: parsePreprocessor(await readFile(path, 'utf8'), path) };
 }
 
+/**
+ * Downloads what the cache lacks of some files of a repository. Throws as `fetchHubModel` does, but for the choice.
+ * @param wanted picks from the paths of all its files.
+ * @returns the folder in which they lie under their paths.
+ */
+export async function fetchHubFiles(
+  repo: string,
+  wanted: (paths: readonly string[]) => readonly string[],
+  options: Omit<HubOptions, 'file'> = {},
+): Promise<string> {
+  const connection = await connect(repo, options);
+  const cache = await RepoCache.of(repo);
+  const { commit, files } = await locate(connection, cache);
+  const chosen = new Set(wanted(files.map(({ path }) => path)));
+  const means = { connection, cache, onProgress: options.onProgress };
+  await provide(
+    files.filter(({ path }) => chosen.has(path)),
+    commit,
+    means,
+  );
+  await cache.keepCommit(connection.revision, commit);
+  return cache.pointer(commit, '');
+}
+
 /** What is in the repository: as the hub says, or the cache when it must do. */
 async function locate(connection: HubConnection, cache: RepoCache): Promise<Listing> {
   const { revision, repo, offline } = connection;

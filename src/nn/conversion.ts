@@ -1,25 +1,36 @@
 /** Elements of one type as another, as PyTorch's `copy_` (https://pytorch.org/docs/stable/generated/torch.Tensor.copy_.html). */
 import {
+  brainsToFloats,
   byteLengthOf,
+  type ConstantData,
   type DataType,
   GlobalPercError,
   halvesToFloats,
   type Shape,
+  sameShape,
   type TypedArray,
+  wide,
+  widened,
 } from '../graph/index.js';
 import { isObject, matching, refused } from '../options/index.js';
+import { type Buffer, Parameter } from './parameter.js';
 
 /** A tensor as a file holds it; float16 and bfloat16 are the bits of their elements, in a Uint16Array. */
 export interface StoredTensor {
   readonly dtype: DataType;
   readonly dims: Shape;
   readonly data: TypedArray;
+  /** The same where it lies in a file, for weights that may stay there; reading `data` then reads the file. */
+  readonly constant?: ConstantData;
 }
 
 const isStored = (value: unknown): value is StoredTensor => {
-  const { dtype, dims, data } = Object(value) as Partial<StoredTensor>;
-  if (dtype === undefined || !Array.isArray(dims) || !ArrayBuffer.isView(data)) return false;
-  return data.byteLength === byteLengthOf({ dtype, shape: dims });
+  const { dtype, dims, constant } = Object(value) as Partial<StoredTensor>;
+  if (dtype === undefined || !Array.isArray(dims)) return false;
+  // What stays in its file is not read for this.
+  if (constant !== undefined) return true;
+  const { data } = value as Partial<StoredTensor>;
+  return ArrayBuffer.isView(data) && data.byteLength === byteLengthOf({ dtype, shape: dims });
 };
 const stored = matching(isStored, 'a tensor { dtype, dims, data } with as many elements as dims say');
 
@@ -30,6 +41,26 @@ export function requireState(state: unknown): void {
     throw refused(where, 'tensors by name, such as await readStateDict(path)', state);
   }
   for (const [name, tensor] of Object.entries(state)) stored(tensor, `${where}.${name}`);
+}
+
+/**
+ * Makes ready to set what a module holds to a tensor. Of weights that lie in a file, nothing is read.
+ * @param name the tensor's, for messages.
+ * @returns sets it.
+ * @throws GlobalPercError when an element has no int64.
+ */
+export function loading(held: Parameter | Buffer, tensor: StoredTensor, name: string): () => void {
+  const { constant } = tensor;
+  const mayStay = constant && sameShape(constant.shape, held.shape) && wide(constant.dtype) === 'float32';
+  if (held instanceof Parameter && mayStay) {
+    return () => {
+      held.constant = widened(constant);
+    };
+  }
+  const data = converted(tensor, held.dtype, name);
+  return () => {
+    held.data = data as Float32Array;
+  };
 }
 
 /**
@@ -51,9 +82,7 @@ export function converted(
 function valuesOf(dtype: DataType, data: TypedArray): TypedArray {
   if (dtype === 'float16') return halvesToFloats(data as Uint16Array);
   if (dtype !== 'bfloat16') return data;
-  const bits = new Uint32Array(data as Uint16Array);
-  for (let i = 0; i < bits.length; i += 1) bits[i] = (bits[i] as number) << 16;
-  return new Float32Array(bits.buffer);
+  return brainsToFloats(data as Uint16Array);
 }
 
 const float32Of = (values: TypedArray): Float32Array =>

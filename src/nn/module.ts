@@ -1,7 +1,7 @@
 /** The base of everything that holds weights (https://pytorch.org/docs/stable/generated/torch.nn.Module.html). */
 import { differences, GlobalPercError, kindOf, listed, type Shape, Tensor, type TensorType } from '../graph/index.js';
 import { boolean, checkOptions, refused } from '../options/index.js';
-import { converted, requireState, type StoredTensor } from './conversion.js';
+import { loading, requireState, type StoredTensor } from './conversion.js';
 import { Buffer, Parameter, type StateDict } from './parameter.js';
 import { printed } from './printed.js';
 import { replaceModule } from './replace.js';
@@ -204,9 +204,9 @@ export abstract class Module<Output extends Outputs = Tensor> {
     }
     const loaded = Array.from(held).flatMap(([key, target]) => {
       const tensor = found.get(key);
-      return tensor ? [[target, converted(tensor, target.dtype, key)] as const] : [];
+      return tensor ? [loading(target, tensor, key)] : [];
     });
-    for (const [target, data] of loaded) target.data = data as Float32Array;
+    for (const set of loaded) set();
     return strict ? this : { missingKeys, unexpectedKeys };
   }
 

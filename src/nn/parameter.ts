@@ -43,19 +43,24 @@ export class Parameter {
     this.elements = data instanceof Float32Array ? data : Float32Array.from(data);
   }
 
-  /** A weight with the elements of a float32 constant: they are copied when they are first read, and may stay in their file until then. */
+  /** A weight with the elements of a float32 constant, as the setter of `constant` takes them. */
   static ofConstant(constant: ConstantData): Parameter {
     const parameter = new Parameter(constant.shape);
-    parameter.initializeOnRead(() => {
-      parameter.data = new Float32Array(Uint8Array.from(constant.bytes).buffer);
-    });
-    parameter.origin = constant;
+    parameter.constant = constant;
     return parameter;
   }
 
   /** The elements as a constant of a graph, which shares them. */
   get constant(): ConstantData {
     return this.origin ?? { dtype: this.dtype, shape: this.shape, bytes: bytesOf(this.data) };
+  }
+
+  /** Those of a float32 constant of the same shape: they are copied when they are first read, and may stay in their file until then. */
+  set constant(constant: ConstantData) {
+    this.initializeOnRead(() => {
+      this.data = new Float32Array(Uint8Array.from(constant.bytes).buffer);
+    });
+    this.origin = constant;
   }
 
   /**

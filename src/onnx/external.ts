@@ -8,8 +8,8 @@ import {
   GlobalPercError,
   isLfsPointer,
   KIND_BYTES,
+  widened,
 } from '../graph/index.js';
-import { widened } from './half.js';
 import { typeOfProto } from './tensors.js';
 
 /** A file beside the model. */
@@ -62,7 +62,7 @@ export async function loadExternal(
         { code: 'invalid-model' },
       );
     }
-    const bytes = (): Uint8Array => file.read(offset, end - offset);
+    const bytes = (from = 0, count = end - offset): Uint8Array => file.read(offset + from, count);
     if (file.place && end - offset >= STAYS_IN_FILE_FROM && offset % ALIGNMENT === 0) {
       const type = typeOfProto(tensor, end - offset, where);
       inFile.set(tensor, widened(constantInFile(type, { ...file.place, offset }, bytes)));

@@ -10,12 +10,13 @@ import {
   type Node,
   uniqueName,
   type Value,
+  wide,
 } from '../graph/index.js';
 import { attributesOfProto, constantOfAttributes } from './attributes.js';
 import { decodeModel, isStandardDomain } from './decode.js';
 import { type ExternalReader, loadExternal } from './external.js';
 import { inlineFunctions } from './functions.js';
-import { wide, wideAttributes } from './half.js';
+import { wideAttributes } from './half.js';
 import { normalizeOpset } from './opset.js';
 import { inExecutionOrder } from './order.js';
 import { hasOthers } from './others.js';

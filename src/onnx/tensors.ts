@@ -8,8 +8,8 @@ import {
   GlobalPercError,
   ONNX_DTYPE,
   type TensorType,
+  widened,
 } from '../graph/index.js';
-import { widened } from './half.js';
 import { refuseElementType } from './refuse.js';
 
 const DTYPES: ReadonlyMap<number, DataType> = new Map(

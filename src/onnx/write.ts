@@ -61,7 +61,7 @@ export interface WriteOptions {
   readonly externalPath?: string;
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
-  /** Leave the dimensions of inputs open, though they are known. Default false. */
+  /** Leave the shapes of inputs out, though they are known. Default false. */
   readonly openInputs?: boolean;
   /** Refer to weights that lie in files where they are, as far as they share a folder, and embed all others. Default false. */
   readonly inPlace?: boolean;
@@ -229,7 +229,7 @@ function valueInfo(value: Value, name = value.name): ValueInfoProto {
   });
 }
 
-const opened = (value: Value): Value => ({ ...value, declaredShape: (value.shape ?? []).map(() => '?') });
+const opened = ({ declaredShape: _, shape: __, ...value }: Value): Value => value;
 
 function dimension(dim: number | string): TensorShapeProto_Dimension {
   if (dim === '?') return create(TensorShapeProto_DimensionSchema, {});

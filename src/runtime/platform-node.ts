@@ -1,14 +1,13 @@
 /** Node: ONNX Runtime in a worker thread, models from the file system or by URL. */
 import { existsSync } from 'node:fs';
-import { realpath } from 'node:fs/promises';
 import { availableParallelism, freemem, totalmem } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, type WorkerOptions } from 'node:worker_threads';
 import {
   contents,
   makeFolder,
-  openForReading,
+  openInPlace,
   programStore,
   readBytes,
   readSnapshot,
@@ -118,11 +117,7 @@ export const platform: Platform = {
   readBytes: async (source, options) => (isRemote(source) ? readUrl(source, options) : readBytes(pathOf(source))),
   openBeside: async (source, location) => {
     if (isRemote(source)) return openBesideUrl(new URL(source), location);
-    const path = resolve(dirname(pathOf(source)), location);
-    const file = await openForReading(path);
-    // The hub's cache holds links; ONNX Runtime follows none that lead out of the folder.
-    const real = await realpath(path);
-    return { ...file, place: { folder: dirname(real), location: basename(real) } };
+    return openInPlace(resolve(dirname(pathOf(source)), location));
   },
   writeBytes: writeAtomically,
   refuseOverwriting: (outputs, inputs) =>

@@ -4,8 +4,9 @@ import { differences, GlobalPercError } from '../graph/index.js';
 import type { Buffer, Parameter, StateDict, StateTensor } from '../nn/index.js';
 import type { lrScheduler } from '../optim/index.js';
 import { METRIC_STATE } from '../optim/plateau.js';
-import { type Checks, checkOptions, count, integer, required, string } from '../options/index.js';
+import { type Checks, checkOptions, count, integer, recordOf, required, string } from '../options/index.js';
 import type { HostTensor } from '../runtime/index.js';
+import { type Fingerprints, fingerprintsOf, requireSameFrozen } from './fingerprint.js';
 import { OWNED, weightName } from './state.js';
 import type { Recipe } from './step.js';
 
@@ -24,6 +25,8 @@ export interface Snapshot {
   /** What the schedule knows of metrics, where they move it. */
   readonly metric: lrScheduler.MetricState | undefined;
   readonly run: Run;
+  /** What tells the frozen weights that it was trained beside from others. */
+  readonly frozen: Fingerprints;
 }
 
 /** What a run must have in common with the checkpoint it goes on from. Rates, schedules and limits may be others. */
@@ -39,6 +42,8 @@ interface Rest extends Run {
   readonly format: number;
   readonly steps: number;
   readonly metric?: lrScheduler.MetricState;
+  /** Left out in older files. */
+  readonly frozen?: Fingerprints;
 }
 
 const REST_CHECKS: Checks<Rest> = {
@@ -48,6 +53,7 @@ const REST_CHECKS: Checks<Rest> = {
   optimizer: required(string),
   accumulate: required(count),
   metric: (value, where) => checkOptions(value, METRIC_STATE, where),
+  frozen: recordOf(string, 'digests by path'),
 };
 
 const WEIGHTS = 'model.safetensors';
@@ -56,16 +62,13 @@ const CARRIED = 'optimizer.safetensors';
 const REST = 'trainer.json';
 const FORMAT = 2;
 
-export function formatCheckpoint({ weights, owned, carried, steps, metric, run }: Snapshot): Checkpoint {
+export function formatCheckpoint({ weights, owned, carried, steps, metric, run, frozen }: Snapshot): Checkpoint {
   const others = [...carried].filter(([name]) => !name.startsWith(weightName('')));
   const state = Object.fromEntries(
     others.map(([name, { dtype, dims, data }]) => [name, { dtype, dims, data: data as Float32Array }]),
   );
-  const rest = JSON.stringify(
-    { format: FORMAT, steps, ...run, ...(metric && { metric }) } satisfies Rest,
-    undefined,
-    2,
-  );
+  const about = { ...(metric && { metric }), ...(Object.keys(frozen).length > 0 && { frozen }) };
+  const rest = JSON.stringify({ format: FORMAT, steps, ...run, ...about } satisfies Rest, undefined, 2);
   return {
     [WEIGHTS]: formatSafetensors(weights),
     ...(owned && { [OBJECTIVE]: formatSafetensors(owned) }),
@@ -94,8 +97,9 @@ export function parseCheckpoint(
     }
     return bytes;
   };
-  const { steps, metric, ...found } = parseRest(file(REST), source);
+  const { steps, metric, frozen = {}, ...found } = parseRest(file(REST), source);
   requireSameRun(found, run, source);
+  requireSameFrozen(frozen, fingerprintsOf(student, bound), source);
   const stateIn = (name: string): StateDict =>
     Object.fromEntries(parseSafetensors(file(name), `${source}/${name}`).tensors) as StateDict;
   const weights = stateIn(WEIGHTS);
@@ -114,7 +118,7 @@ export function parseCheckpoint(
       code: 'invalid-file',
     });
   }
-  return { weights, owned, carried, steps, metric, run };
+  return { weights, owned, carried, steps, metric, run, frozen };
 }
 
 /** @throws GlobalPercError for a weight that has been trained and is frozen here: the step has another as a constant. */

@@ -1,3 +1,4 @@
+export type { Estimate } from '../compile/index.js';
 export type { Checkpoint } from './checkpoint.js';
 export { type ExportOptions, exportOnnx, toOnnx } from './export.js';
 export type { InputType, StepInput } from './inputs.js';

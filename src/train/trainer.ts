@@ -1,5 +1,5 @@
 /** The training loop's one object: a student, a loss and an optimiser compiled into one step. */
-import { type Draft, type Program, Runner, type StepOptions } from '../compile/index.js';
+import { type Draft, type Estimate, type Program, Runner, type StepOptions } from '../compile/index.js';
 import { GlobalPercError, type TensorType } from '../graph/index.js';
 import {
   type CallOptions,
@@ -17,12 +17,13 @@ import { checkOptions, number, string } from '../options/index.js';
 import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
 import { stepFeeds } from './feeds.js';
+import { type Fingerprints, fingerprintsOf } from './fingerprint.js';
 import { type StepInput, snapshotInput } from './inputs.js';
 import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { type Evaluation, type Prediction, requireFinite, type StepResult, scalar } from './result.js';
 import { averageName, REDUCTIONS, weightName } from './state.js';
-import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails } from './step.js';
+import { draftEvaluation, draftPrediction, draftStep, type Recipe, type StepDetails, type StepDraft } from './step.js';
 import { LOGGED } from './update.js';
 
 type StepProgram = Program<StepDetails>;
@@ -53,6 +54,7 @@ export class Trainer implements AsyncDisposable {
   private taken = 0;
   /** What the schedule knows of metrics, where they move it. */
   private metric: lrScheduler.MetricState | undefined;
+  private frozen: Fingerprints | undefined;
   /** Steps at which the student's own weights were last the trainer's. */
   private synchronized = 0;
 
@@ -97,17 +99,28 @@ export class Trainer implements AsyncDisposable {
 
   /** @internal As `create`, of what it was told. */
   static async of(recipe: Recipe, options: TrainerOptions): Promise<Trainer> {
-    const { student, loss } = recipe;
     const runner = new Runner<StepDetails>('trainer', recipe.session, recipe.memory);
-    await descriptionOf(loss).load?.();
-    await student.prepare(...recipe.inputs.shapes);
-    // Its `inputs` are others than those of a call.
     const { inputs: _, ...rest } = options;
-    const { initial, ...draft } = await runSteps(draftStep(recipe, rest));
+    const { initial, ...draft } = await draftOf(recipe, options);
     const program = await runSteps(runner.program('step', () => draft, rest));
     const kept = await runSteps(upload([...initial.values()], recipe.session));
     const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
     return new Trainer(recipe, options.seed ?? 0, runner, program, carried);
+  }
+
+  /**
+   * What a step of such a trainer will take, before anything is opened. Throws as `create` does.
+   * @param options those of `create`.
+   */
+  static async estimate(
+    student: AnyModule,
+    loss: Objective,
+    optimizer: Optimizer,
+    options: TrainerOptions,
+  ): Promise<Estimate> {
+    const recipe = recipeOf(student, loss, optimizer, options);
+    const draft = await draftOf(recipe, options);
+    return runSteps(new Runner<StepDetails>('trainer', recipe.session, recipe.memory).estimated(draft.graph, {}));
   }
 
   /** Types of the inputs of every step by name: `input`, or those of the option `inputs`. */
@@ -240,14 +253,9 @@ export class Trainer implements AsyncDisposable {
       const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
       const { weights, student } = this.recipe;
       const [own, owned] = [student, weights.owned].map((module) => module && weights.trained(module));
-      return formatCheckpoint({
-        weights: own ?? {},
-        owned,
-        carried,
-        steps: this.taken,
-        metric: this.metric,
-        run: this.run,
-      });
+      this.frozen ??= fingerprintsOf(student, weights);
+      const { taken: steps, metric, run, frozen } = this;
+      return formatCheckpoint({ weights: own ?? {}, owned, carried, steps, metric, run, frozen });
     });
   }
 
@@ -331,4 +339,13 @@ export class Trainer implements AsyncDisposable {
         code: 'invalid-option',
       });
   }
+}
+
+/** Drafts the step of what a trainer was told. */
+async function draftOf(recipe: Recipe, options: TrainerOptions): Promise<StepDraft> {
+  await descriptionOf(recipe.loss).load?.();
+  await recipe.student.prepare(...recipe.inputs.shapes);
+  // Its `inputs` are others than those of a call.
+  const { inputs: _, ...rest } = options;
+  return runSteps(draftStep(recipe, rest));
 }
