@@ -22,6 +22,7 @@ export {
 export type { Progress, StepOptions } from './compile/index.js';
 export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './data/loader.js';
+export type { Sampler } from './data/sampler.js';
 export {
   type Body,
   type ConstantData,

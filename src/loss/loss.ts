@@ -264,7 +264,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     );
   }
 
-  /** Value and, where it is wanted, gradient: by one program of the description, unless a loss goes another way. */
+  /** @internal Value and, where it is wanted, gradient: by one program of the description, unless a loss goes another way. */
   protected computed(
     pred: TensorLike,
     target: TensorLike | EncodedTarget,
@@ -274,6 +274,7 @@ export abstract class Loss implements Objective, AsyncDisposable {
     return compute(this.runnable, pred, target, withGradient, options);
   }
 
+  /** @internal */
   protected get runnable(): Runnable {
     return { owner: this, description: this.description, runner: this.runner, session: this.session };
   }

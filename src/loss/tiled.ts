@@ -48,7 +48,8 @@ const OPTIONS: Checks<TiledLossOptions> = { ...LOSS, tile: required(count), over
  * @example new nn.TiledLoss(new GlobalPercLoss(teacher, config), { tile: 512, overlap: 64 })
  */
 export class TiledLoss extends Loss {
-  readonly description: TiledDescription;
+  readonly description: LossDescription;
+  private readonly tiled: TiledDescription;
 
   /** @throws GlobalPercError for what is no loss, without `tile`, and for an overlap that is not smaller than it. */
   constructor(loss: Objective, given: TiledLossOptions) {
@@ -60,7 +61,8 @@ export class TiledLoss extends Loss {
         code: 'invalid-option',
       });
     }
-    this.description = new TiledDescription(loss, (shape) => tilesOf(shape, tile, overlap));
+    this.tiled = new TiledDescription(loss, (shape) => tilesOf(shape, tile, overlap));
+    this.description = this.tiled;
   }
 
   /** @throws GlobalPercError always: ask the loss itself for the map of a part of the picture. */
@@ -70,6 +72,7 @@ export class TiledLoss extends Loss {
     });
   }
 
+  /** @internal */
   protected override *computed(
     pred: TensorLike,
     target: TensorLike | EncodedTarget,
@@ -80,8 +83,8 @@ export class TiledLoss extends Loss {
     requireNoMask(options);
     const [whole, wanted] = [toFloat32(pred, 'pred'), toFloat32(target, 'target')];
     requireAlike(wanted.dims, whole.dims);
-    const tiles = this.description.tiles(whole.dims);
-    const one = { ...this.runnable, description: this.description.inner };
+    const tiles = this.tiled.tiles(whole.dims);
+    const one = { ...this.runnable, description: this.tiled.inner };
     const results: Computed[] = [];
     const grad = new Float32Array(withGradient ? whole.data.length : 0);
     for (const tile of tiles) {

@@ -89,6 +89,7 @@ function reachableFrom(file: string): Set<string> {
 const OPAQUE = new Set([
   ...['EngineRequest', 'PerceptualDescription', 'ModelOptions', 'EmitOptions', 'InferFunction'],
   ...['Attributes', 'FilePlace', 'BYTES', 'GraphOf', 'LabelDescription', 'Recipe', 'LoraHost', 'LoraSite'],
+  ...['Computed', 'Runnable'],
 ]);
 
 /** Layers show their common bases. */
