@@ -7,9 +7,10 @@
  * For each point: the budget, what the library estimates, the peak of the process, and the time of a step, on all cores together.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { LOOK, toSvg, writePlot } from '../dist/cli/plot.js';
 import { image, peakMegabytes, processorMs } from './measured.mjs';
 import { median } from './median.mjs';
 
@@ -77,7 +78,11 @@ function measured(name, budget) {
     ...(values.small ? ['--small'] : []),
   ];
   try {
-    return JSON.parse(execFileSync(process.execPath, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }));
+    // The C library would keep what is freed while the session opens, which is more than a budget saves.
+    const env = { ...process.env, MALLOC_MMAP_THRESHOLD_: String(8 * MB) };
+    return JSON.parse(
+      execFileSync(process.execPath, options, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env }),
+    );
   } catch (error) {
     return { refused: String(/** @type {{ stderr?: string }} */ (error).stderr) };
   }
@@ -101,29 +106,27 @@ function curve(name) {
 }
 
 /** @param {Record<string, Point[]>} curves */
-function plot(curves) {
-  const [width, height, edge] = [640, 400, 50];
-  const all = Object.values(curves).flat();
-  const most = Math.max(...all.map(({ mb }) => mb)) * 1.05;
-  const slowest =
-    Math.max(...Object.values(curves).flatMap((points) => points.map(({ ms }) => ms / (points[0]?.ms ?? ms)))) * 1.05;
-  const colours = ['#1f77b4', '#d62728', '#2ca02c'];
-  const x = (/** @type {number} */ mb) => edge + ((width - 2 * edge) * mb) / most;
-  const y = (/** @type {number} */ ratio) => height - edge - ((height - 2 * edge) * ratio) / slowest;
-  const lines = Object.entries(curves).map(([name, points], i) => {
-    const places = points.map(({ mb, ms }) => `${x(mb).toFixed(1)},${y(ms / (points[0]?.ms ?? ms)).toFixed(1)}`);
-    const dots = places.map(
-      (place) => `<circle cx="${place.split(',')[0]}" cy="${place.split(',')[1]}" r="3" fill="${colours[i]}"/>`,
-    );
-    const label = `<text x="${edge + 10}" y="${edge + 16 * i}" fill="${colours[i]}">${name}</text>`;
-    return `<polyline points="${places.join(' ')}" fill="none" stroke="${colours[i]}"/>${dots.join('')}${label}`;
+const plot = (curves) =>
+  toSvg({
+    ...LOOK,
+    data: {
+      values: Object.entries(curves).flatMap(([name, points]) =>
+        points.map(({ budget, mb, ms }) => ({ name, budget, mb, ratio: ms / (points[0]?.ms ?? ms) })),
+      ),
+    },
+    mark: { type: 'line', point: true },
+    encoding: {
+      x: { field: 'mb', type: 'quantitative', title: 'peak of the process, MB', scale: { zero: false } },
+      y: {
+        field: 'ratio',
+        type: 'quantitative',
+        title: 'time of a step, of that without a budget',
+        scale: { zero: false },
+      },
+      color: { field: 'name', type: 'nominal', title: null, legend: { orient: 'top' } },
+      order: { field: 'budget' },
+    },
   });
-  const axes =
-    `<path d="M${edge},${edge}V${height - edge}H${width - edge}" fill="none" stroke="black"/>` +
-    `<text x="${width - edge}" y="${height - 15}" text-anchor="end">peak of the process, to ${most.toFixed(0)} MB</text>` +
-    `<text x="10" y="${edge - 15}">time of a step, to ${slowest.toFixed(2)} of that without a budget</text>`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" font-family="sans-serif" font-size="12">${axes}${lines.join('')}</svg>\n`;
-}
 
 if (values.child) {
   const [name = '', budget = '0'] = values.child.split('|');
@@ -140,4 +143,4 @@ for (const name of NAMES.filter((name) => name.includes(values.only))) {
   for (const { budget, time, mb, ms } of points)
     console.log(`| ${budget} MB | +${time} % | ${mb.toFixed(0)} MB | ${ms.toFixed(0)} ms |`);
 }
-writeFileSync(values.out, plot(curves));
+await writePlot(values.out, await plot(curves));

@@ -114,7 +114,7 @@ function meanOf(results: readonly Computed[]): Computed {
   };
 }
 
-function requireNoMask({ mask }: Pick<CallOptions, 'mask'> | Pick<Scene, 'mask'>): void {
+function requireNoMask({ mask }: { readonly mask?: unknown }): void {
   if (mask === undefined) return;
   throw new GlobalPercError('TiledLoss takes no mask: some tiles would hold nothing that counts', {
     code: 'invalid-option',
