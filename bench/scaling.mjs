@@ -161,7 +161,12 @@ const panel = (axis, field, title) => ({
       type: 'quantitative',
       title: axis,
       scale: { type: 'log', base: 2, nice: false },
-      axis: { format: ',d', values: points.filter((point) => point.axis === axis).map(({ at }) => at) },
+      axis: {
+        format: ',d',
+        values: points.filter((point) => point.axis === axis).map(({ at }) => at),
+        labelOverlap: false,
+        labelFlush: false,
+      },
     },
     y: {
       field,

@@ -74,6 +74,8 @@ ${table(
     second ? `${second.toFixed(0)} (${(second / first).toFixed(2)}×)` : '–',
   ]),
 )}
+
+How time and memory grow with pixels, tokens and hooks: [docs/scaling.md](docs/scaling.md).
 `;
 
 /** @param {string[]} head @param {string[][]} rows */
