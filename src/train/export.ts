@@ -56,9 +56,8 @@ export async function toOnnx(student: AnyModule, given: ExportOptions = {}): Pro
   await student.synchronize();
   if (student instanceof TrainableModel && student.isAsImported) return student.toOnnx();
   const types = inputsOf(student, options);
-  await student.prepare(...Array.from(types.values(), ({ shape }) => shape));
-  const graph = traced(student, types);
-  openDimensions(graph, student, types);
+  const graph = await traced(student, types);
+  await openDimensions(graph, student, types);
   return writeOnnx(graph, { opset: requiredOpset(graph) }).model;
 }
 
@@ -96,7 +95,8 @@ export const filesOf = (student: AnyModule): string[] =>
   );
 
 /** The student's graph in evaluation mode, its weights being constants. */
-function traced(student: AnyModule, types: InputTypes): Graph {
+async function traced(student: AnyModule, types: InputTypes): Promise<Graph> {
+  await student.prepare(...Array.from(types.values(), ({ shape }) => shape));
   const graph = createGraph();
   const inputs = Array.from(types, ([name, { dtype, shape }]) => graph.input(name, dtype, shape));
   const trace = new Trace(graph, student);
@@ -123,7 +123,7 @@ function scopesOf(path: string, classes: ReadonlyMap<string, string>): Record<st
 }
 
 /** Declares dimensions open under which the graph would be the same. */
-function openDimensions(graph: Graph, student: AnyModule, types: InputTypes): void {
+async function openDimensions(graph: Graph, student: AnyModule, types: InputTypes): Promise<void> {
   const shapes = Array.from(types.values(), ({ shape }) => shape);
   const declaredInputs = shapes.map((shape): (number | string)[] => [...shape]);
   const [shape = []] = shapes;
@@ -135,7 +135,7 @@ function openDimensions(graph: Graph, student: AnyModule, types: InputTypes): vo
       const doubled = shape.map((dim, axis) => (varies[i] && axes.includes(axis) ? 2 * dim : dim));
       return [name, { dtype, shape: doubled }] as const;
     });
-    const other = varies.some(Boolean) ? tracedIfPossible(student, new Map(varied)) : undefined;
+    const other = varies.some(Boolean) ? await tracedIfPossible(student, new Map(varied)) : undefined;
     if (other === undefined || !sameComputation(graph, other)) continue;
     for (const [input, declared] of declaredInputs.entries()) {
       if (!varies[input]) continue;
@@ -157,9 +157,9 @@ function openDimensions(graph: Graph, student: AnyModule, types: InputTypes): vo
   for (const [i, output] of graph.outputs.entries()) output.declaredShape = declaredOutputs[i] as (number | string)[];
 }
 
-function tracedIfPossible(student: AnyModule, types: InputTypes): Graph | undefined {
+async function tracedIfPossible(student: AnyModule, types: InputTypes): Promise<Graph | undefined> {
   try {
-    return traced(student, types);
+    return await traced(student, types);
   } catch (error) {
     if (error instanceof GlobalPercError) return undefined;
     throw error;

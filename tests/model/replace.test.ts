@@ -81,6 +81,7 @@ describe('a replaced module', () => {
       expect(value).toBeCloseTo(again[i] as number, 5);
     });
     expect(exported.model.calls.map(({ path }) => path)).toContain('stem.1');
+    expect(exported.model.accepts).toContain('[batch, 4, ');
   });
 
   it('is hooked in execution order with the calls around it', async () => {

@@ -1,5 +1,6 @@
 /** The training scripts in examples for Node train, with and without the perceptual loss. */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFile, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -148,5 +149,53 @@ describe('the head that reads latents', { timeout: 600_000 }, () => {
       .map((line) => JSON.parse(line).loss as number);
     expect(log).toHaveLength(300);
     expect(log.at(-1)).toBeLessThan(0.5 * (log[0] as number));
+  });
+});
+
+describe('the small pipeline', { timeout: 900_000 }, () => {
+  let folder = '';
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'small-pipeline-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+  // Two steps of every stage.
+  const command = [
+    `${ROOT}/node_modules/.bin/jiti`,
+    `${ROOT}/examples/stable-diffusion/small.ts`,
+    'run',
+    '0.0005',
+  ] as const;
+
+  it('small.ts goes on where it was killed, and writes a pipeline, adapters and what came of them', async () => {
+    const [program, ...args] = command;
+    const killed = spawn(program, args, { cwd: folder, stdio: ['ignore', 'pipe', 'inherit'] });
+    let printed = '';
+    killed.stdout.on('data', (text) => {
+      printed += text;
+      if (printed.includes('autoencoder: step 1 of 2')) killed.kill('SIGKILL');
+    });
+    await once(killed, 'close');
+    expect(killed.signalCode).toBe('SIGKILL');
+
+    const { stdout } = await promisify(execFile)(program, args, { cwd: folder });
+    expect(stdout).toMatch(/^autoencoder …\nautoencoder: step 2 of 2, loss \d/);
+    expect(stdout).toMatch(/teacher: step 2 of 2, loss \d/);
+    expect(stdout).toMatch(/unet: step 2 of 2, loss \d/);
+    expect(stdout).toMatch(/report …\nrun\/RESULT\.md is written\n$/);
+    expect(await readFile(join(folder, 'run', 'RESULT.md'), 'utf8')).toMatch(
+      /\| noise loss \+ latent teacher \|( -?\d+\.\d+ ± \d+\.\d+ \|)+/,
+    );
+
+    const again = await promisify(execFile)(program, args, { cwd: folder });
+    expect(again.stdout).toBe('run/RESULT.md is written\n');
+  });
+
+  it('globalperc sample takes what it wrote', async () => {
+    const lora = ['--lora', 'run/lora/perceptual-0/pytorch_lora_weights.safetensors'];
+    const options = ['--prompt', 'a running cat', '--steps', '2', '--size', '64x64', '--out', 'cat.png', ...lora];
+    await promisify(execFile)('node', [`${ROOT}/dist/cli/main.js`, 'sample', 'run/pipeline', ...options], {
+      cwd: folder,
+    });
+    expect((await readFile(join(folder, 'cat.png'))).subarray(1, 4).toString()).toBe('PNG');
   });
 });
