@@ -61,8 +61,8 @@ export interface WriteOptions {
   readonly externalPath?: string;
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
-  /** Leave the shapes of inputs out, though they are known. Default false. */
-  readonly openInputs?: boolean;
+  /** What is left out of the shapes of inputs, though it is known: their sizes, or their ranks too. Default: nothing. */
+  readonly openInputs?: 'sizes' | 'ranks' | undefined;
   /** Refer to weights that lie in files where they are, as far as they share a folder, and embed all others. Default false. */
   readonly inPlace?: boolean;
 }
@@ -133,7 +133,7 @@ function graphProto(
   graph: Graph,
   names: ReadonlyMap<Value, string>,
   initializer: TensorProto[],
-  { allTypes = false, openInputs = false }: WriteOptions,
+  { allTypes = false, openInputs }: WriteOptions,
 ): GraphProto {
   const nameOf = (value: Value | undefined): string => (value && names.get(value)) ?? '';
   const taken = new Set<string>();
@@ -143,7 +143,7 @@ function graphProto(
   ) as Value[];
   return create(GraphProtoSchema, {
     name: 'globalperc',
-    input: graph.inputs.map((value) => valueInfo(openInputs ? opened(value) : value)),
+    input: graph.inputs.map((value) => valueInfo(opened(value, openInputs))),
     output: graph.outputs.map((value) => valueInfo(value)),
     valueInfo: allTypes ? inner.map((value) => valueInfo(value, nameOf(value))) : [],
     initializer,
@@ -229,7 +229,11 @@ function valueInfo(value: Value, name = value.name): ValueInfoProto {
   });
 }
 
-const opened = ({ declaredShape: _, shape: __, ...value }: Value): Value => value;
+function opened(value: Value, open: WriteOptions['openInputs']): Value {
+  if (open === undefined) return value;
+  const { declaredShape: _, shape: __, ...unknown } = value;
+  return open === 'ranks' ? unknown : { ...value, declaredShape: (value.shape ?? []).map(() => '?') };
+}
 
 function dimension(dim: number | string): TensorShapeProto_Dimension {
   if (dim === '?') return create(TensorShapeProto_DimensionSchema, {});
