@@ -14,11 +14,12 @@ import type { AnyModule, StateDict } from '../nn/index.js';
 import type { lrScheduler, Optimizer } from '../optim/index.js';
 import { NO_METRIC } from '../optim/schedule.js';
 import { checkOptions, number, string } from '../options/index.js';
-import { download, type HostTensor, platform, release, runSteps, type Steps, upload } from '../runtime/index.js';
+import { type HostTensor, platform, runSteps, type Steps } from '../runtime/index.js';
 import { type Checkpoint, formatCheckpoint, parseCheckpoint, type Run, stepsOf } from './checkpoint.js';
 import { stepFeeds } from './feeds.js';
 import { type Fingerprints, fingerprintsOf } from './fingerprint.js';
 import { type StepInput, snapshotInput } from './inputs.js';
+import { Kept } from './kept.js';
 import { PREDICT, type PredictOptions, recipeOf, type TrainerOptions } from './options.js';
 import { drawAll } from './random.js';
 import { type Evaluation, type Prediction, requireFinite, type StepResult, scalar } from './result.js';
@@ -50,7 +51,7 @@ export class Trainer implements AsyncDisposable {
   private readonly run: Run;
   private readonly runner: Runner<StepDetails>;
   private readonly program: StepProgram;
-  private readonly carried: Map<string, HostTensor>;
+  private readonly carried: Kept;
   private taken = 0;
   /** What the schedule knows of metrics, where they move it. */
   private metric: lrScheduler.MetricState | undefined;
@@ -58,13 +59,7 @@ export class Trainer implements AsyncDisposable {
   /** Steps at which the student's own weights were last the trainer's. */
   private synchronized = 0;
 
-  private constructor(
-    recipe: Recipe,
-    seed: number,
-    runner: Runner<StepDetails>,
-    program: StepProgram,
-    carried: Map<string, HostTensor>,
-  ) {
+  private constructor(recipe: Recipe, seed: number, runner: Runner<StepDetails>, program: StepProgram, carried: Kept) {
     this.student = recipe.student;
     this.recipe = recipe;
     this.seed = seed;
@@ -103,9 +98,7 @@ export class Trainer implements AsyncDisposable {
     const { inputs: _, ...rest } = options;
     const { initial, ...draft } = await draftOf(recipe, options);
     const program = await runSteps(runner.program('step', () => draft, rest));
-    const kept = await runSteps(upload([...initial.values()], recipe.session));
-    const carried = new Map(Array.from(initial.keys(), (name, i) => [name, kept[i] as HostTensor]));
-    return new Trainer(recipe, options.seed ?? 0, runner, program, carried);
+    return new Trainer(recipe, options.seed ?? 0, runner, program, await Kept.of(initial, recipe.session));
   }
 
   /**
@@ -147,15 +140,12 @@ export class Trainer implements AsyncDisposable {
       const { session, details } = this.program;
       const feeds = {
         ...stepFeeds(this.recipe, details, ...given),
-        ...this.weights(details),
+        ...this.carried.feeds(details.reads),
         ...drawAll(details.draws, this.seed, this.taken),
         ...(this.metric && { [REDUCTIONS]: countOf(this.metric.reductions) }),
       };
-      const replace = Object.fromEntries(
-        Array.from(details.replaces, ([name, output]) => [output, this.carried.get(name) as HostTensor]),
-      );
       const decisive = ['loss', 'grad_norm', ...details.logged.map((name) => LOGGED + name)];
-      const outputs = await runSteps(session.runInPlace(feeds, replace, decisive));
+      const outputs = await runSteps(session.runInPlace(feeds, this.carried.replaced(details.replaces), decisive));
       const { value: loss, hooks } = computed(details, outputs);
       const [gradNorm, lr] = [scalar(outputs.grad_norm), scalar(outputs.lr)];
       const logged = Object.fromEntries(details.logged.map((name) => [name, scalar(outputs[LOGGED + name])]));
@@ -174,7 +164,7 @@ export class Trainer implements AsyncDisposable {
       const key = `evaluate ${JSON.stringify(Object.values(open).map(({ dims }) => dims))}`;
       const { session, details } = await this.opened(key, () => draftEvaluation(this.recipe, given[2]), options);
       const draws = drawAll(details.draws, this.seed, 0);
-      const feeds = { ...stepFeeds(this.recipe, details, ...given), ...this.weights(details), ...draws };
+      const feeds = { ...stepFeeds(this.recipe, details, ...given), ...this.carried.feeds(details.reads), ...draws };
       const { value: loss, hooks, samples } = computed(details, await runSteps(session.run(feeds)));
       return { loss, hooks, ...(samples && { samples }) };
     }, options);
@@ -190,7 +180,11 @@ export class Trainer implements AsyncDisposable {
       const key = `predict ${inputs.shapes.map((shape) => shape.join('x'))}`;
       const { session, details } = await this.opened(key, () => draftPrediction({ ...this.recipe, inputs }), {});
       if (ema) this.requireAverage();
-      const feeds = { ...inputs.feeds(given), ...this.weights(details, ema), ...drawAll(details.draws, this.seed, 0) };
+      const feeds = {
+        ...inputs.feeds(given),
+        ...this.carried.feeds(details.reads, ema),
+        ...drawAll(details.draws, this.seed, 0),
+      };
       const { output } = await runSteps(session.run(feeds));
       return { dims: output?.dims ?? [], data: output?.data as Float32Array };
     });
@@ -228,10 +222,14 @@ export class Trainer implements AsyncDisposable {
 
   /** What is carried for weights and buffers, under the names that are given for their paths. */
   private async fetched(nameOf: (path: string) => string) {
-    const found = [...this.recipe.weights.named(this.student)].filter(([path]) => this.carried.has(nameOf(path)));
-    const kept = found.map(([path]) => this.carried.get(nameOf(path)) as HostTensor);
-    const tensors = await runSteps(download(kept, this.recipe.session));
-    return found.map(([path, held], i) => ({ path, held, data: tensors[i]?.data as Float32Array }));
+    const named = [...this.recipe.weights.named(this.student)].map(([path, held]) => ({
+      path,
+      held,
+      name: nameOf(path),
+    }));
+    const found = named.filter(({ name }) => this.carried.types.has(name));
+    const tensors = await this.carried.fetched(found.map(({ name }) => name));
+    return found.map(({ path, held, name }) => ({ path, held, data: tensors.get(name)?.data as Float32Array }));
   }
 
   /** The averaged weights, with the present buffers, by the student's keys. @throws GlobalPercError when there is no `ema`. */
@@ -248,9 +246,7 @@ export class Trainer implements AsyncDisposable {
   async checkpoint(): Promise<Checkpoint> {
     await this.synchronize();
     return this.next(async () => {
-      const names = [...this.carried.keys()];
-      const tensors = await runSteps(download([...this.carried.values()], this.recipe.session));
-      const carried = new Map(names.map((name, i) => [name, tensors[i] as HostTensor]));
+      const carried = await this.carried.fetched();
       const { weights, student } = this.recipe;
       const [own, owned] = [student, weights.owned].map((module) => module && weights.trained(module));
       this.frozen ??= fingerprintsOf(student, weights);
@@ -269,19 +265,14 @@ export class Trainer implements AsyncDisposable {
     await this.next(async () => {
       const { weights, owned, carried, steps, metric } = parseCheckpoint(
         checkpoint,
-        this.carried,
+        this.carried.types,
         this.run,
         this.recipe,
         source,
       );
       this.student.loadStateDict(weights, { strict: false });
       if (owned) this.recipe.weights.owned?.loadStateDict(owned, { strict: false });
-      const former = [...this.carried.values()];
-      const kept = await runSteps(upload([...carried.values()], this.recipe.session));
-      Array.from(carried.keys()).forEach((name, i) => {
-        this.carried.set(name, kept[i] as HostTensor);
-      });
-      await runSteps(release(former, this.recipe.session));
+      await this.carried.replace(carried);
       this.taken = steps;
       this.synchronized = steps;
       if (this.metric) this.metric = metric ?? NO_METRIC;
@@ -305,7 +296,7 @@ export class Trainer implements AsyncDisposable {
   dispose(): Promise<void> {
     return this.runner.dispose(async () => {
       await this.fetchWeights();
-      await runSteps(release([...this.carried.values()], this.recipe.session));
+      await this.carried.release();
     });
   }
 
@@ -324,13 +315,6 @@ export class Trainer implements AsyncDisposable {
     options: StepOptions,
   ): Promise<StepProgram> {
     return runSteps(this.runner.program(key, draft, options));
-  }
-
-  private weights({ reads }: StepDetails, ema = false): Record<string, HostTensor> {
-    const present = (name: string): HostTensor => this.carried.get(name) as HostTensor;
-    const averaged = (name: string): HostTensor | undefined =>
-      ema ? this.carried.get(averageName(name.slice(weightName('').length))) : undefined;
-    return Object.fromEntries(reads.map((name) => [name, averaged(name) ?? present(name)]));
   }
 
   private requireAverage(): void {
