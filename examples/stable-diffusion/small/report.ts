@@ -62,10 +62,13 @@ async function base(out: string, { pipeline }: Places, judges: Judges): Promise<
   ];
   await writeSheet(join(out, 'result', 'reconstructions.jpg'), { columns: known.map((_, i) => `${i + 1}`), rows });
   const captions = SUBJECTS.map(({ caption }) => caption);
-  const drawn: { label: string; images: ImageTensor[] }[] = [];
-  for (const seed of [0, 1, 2])
-    drawn.push({ label: `seed ${seed}`, images: await drawing.samples(captions, LATENT_SIDE, seed) });
-  await writeSheet(join(out, 'result', 'samples.jpg'), { columns: captions, rows: drawn });
+  const seeds = [0, 1, 2, 3];
+  const drawn: ImageTensor[][] = [];
+  for (const seed of seeds) drawn.push(await drawing.samples(captions, LATENT_SIDE, seed));
+  await writeSheet(join(out, 'result', 'samples.jpg'), {
+    columns: ['photograph', ...seeds.map((seed) => `seed ${seed}`)],
+    rows: captions.map((label, i) => ({ label, images: [known, ...drawn].map((images) => images[i] as ImageTensor) })),
+  });
   return {
     'photographs it was trained on': await judges.figures(first, known),
     'the cat, held out': await judges.figures(second, heldOut),
@@ -152,7 +155,7 @@ ${table(single)}
 
 Samples of the captions that it has learned: DPM++ 2M, 25 steps, guidance 3.
 
-![A column for each caption](result/samples.jpg)
+![A row for each caption: the photograph, and samples of four seeds](result/samples.jpg)
 
 ## Adapters for the cat
 
