@@ -187,12 +187,12 @@ async function tellReading({ pipeline, config, own, prior, student, trainer }: T
   note(`trains  ${millions(numbers(true))} of ${millions(numbers(false))} weights: ${config.train.kind}`);
 }
 
-/** Says what a step takes. @throws GlobalPercError where that is more memory than is free. */
+/** Says what a step takes; of its time no more than the products. @throws GlobalPercError where that is more memory than is free. */
 async function requireMemory({ bytes, multiplications }: Estimate, { steps }: FinetuneConfig): Promise<void> {
   const free = process.availableMemory?.() ?? freemem();
   const seconds = multiplications / (await multiplicationRate());
   note(
-    `takes   ${gigabytes(bytes)} of memory, ${gigabytes(free)} are free; about ${duration(seconds)} a step, ${duration(steps * seconds)} for ${steps} steps`,
+    `takes   ${gigabytes(bytes)} of memory, ${gigabytes(free)} are free; at least ${duration(seconds)} a step, ${duration(steps * seconds)} for ${steps} steps`,
   );
   if (bytes <= free) return;
   throw new GlobalPercError(
