@@ -7,6 +7,7 @@ import {
   type Dataset,
   degradationFromJSON,
   ImageFolder,
+  randomSplit,
   repeat,
   type Size,
   take,
@@ -58,7 +59,7 @@ interface Run extends Limits {
   readonly data: LoaderFor;
   readonly steps: number;
   readonly checkpointEvery?: number;
-  readonly validation?: (loss: Loss, student: nn.AnyModule) => Promise<Validation>;
+  readonly validation?: Judging;
 }
 
 /**
@@ -99,13 +100,14 @@ export async function fromJSON(
   const session = threads === undefined ? {} : { session: { intraOpNumThreads: threads } };
   const module = await student();
   const trained = await loss(module);
+  const { heldOut, ...run } = await data(trained, validation?.split);
   return {
     student: module,
-    ...(await data(trained)),
+    ...run,
     optimizer,
     steps,
     checkpointEvery,
-    ...(validation && { validation: await validation(trained, module) }),
+    ...(validation && { validation: await validation.of(trained, module, heldOut) }),
     trainer: { ...session, ...limits },
   };
 }
@@ -151,8 +153,11 @@ interface Data {
   readonly encodeTargets?: string;
 }
 
-/** Batches, and the loss that is trained on them. */
-type LoaderFor = (loss: Loss) => Promise<Pick<TrainConfig, 'loss' | 'data'>>;
+/** Batches, the loss that is trained on them, and batches of the share that is kept out. */
+type LoaderFor = (
+  loss: Loss,
+  split: number | undefined,
+) => Promise<Pick<TrainConfig, 'loss' | 'data'> & { readonly heldOut?: DataLoader }>;
 
 const DATA: Checks<Data> = {
   folder: required(string),
@@ -172,7 +177,7 @@ const BATCH = 8;
 
 async function imagesOf(
   beside: Beside,
-  { folder, augment, take: samples, repeat: times, ...options }: Omit<Data, 'batchSize' | 'encodeTargets'>,
+  { folder, augment, take: samples, ...options }: Omit<Data, 'batchSize' | 'encodeTargets' | 'repeat'>,
   step: AllSteps,
 ): Promise<Dataset> {
   const images = await ImageFolder.open(beside(folder), {
@@ -180,43 +185,59 @@ async function imagesOf(
     ...step,
     ...(augment && { transform: augment }),
   });
-  const taken = samples === undefined ? images : take(images, samples);
-  return times === undefined ? taken : repeat(taken, times);
+  return samples === undefined ? images : take(images, samples);
 }
 
 type MetricMaker = (student: nn.AnyModule) => Metric | Promise<Metric>;
-type Validating = NonNullable<Run['validation']>;
+
+/** What a run is judged by, once there is something to judge. */
+interface Judging {
+  /** Share of the pictures in `data` that is kept out of training and judged by. */
+  readonly split: number | undefined;
+  readonly of: (loss: Loss, student: nn.AnyModule, heldOut: DataLoader | undefined) => Promise<Validation>;
+}
 
 interface ValidationJSON extends Pick<Validation, 'every' | 'patience'> {
-  readonly data: Data;
+  readonly data?: Data;
+  readonly split?: number;
   readonly metrics?: readonly (readonly [string, MetricMaker])[];
 }
 
-/** `{ "data": { "folder": "held-out" }, "every": 500, "metrics": ["psnr", { "lpips": {} }], "patience": 5 }` */
-function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<Validating> {
+/** `{ "data": { "folder": "held-out" }, "every": 500, "metrics": ["psnr", { "lpips": {} }], "patience": 5 }`, or `"split": 0.1` in place of `data` */
+function validationFrom(beside: Beside, seed: number, step: AllSteps): Check<Judging> {
   const anyLoss = lossFrom(beside, step);
+  const loaderOf = async ({ batchSize = BATCH, ...data }: Data): Promise<DataLoader> =>
+    new DataLoader(await imagesOf(beside, data, step), { batchSize, seed });
   const metric: Check<readonly [string, MetricMaker]> = (value, where) => {
     const known = typeof value === 'string' ? PICTURE_METRICS[value] : undefined;
     if (known) return [value as string, () => known];
     const make = anyLoss(value, where);
     return [typeof value === 'string' ? value : (Object.keys(Object(value))[0] as string), make];
   };
-  const { encodeTargets: _, ...data } = DATA;
+  const { encodeTargets: _, repeat: __, ...data } = DATA;
   const checks: Checks<ValidationJSON> = {
-    data: required((value, where) => checkOptions<Data>(value, data as Checks<Data>, where)),
+    data: (value, where) => checkOptions<Data>(value, data as Checks<Data>, where),
+    split: number({ above: 0, below: 1 }),
     metrics: (value, where) => requireApart(listOf(metric)(value, where), where),
     every: count,
     patience: count,
   };
-  return made(checks, ({ data: { batchSize = BATCH, ...data }, metrics = [], ...rest }) => async (loss, student) => {
-    const dataset = await imagesOf(beside, data, step);
-    const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make(student)] as const));
+  return (value, where) => {
+    const { data: own, split, metrics = [], ...rest } = checkOptions(value, checks, where);
+    if ((own === undefined) === (split === undefined))
+      throw new GlobalPercError(`${where}: should have either data or split`, { code: 'invalid-option' });
     return {
-      ...rest,
-      data: new DataLoader(dataset, { batchSize, seed }),
-      metrics: { loss, ...Object.fromEntries(judges) },
+      split,
+      of: async (loss, student, heldOut) => {
+        const judges = await Promise.all(metrics.map(async ([name, make]) => [name, await make(student)] as const));
+        return {
+          ...rest,
+          data: heldOut ?? (await loaderOf(own as Data)),
+          metrics: { loss, ...Object.fromEntries(judges) },
+        };
+      },
     };
-  });
+  };
 }
 
 /** @throws GlobalPercError for two metrics of one name: the log could not tell them apart. */
@@ -231,11 +252,14 @@ function requireApart<T extends readonly (readonly [string, unknown])[]>(metrics
 
 const loaderFrom =
   (beside: Beside, seed: number, step: AllSteps) =>
-  ({ batchSize = BATCH, encodeTargets, ...data }: Data): LoaderFor =>
-  async (loss) => {
-    const dataset = await imagesOf(beside, data, step);
+  ({ batchSize = BATCH, encodeTargets, repeat: times, ...data }: Data): LoaderFor =>
+  async (loss, split) => {
+    const images = await imagesOf(beside, data, step);
+    const [own, kept] = split === undefined ? [images] : randomSplit(images, [1 - split, split]);
+    const heldOut = kept && { heldOut: new DataLoader(kept, { batchSize, seed }) };
+    const dataset = times === undefined ? (own as Dataset) : repeat(own as Dataset, times);
     const loaderOf = (samples: Dataset) => new DataLoader(samples, { batchSize, shuffle: true, seed });
-    if (encodeTargets === undefined) return { loss, data: loaderOf(dataset) };
+    if (encodeTargets === undefined) return { loss, data: loaderOf(dataset), ...heldOut };
     const encoded = await loss.encodeAll(dataset, beside(encodeTargets), step);
-    return { loss: encoded.loss, data: loaderOf(encoded) };
+    return { loss: encoded.loss, data: loaderOf(encoded), ...heldOut };
   };

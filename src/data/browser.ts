@@ -28,4 +28,4 @@ export { formatNpy, parseNpy } from './npy.js';
 export { formatSafetensors, parseSafetensors, type SafeTensor, type Safetensors } from './safetensors.js';
 export { type Sampler, WeightedRandomSampler, type WeightedRandomSamplerOptions } from './sampler.js';
 export type { ImageTensor } from './tensor.js';
-export { repeat, take } from './views.js';
+export { type RandomSplitOptions, randomSplit, repeat, take } from './views.js';

@@ -1,6 +1,7 @@
 /** Parts and repetitions of data sets. */
-import { count } from '../options/index.js';
-import type { Generator } from '../random/index.js';
+import { GlobalPercError } from '../graph/index.js';
+import { type Checks, checkOptions, count, integer, listOf, number } from '../options/index.js';
+import { Generator } from '../random/index.js';
 import { type Dataset, isDataset, requireIndex, type Sample } from './dataset.js';
 
 /** Samples of a data set under other numbers. */
@@ -29,3 +30,65 @@ export const take = (dataset: Dataset, samples: number): Dataset =>
  */
 export const repeat = (dataset: Dataset, times: number): Dataset =>
   new View(isDataset(dataset, 'repeat: dataset'), dataset.length * count(times, 'repeat: times'));
+
+/** Options of `randomSplit`. */
+export interface RandomSplitOptions {
+  /** Names the draw. Default 0. */
+  readonly seed?: number;
+}
+
+const SPLIT: Checks<RandomSplitOptions> = { seed: integer(0) };
+const LENGTHS = listOf(number({ least: 0 }));
+
+/** Samples of a data set by their indices. */
+class Subset implements Dataset {
+  constructor(
+    readonly dataset: Dataset,
+    private readonly indices: Uint32Array,
+  ) {}
+
+  get length(): number {
+    return this.indices.length;
+  }
+
+  /** @throws GlobalPercError when there is no sample `index`. */
+  async get(index: number, generator: Generator): Promise<Sample> {
+    return this.dataset.get(this.indices[requireIndex(index, this.length)] as number, generator);
+  }
+}
+
+/**
+ * Parts of a data set that have no sample in common, drawn at random, as torch.utils.data.random_split: the same for the same seed and number of samples.
+ * @param lengths samples of each part, or shares that sum to 1, rounded down, what is left over given to the first parts one by one.
+ * @throws GlobalPercError when the lengths do not sum to the samples there are, nor to 1, or a part would have none.
+ *
+ * @example const [training, heldOut] = randomSplit(photos, [0.9, 0.1]);
+ */
+export function randomSplit(
+  dataset: Dataset,
+  lengths: readonly number[],
+  options: RandomSplitOptions = {},
+): readonly Dataset[] {
+  const { length } = isDataset(dataset, 'randomSplit: dataset');
+  const counts = countsOf(LENGTHS(lengths, 'randomSplit: lengths'), length);
+  const { seed = 0 } = checkOptions(options, SPLIT, 'randomSplit');
+  const order = new Generator(seed).permutation(length);
+  let end = 0;
+  return counts.map((size) => {
+    end += size;
+    return new Subset(dataset, order.subarray(end - size, end));
+  });
+}
+
+function countsOf(lengths: readonly number[], total: number): readonly number[] {
+  const sum = lengths.reduce((all, length) => all + length, 0);
+  const isShares = Math.abs(sum - 1) < 1e-9 && total > 1;
+  const counts = isShares ? lengths.map((share) => Math.floor(share * total + 1e-9)) : [...lengths];
+  const left = total - counts.reduce((all, size) => all + size, 0);
+  if (isShares) for (let i = 0; i < left; i += 1) counts[i % counts.length] = (counts[i % counts.length] as number) + 1;
+  if ((isShares || left === 0) && counts.every((size) => Number.isInteger(size) && size > 0)) return counts;
+  throw new GlobalPercError(
+    `randomSplit: lengths should be parts of at least one sample each that sum to ${total}, the samples there are, or shares that sum to 1, got [${lengths}]`,
+    { code: 'invalid-option' },
+  );
+}

@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { fromJSON } from '../../src/cli/train-json.js';
 import type { TrainConfig } from '../../src/cli/train-module.js';
+import type { DataLoader } from '../../src/data/index.js';
 import {
   CosineLoss,
   GlobalPercError,
@@ -218,7 +219,25 @@ describe('what is built', () => {
   });
 });
 
+it('a share of the pictures is kept out of training and judges the run', async () => {
+  for (const name of ['ustar.tar', 'pax.tar', 'gnu.tar'])
+    await cp(`fixtures/data/shards/${name}`, join(folder, 'split', name));
+  const data = { folder: 'split', batchSize: 1, repeat: 3 };
+  const { data: training, validation } = await read({ data, validation: { split: 0.4 } });
+  const targets = async (loader: DataLoader | undefined): Promise<Set<string>> => {
+    const found = new Set<string>();
+    for await (const { target } of loader ?? []) found.add(String(target.data));
+    return found;
+  };
+  const [seen, kept] = [await targets(training), await targets(validation?.data)];
+  expect([training.dataset.length, seen.size, kept.size]).toEqual([12, 4, 2]);
+  expect([...seen].filter((target) => kept.has(target))).toEqual([]);
+});
+
 describe('mistakes end in one line that names file and key', () => {
+  it.each([{}, { split: 0.1, data: { folder: 'photos' } }])('validation of %s', async (validation) => {
+    await expect(read({ validation })).rejects.toThrow('validation: should have either data or split');
+  });
   const adamW = (options: object): object => ({ optimizer: { adamW: options } });
   const perceptual = (options: object): object => ({ loss: { perceptual: { teacher: 'vgg.onnx', ...options } } });
   const cases: [object, RegExp][] = [

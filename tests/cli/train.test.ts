@@ -315,7 +315,7 @@ describe('mistakes end with one line and exit code 2', () => {
     ],
     [
       'a folder among the photographs that judge it',
-      { data: { ...BASE.data, folder: 'others' }, validation: { data: { folder: 'photos', repeat: 2 } } },
+      { data: { ...BASE.data, folder: 'others' }, validation: { data: { folder: 'photos', take: 1 } } },
       /lies in '.*photos', whose pictures are what the run is judged by/,
       ['--out', 'photos/run'],
     ],

@@ -1,6 +1,6 @@
 /** Weighted drawing as PyTorch's, and parts and repetitions of data sets. */
 import { describe, expect, it } from 'vitest';
-import { DataLoader, repeat, TensorDataset, take, WeightedRandomSampler } from '../../src/data/browser.js';
+import { DataLoader, randomSplit, repeat, TensorDataset, take, WeightedRandomSampler } from '../../src/data/browser.js';
 import { Generator } from '../../src/random/index.js';
 
 const dataset = (length: number): TensorDataset => {
@@ -79,5 +79,42 @@ describe('take and repeat', () => {
     await expect(some.get(3, new Generator(0))).rejects.toThrow('index should be an integer from 0 to 2, got 3');
     expect(() => take(some, 0)).toThrow('take: samples should be an integer from 1 on, got 0');
     expect(() => repeat(some, 1.5)).toThrow('repeat: times should be an integer from 1 on, got 1.5');
+  });
+});
+
+describe('randomSplit', () => {
+  const valuesOf = async (part: { readonly length: number }): Promise<number[]> =>
+    indicesOf(new DataLoader(part as TensorDataset, { batchSize: part.length }), 0, 1);
+
+  it.each([
+    [
+      [0.7, 0.3],
+      [7, 3],
+    ],
+    // PyTorch's: rounded down, the rest to the first parts.
+    [
+      [0.25, 0.25, 0.5],
+      [3, 2, 5],
+    ],
+    [
+      [4, 6],
+      [4, 6],
+    ],
+  ])('gives parts of %s as %s of ten samples, each in one', async (lengths, sizes) => {
+    const parts = randomSplit(dataset(10), lengths);
+    expect(parts.map(({ length }) => length)).toEqual(sizes);
+    const values = (await Promise.all(parts.map(valuesOf))).flat();
+    expect(values.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, i) => i));
+    expect(values).not.toEqual(values.toSorted((a, b) => a - b));
+  });
+
+  it('is the same for a seed, and another for another', async () => {
+    const split = (seed: number) => valuesOf(randomSplit(dataset(20), [0.5, 0.5], { seed })[1] as TensorDataset);
+    expect(await split(1)).toEqual(await split(1));
+    expect(await split(1)).not.toEqual(await split(2));
+  });
+
+  it.each([[[4, 4]], [[0.9, 0.2]], [[10, 0]], [[0.95, 0.05]], [[5.5, 4.5]]])('refuses %s of ten samples', (lengths) => {
+    expect(() => randomSplit(dataset(10), lengths)).toThrow('that sum to 10, the samples there are, or shares');
   });
 });
