@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { transform } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFinetuneConfig } from '../../src/cli/finetune-config.js';
 import { BLOCKS, type Block, ROOT } from '../docs/documents.js';
 import { putStandIns, shorter } from '../docs/stand-ins.js';
 
@@ -58,14 +59,24 @@ describe('TypeScript', () => {
 });
 
 describe('JSON of `globalperc train`', () => {
-  // The README's is run by its line of the shell.
-  it.each(written('json').filter(({ document }) => document !== 'README.md'))('$place trains', async ({ code }) => {
+  // The README's is run by its line of the shell; fine-tuning reads a pipeline of gigabytes.
+  const isTraining = ({ document, place }: Block): boolean => document !== 'README.md' && !place.includes('finetune');
+
+  it.each(written('json').filter(isTraining))('$place trains', async ({ code }) => {
     await writeFile(join(folder, 'documented.json'), shorter(code));
     const { stdout } = await run('node', [COMMAND, 'train', 'documented.json', '--out', 'documented', '--json'], {
       cwd: folder,
     });
     expect(JSON.parse(stdout)).toMatchObject({ steps: 2 });
   });
+});
+
+it('the JSON of `globalperc finetune` is what it takes', async () => {
+  const blocks = written('json').filter(({ place }) => place.includes('finetune'));
+  expect(blocks).toHaveLength(1);
+  const path = join(folder, 'finetune.json');
+  await writeFile(path, (blocks[0] as Block).code);
+  expect(await readFinetuneConfig(path, { seed: 0, threads: undefined }, {})).toMatchObject({ steps: 500 });
 });
 
 describe('shell', () => {
