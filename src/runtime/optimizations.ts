@@ -43,7 +43,8 @@ const NEVER = [
   ...['MatMulNBitsMlpFusion', 'MatMulNBitsQkvFusion', 'ClipQuantRewrite', 'ReluQuantRewrite'],
   // What simplification has done; each looks at every node, a tenth of the time of opening together.
   ...['ReshapeFusion', 'GatherToSliceFusion', 'GatherSliceToSplitFusion', 'SliceConcatToSpaceToDepthFusion'],
-  ...['CastElimination', 'CastChainElimination', 'EliminateIdentity', 'EliminateSlice', 'EliminateDropout'],
+  // Not EliminateIdentity and EliminateDropout: WebGPU has no Identity of whole numbers and no Dropout, which would go to the CPU.
+  ...['CastElimination', 'CastChainElimination', 'EliminateSlice'],
   ...['ExpandElimination', 'UnsqueezeElimination', 'NoopElimination', 'PreShapeNodeElimination'],
   'ConstantSharing',
 ];
