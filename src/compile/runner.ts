@@ -88,20 +88,20 @@ export class Runner<Details> {
     const known = this.programs.get(key);
     if (known) return known;
     const drafted = draft();
-    const { graph, details, stay, held = false } = 'graph' in drafted ? drafted : yield* drafted;
-    const program = { ...(yield* this.opened(graph, stay, options)), details, held };
+    const made = 'graph' in drafted ? drafted : yield* drafted;
+    const { details, held = false } = made;
+    const program = { ...(yield* this.opened(made, options)), details, held };
     for (const { session } of this.programs.add(key, program)) yield* session.dispose();
     return program;
   }
 
   /** What is made of a draft, or found finished on disk, as a session. */
   private *opened(
-    draft: Graph,
-    stay: readonly string[] | undefined,
+    { graph: draft, stay, held = false }: Draft<Details>,
     options: StepOptions,
   ): Steps<Pick<OpenProgram, 'session' | 'bytes'>> {
-    // What is kept of a target is taken apart from what computing it took, and freed with it.
-    const givesBack = this.programs.areMany || stay !== undefined;
+    // What is kept of a target is taken apart from what computing it took, and freed with it. A step takes the same again and again.
+    const givesBack = this.programs.areMany || (stay !== undefined && !held);
     const session = givesBack ? { enableCpuMemArena: false, ...this.session } : this.session;
     const stored = StoredProgram.of(draft, session, this.memory);
     const known = stored?.read();

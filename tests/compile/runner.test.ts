@@ -29,14 +29,14 @@ describe('a runner', () => {
     await runner.dispose();
   });
 
+  const five = (arena: boolean): unknown[] => new Array(5).fill(arena);
+  const fromTheFifthOn = [undefined, undefined, undefined, undefined, false];
   it.each([
-    [
-      'gives back what it has allocated from the fifth size on',
-      {},
-      [undefined, undefined, undefined, undefined, false],
-    ],
-    ['does as the caller says', { enableCpuMemArena: true }, [true, true, true, true, true]],
-  ] as const)('%s', async (_what, session, expected) => {
+    ['gives back what it has allocated from the fifth size on', {}, {}, fromTheFifthOn],
+    ['does as the caller says', { enableCpuMemArena: true }, {}, five(true)],
+    ['gives back what computing took of which something stays', {}, { stay: ['y'] }, five(false)],
+    ['holds what a step takes, which takes it again', {}, { stay: ['y'], held: true }, fromTheFifthOn],
+  ])('%s', async (_what, session, kept, expected) => {
     const runner = new Runner<undefined>('test', session);
     const arenas: unknown[] = [];
     function* watched<T>(steps: Steps<T>): Steps<T> {
@@ -49,7 +49,7 @@ describe('a runner', () => {
       return step.value;
     }
     for (const key of 'abcde') {
-      const draft = () => ({ graph: doubling(), details: undefined });
+      const draft = () => ({ graph: doubling(), details: undefined, ...kept });
       const { session: opened } = await runSteps(watched(runner.program(key, draft, {})));
       expect((await runSteps(opened.run(feeds))).y?.data).toEqual(Float32Array.of(6));
     }
