@@ -81,10 +81,11 @@ export const convolve = (large: Tensor, w: Tensor, { axes, group }: Convolution)
 
 /**
  * Gradient of the large image. With stride 1 it is again a convolution, of the small image's gradient with the weight
- * rotated by 180° and its channels swapped, padded by dilation·(kernel−1) − padding; else a transposed convolution.
+ * rotated by 180° and its channels swapped, padded by dilation·(kernel−1) − padding; else a transposed convolution. So it is with a weight that stays in
+ * its file, too: it is folded into no other, and would be rotated anew at every step.
  */
 export function largeGradient(small: Tensor, w: Tensor, { axes, group }: Convolution): Tensor {
-  if (axes.some((axis) => axis.stride !== 1)) return convTranspose(small, w, axes, group);
+  if (axes.some((axis) => axis.stride !== 1) || w.value.constant?.place) return convTranspose(small, w, axes, group);
   return conv(small, swapChannels(w.flip(axes.map((_, i) => i + 2)), group), group, axes.map(mirrored));
 }
 
