@@ -6,14 +6,16 @@ import { type Dataset, isDataset, requireIndex, type Sample } from './dataset.js
 
 /** Samples of a data set under other numbers. */
 class View implements Dataset {
+  /** @param numberOf the number that a sample has in the data set. */
   constructor(
     readonly dataset: Dataset,
     readonly length: number,
+    private readonly numberOf: (index: number) => number,
   ) {}
 
   /** @throws GlobalPercError when there is no sample `index`. */
   async get(index: number, generator: Generator): Promise<Sample> {
-    return this.dataset.get(requireIndex(index, this.length) % this.dataset.length, generator);
+    return this.dataset.get(this.numberOf(requireIndex(index, this.length)), generator);
   }
 }
 
@@ -21,15 +23,19 @@ class View implements Dataset {
  * The first samples of a data set: all, where there are fewer.
  * @throws GlobalPercError when `samples` is no positive integer.
  */
-export const take = (dataset: Dataset, samples: number): Dataset =>
-  new View(isDataset(dataset, 'take: dataset'), Math.min(dataset.length, count(samples, 'take: samples')));
+export function take(dataset: Dataset, samples: number): Dataset {
+  const { length } = isDataset(dataset, 'take: dataset');
+  return new View(dataset, Math.min(length, count(samples, 'take: samples')), (index) => index);
+}
 
 /**
  * A data set whose epoch goes through another one several times, with other random choices each time.
  * @throws GlobalPercError when `times` is no positive integer.
  */
-export const repeat = (dataset: Dataset, times: number): Dataset =>
-  new View(isDataset(dataset, 'repeat: dataset'), dataset.length * count(times, 'repeat: times'));
+export function repeat(dataset: Dataset, times: number): Dataset {
+  const { length } = isDataset(dataset, 'repeat: dataset');
+  return new View(dataset, length * count(times, 'repeat: times'), (index) => index % length);
+}
 
 /** Options of `randomSplit`. */
 export interface RandomSplitOptions {
@@ -39,23 +45,6 @@ export interface RandomSplitOptions {
 
 const SPLIT: Checks<RandomSplitOptions> = { seed: integer(0) };
 const LENGTHS = listOf(number({ least: 0 }));
-
-/** Samples of a data set by their indices. */
-class Subset implements Dataset {
-  constructor(
-    readonly dataset: Dataset,
-    private readonly indices: Uint32Array,
-  ) {}
-
-  get length(): number {
-    return this.indices.length;
-  }
-
-  /** @throws GlobalPercError when there is no sample `index`. */
-  async get(index: number, generator: Generator): Promise<Sample> {
-    return this.dataset.get(this.indices[requireIndex(index, this.length)] as number, generator);
-  }
-}
 
 /**
  * Parts of a data set that have no sample in common, drawn at random, as torch.utils.data.random_split: the same for the same seed and number of samples.
@@ -75,8 +64,9 @@ export function randomSplit(
   const order = new Generator(seed).permutation(length);
   let end = 0;
   return counts.map((size) => {
+    const numbers = order.subarray(end, end + size);
     end += size;
-    return new Subset(dataset, order.subarray(end - size, end));
+    return new View(dataset, size, (index) => numbers[index] as number);
   });
 }
 

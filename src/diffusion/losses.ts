@@ -163,7 +163,7 @@ class CleanSample extends DescriptionAround {
     this.maxTimestep = maxTimestep;
   }
 
-  protected override get inner(): LossDescription {
+  override get inner(): LossDescription {
     return descriptionOf(this.loss);
   }
 

@@ -1,7 +1,7 @@
 /** Activations of two networks, brought to the same places. */
-import { GlobalPercError, type Shape, sameShape, type Tensor } from '../graph/index.js';
+import { GlobalPercError, sameShape, type Tensor } from '../graph/index.js';
 import type { HookSite } from './description.js';
-import { channelAxis } from './distances.js';
+import { withoutChannels } from './distances.js';
 import { type Grid, gridsIn, placesOf } from './places.js';
 
 /** An activation and where it is from. */
@@ -17,21 +17,20 @@ export interface Placed {
  */
 export function aligned(student: Placed, teacher: Placed, image: Tensor): [student: Tensor, teacher: Tensor] {
   const [own, theirs] = [student.activation, teacher.activation];
-  if (own.rank === theirs.rank && sameShape(places(own), places(theirs))) return [own, theirs];
+  if (own.rank === theirs.rank && sameShape(withoutChannels(own.shape), withoutChannels(theirs.shape)))
+    return [own, theirs];
   const grids = image.rank === 4 ? gridsIn(image.graph, image.shape.slice(2) as unknown as Grid) : [];
   const [patches, others] = [own, theirs].map((x) => patchesOf(x, grids)) as [Tensor, Tensor];
   const arranged =
     own.rank === 4 && theirs.rank === 3 ? asMap(others, own) : own.rank === 3 ? asTokens(others) : others;
-  if (patches.rank === arranged.rank && sameShape(places(patches), places(arranged))) return [patches, arranged];
+  if (patches.rank === arranged.rank && sameShape(withoutChannels(patches.shape), withoutChannels(arranged.shape)))
+    return [patches, arranged];
   throw new GlobalPercError(
     `TeacherStudentLoss: student ${student.site.path} gives [${own.shape}], teacher ${teacher.site.path} [${theirs.shape}]: they should have as ` +
       'many samples and places; hook others, or let the teacher see another size (Resize in transformNormalization)',
     { code: 'invalid-option' },
   );
 }
-
-/** All but the channels. */
-const places = ({ shape }: Tensor): Shape => shape.toSpliced(channelAxis(shape), 1);
 
 /** Tokens without those in front that have no place. */
 function patchesOf(x: Tensor, grids: readonly Grid[]): Tensor {

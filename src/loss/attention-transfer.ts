@@ -1,7 +1,7 @@
 /** Where a network looks: the energy of its activations by place. */
 import { GlobalPercError, type Shape, sameShape, type Tensor } from '../graph/index.js';
 import { checkOptions } from '../options/index.js';
-import { channelAxis, normalize, ReducedDistance, type Reduction } from './distances.js';
+import { channelAxis, normalize, ReducedDistance, type Reduction, withoutChannels } from './distances.js';
 import { REDUCED, type ReductionOptions } from './gram.js';
 
 /**
@@ -32,8 +32,6 @@ export class AttentionTransferLoss extends ReducedDistance {
     return this.elements(input, target);
   }
 }
-
-const withoutChannels = (shape: Shape): Shape => shape.toSpliced(channelAxis(shape), 1);
 
 function attention(x: Tensor): Tensor {
   if (x.rank < 3) {

@@ -109,6 +109,9 @@ export function norm(x: Tensor, axis: number, keepdims = false): Tensor {
 /** Where an activation's channels are: the last dim of tokens `[B, N, C]`, dim 1 of all else. */
 export const channelAxis = ({ length }: Shape): number => (length === 3 ? 2 : 1);
 
+/** The samples and places of an activation: all its dimensions but the channels. */
+export const withoutChannels = (shape: Shape): Shape => shape.toSpliced(channelAxis(shape), 1);
+
 /** x/max(‖x‖, 10⁻¹²) along `axis` (https://pytorch.org/docs/stable/generated/torch.nn.functional.normalize.html) */
 export const normalize = (x: Tensor, axis: number): Tensor => x.div(norm(x, axis, true).maximum(1e-12));
 

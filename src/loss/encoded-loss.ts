@@ -36,7 +36,7 @@ export class EncodedLoss implements Objective {
 }
 
 class ReadBefore extends DescriptionAround {
-  protected override readonly inner: LossDescription;
+  override readonly inner: LossDescription;
   private readonly reading: Reading;
 
   constructor(inner: LossDescription, reading: Reading) {

@@ -61,7 +61,7 @@ class Mapped extends DescriptionAround {
     this.targetMap = targetMap;
   }
 
-  protected override get inner(): LossDescription {
+  override get inner(): LossDescription {
     return descriptionOf(this.loss);
   }
 

@@ -17,6 +17,7 @@ import {
   type Summand,
   sceneWith,
 } from './description.js';
+import { Around } from './description-around.js';
 import { EncodedTarget } from './encoded-target.js';
 import { LOSS, Loss, type LossOptions } from './loss.js';
 import type { LossMap } from './loss-map.js';
@@ -122,38 +123,25 @@ function requireNoMask({ mask }: { readonly mask?: unknown }): void {
 }
 
 /** All tiles in one graph: what is read is a list, with the features of each tile. */
-class TiledDescription implements LossDescription<readonly Features[]> {
+class TiledDescription extends Around<readonly Scene[]> implements LossDescription<readonly Features[]> {
   /** The tiles of pictures of some shape. */
   readonly tiles: (shape: Shape) => readonly Tile[];
   private readonly loss: Objective;
-  /** Tensors are cut once, for what reads them and what compares. */
-  private readonly scenes = new WeakMap<Scene, readonly Scene[]>();
 
   constructor(loss: Objective, tiles: (shape: Shape) => readonly Tile[]) {
+    super();
     this.loss = loss;
     this.tiles = tiles;
   }
 
   /** What is computed of one tile. */
-  get inner(): LossDescription {
+  override get inner(): LossDescription {
     return descriptionOf(this.loss);
   }
 
-  get openInputs() {
-    return this.inner.openInputs ?? [];
-  }
-
-  get files() {
-    return this.inner.files ?? [];
-  }
-
-  async load(): Promise<void> {
-    await this.inner.load?.();
-  }
-
-  *prepare(shape: Shape, context: RunContext): Steps<void> {
+  override prepare(shape: Shape, context: RunContext): Steps<void> {
     const [{ height, width }] = this.tiles(shape) as [Tile];
-    yield* this.inner.prepare?.([...shape.slice(0, 2), height, width], context) ?? [];
+    return super.prepare([...shape.slice(0, 2), height, width], context);
   }
 
   /** The same for all tiles. */
@@ -211,13 +199,7 @@ class TiledDescription implements LossDescription<readonly Features[]> {
   }
 
   /** A scene for each tile. */
-  private seen(scene: Scene): readonly Scene[] {
-    const known = this.scenes.get(scene) ?? this.shown(scene);
-    this.scenes.set(scene, known);
-    return known;
-  }
-
-  private shown(scene: Scene): readonly Scene[] {
+  protected override shown(scene: Scene): readonly Scene[] {
     requireNoMask(scene);
     const { targetShape } = scene;
     return this.tiles(targetShape).map((tile) => {
