@@ -13,6 +13,7 @@ import {
   isDifferentiable,
   type Node,
   normalizeAxis,
+  type Shape,
   sameShape,
   sizeOf,
   Tensor,
@@ -144,13 +145,34 @@ const sinkExpand: Rewrite = (node, inputs, target) => {
   return [(target.emit(node.op, sources, node.attributes)[0] as Tensor).expand(shape)];
 };
 
-/** Reshape of an Expand of one element → Expand. */
-const reshapeOne: Rewrite = (node, [x], target) => {
+/** Reshape of an Expand → Expand of a Reshape, where axes that are expanded are reshaped apart from the others. */
+const sinkExpandBehindReshape: Rewrite = (node, [x], target) => {
   const shape = node.outputs[0]?.shape;
   if (node.op !== 'Reshape' || shape === undefined || x === undefined || !isExpand(x)) return undefined;
   const source = sourceOf(x, target);
-  return source.size === 1 ? [source.reshape([]).expand(shape)] : undefined;
+  const before = [...x.shape.slice(source.rank).map(() => 1), ...source.shape];
+  const small = reshapedSource(before, x.shape, shape);
+  return small && [source.reshape(small).expand(shape)];
 };
+
+/** The shape to which `source` is reshaped, so that it can be expanded to `shape` rather than to `expanded`, of as many elements. */
+function reshapedSource(source: Shape, expanded: Shape, shape: Shape): Shape | undefined {
+  const result: number[] = [];
+  for (let [at, to] = [0, 0]; at < expanded.length || to < shape.length; ) {
+    const [begin, start] = [at, to];
+    let [size, wanted] = [expanded[at++] ?? 1, shape[to++] ?? 1];
+    while (size !== wanted) {
+      if (size < wanted) size *= expanded[at++] ?? Number.NaN;
+      else wanted *= shape[to++] ?? Number.NaN;
+      if (Number.isNaN(size) || Number.isNaN(wanted)) return undefined;
+    }
+    const [own, block] = [source.slice(begin, at), shape.slice(start, to)];
+    if (sizeOf(own) === size) result.push(...block);
+    else if (sizeOf(own) === 1) result.push(...block.map(() => 1));
+    else return undefined;
+  }
+  return result;
+}
 
 const sourceOf = ({ value }: Tensor, graph: Graph): Tensor => new Tensor(graph, value.producer?.inputs[0] as Value);
 
@@ -227,5 +249,5 @@ const sumByAxes: Rewrite = (node, [x], target) => {
 };
 
 const NO_OPS = [dropIdentity, dropNeutral, dropRoundTrip, skipExpand];
-const EXPANDED = [sinkExpand, reshapeOne];
+const EXPANDED = [sinkExpand, sinkExpandBehindReshape];
 const SUMS = [sumAsProduct, sumByAxes];

@@ -293,6 +293,19 @@ describe('simplify', () => {
       ['Expand', 'Reshape'],
     ],
     [
+      'leaves what is expanded in front of a Reshape to others, too',
+      [2, 3, 4, 5],
+      (x: Tensor) => x.amax([2, 3]).unsqueeze([2]).expand([2, 3, 20]).reshape([2, 3, 4, 5]).add(x),
+      ['Add', 'ReduceMax', 'Reshape'],
+    ],
+    [
+      'expands behind a Reshape of axes that are not, and of new ones',
+      [6, 1],
+      (x: Tensor) => x.expand([6, 4]).reshape([2, 3, 1, 2, 2]).expand([5, 2, 3, 1, 2, 2]),
+      ['Expand', 'Expand', 'Reshape'],
+    ],
+    ['but not where both become one axis', [2, 1], (x: Tensor) => x.expand([2, 3]).reshape([6]), ['Expand', 'Reshape']],
+    [
       'drops the way there and back that detaching has left',
       [3],
       (x: Tensor) => x.add(x.exp().sub(x).detach()),
