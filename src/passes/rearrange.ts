@@ -16,12 +16,12 @@ function behind(x: Tensor, operators: ReadonlySet<string>, graph: Graph): { node
 
 const isOf = ({ op, domain }: Node, operators: ReadonlySet<string>): boolean => domain === '' && operators.has(op);
 
-/** Reshape, Squeeze, Unsqueeze and Flatten of one another → one Reshape, or none where the shape is that of the beginning. */
+/** Reshape, Squeeze, Unsqueeze and Flatten → Reshape, which other rules know; one for those of one another, or none where the shape is that of the beginning. */
 export const joinReshapes: Rewrite = (node, [x], target) => {
   const shape = node.outputs[0]?.shape;
   if (!isOf(node, RESHAPING) || !x || !shape) return undefined;
-  const found = behind(x, RESHAPING, target);
-  return found && [found.source.reshape(shape)];
+  const source = behind(x, RESHAPING, target)?.source;
+  return source || node.op !== 'Reshape' ? [(source ?? x).reshape(shape)] : undefined;
 };
 
 const TRANSPOSE = new Set(['Transpose']);
