@@ -20,7 +20,7 @@ export {
   SelfAttention,
 } from './adversarial/index.js';
 export type { Progress, StepOptions } from './compile/index.js';
-export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './data/dataset.js';
+export { type Dataset, type Sample, type SampleTensor, type Substitutes, TensorDataset } from './data/dataset.js';
 export { type Batch, DataLoader, type DataLoaderOptions, type StreamOptions } from './data/loader.js';
 export type { Sampler } from './data/sampler.js';
 export {

@@ -10,7 +10,7 @@ export {
   RandomHorizontalFlip,
   RandomRotate90,
 } from './augment.js';
-export { type Dataset, type Sample, type SampleTensor, TensorDataset } from './dataset.js';
+export { type Dataset, type Sample, type SampleTensor, type Substitutes, TensorDataset } from './dataset.js';
 export type { Box } from './decoded-image.js';
 export {
   Autoencode,

@@ -15,12 +15,18 @@ export interface Sample {
   readonly target: SampleTensor;
 }
 
+/** The numbers of the samples that may stand in for one that cannot be read, in their order. Called only where one is needed. */
+export type Substitutes = () => readonly number[];
+
 /** Numbered samples. Anything with these two members can be given to a `DataLoader`. */
 export interface Dataset {
   /** Number of samples; stays the same. */
   readonly length: number;
-  /** Sample `index`, from 0. Random choices are drawn from `generator` alone, so that a run can be repeated. */
-  get(index: number, generator: Generator): Promise<Sample>;
+  /**
+   * Sample `index`, from 0. Random choices are drawn from `generator` alone, so that a run can be repeated.
+   * @param substitutes Default: all samples. A part of a data set names its own, lest one of another part stands in.
+   */
+  get(index: number, generator: Generator, substitutes?: Substitutes): Promise<Sample>;
 }
 
 /** The index. @throws GlobalPercError when there is no such sample. */

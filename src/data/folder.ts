@@ -4,7 +4,7 @@ import { type Checks, callback, checkOptions, listOf, string, within } from '../
 import type { Generator } from '../random/index.js';
 import { requireSize, type Size, sizeOfSides } from '../transforms/size.js';
 import { isPairedTransform, type PairedTransform, scaleBetween } from './augment.js';
-import { type Dataset, requireIndex, type Sample } from './dataset.js';
+import { type Dataset, requireIndex, type Sample, type Substitutes } from './dataset.js';
 import { type Alpha, isAlpha } from './decoding.js';
 import { Autoencode, type Degradation, isDegradation } from './degradation.js';
 import { imagesIn, requireFiles, stemOf } from './image-files.js';
@@ -110,12 +110,12 @@ export class ImageFolder implements Dataset {
   }
 
   /**
-   * One image after the transform as the target, and degraded as the input; for one that cannot be decoded, the next that can.
+   * One image after the transform as the target, and degraded as the input; for one that cannot be decoded, the next substitute that can.
    * @throws GlobalPercError when no image can be decoded, or the transform or degradation does not fit this one.
    */
-  async get(index: number, generator: Generator): Promise<Sample> {
+  async get(index: number, generator: Generator, substitutes?: Substitutes): Promise<Sample> {
     requireIndex(index, this.length);
-    const { sources, images } = await this.store.firstGood(this.images, index);
+    const { sources, images } = await this.store.firstGood(this.images, index, substitutes);
     return within(sources[0].path, () => {
       const [image] = this.transform ? this.transform.apply(images, generator) : images;
       const target = plain(image as ImageTensor);
@@ -193,12 +193,12 @@ export class PairedImageFolder implements Dataset {
   }
 
   /**
-   * One pair after the transform; for one that cannot be decoded, the next that can.
+   * One pair after the transform; for one that cannot be decoded, the next substitute that can.
    * @throws GlobalPercError when no pair can be decoded, or the transform does not fit this one.
    */
-  async get(index: number, generator: Generator): Promise<Sample> {
+  async get(index: number, generator: Generator, substitutes?: Substitutes): Promise<Sample> {
     requireIndex(index, this.length);
-    const { sources, images } = await this.store.firstGood(this.pairs, index);
+    const { sources, images } = await this.store.firstGood(this.pairs, index, substitutes);
     return within(sources.map(({ path }) => path).join(' and '), () => {
       const [input, target] = this.transform ? this.transform.apply(images, generator) : images;
       return { input: plain(input as ImageTensor), target: plain(target as ImageTensor) };

@@ -1,6 +1,7 @@
 /** Images of files: decoded when they are needed, kept while there is room, left out when they are damaged. */
 import { GlobalPercError } from '../graph/index.js';
 import { BoundedCache } from './bounded-cache.js';
+import type { Substitutes } from './dataset.js';
 import { DecodedImage, type Pixels } from './decoded-image.js';
 import type { Decoding } from './decoding.js';
 import { decode, headerOf } from './image.js';
@@ -13,6 +14,11 @@ import { openTar } from './tar.js';
 export interface SkippedImage {
   readonly path: string;
   readonly reason: string;
+}
+
+interface GoodGroup<Group> {
+  readonly sources: Group;
+  readonly images: DecodedImage[];
 }
 
 /** How far the first look at a data set is: whole images, then shards. */
@@ -105,19 +111,29 @@ export class ImageStore {
   }
 
   /**
-   * The first group of images, from `index` on and around, that can all be decoded.
+   * Group `index` of images, or where one of them cannot be decoded, the next that can of its substitutes, from it on and around.
+   * @param substitutes Default: all groups.
    * @throws GlobalPercError when there is none.
    */
   async firstGood<Group extends readonly ImageSource[]>(
     groups: readonly Group[],
     index: number,
-  ): Promise<{ readonly sources: Group; readonly images: DecodedImage[] }> {
-    for (let step = 0; step < groups.length; step += 1) {
-      const sources = groups[(index + step) % groups.length] as Group;
-      const images = await Promise.all(sources.map((source) => this.load(source)));
-      if (images.every((image) => image !== undefined)) return { sources, images };
+    substitutes: Substitutes = () => Array.from(groups.keys()),
+  ): Promise<GoodGroup<Group>> {
+    const own = await this.ifGood(groups[index] as Group);
+    if (own) return own;
+    const numbers = substitutes();
+    const start = numbers.indexOf(index);
+    for (let step = 1; step <= numbers.length; step += 1) {
+      const found = await this.ifGood(groups[numbers[(start + step) % numbers.length] as number] as Group);
+      if (found) return found;
     }
     throw this.nothingLeft();
+  }
+
+  private async ifGood<Group extends readonly ImageSource[]>(sources: Group): Promise<GoodGroup<Group> | undefined> {
+    const images = await Promise.all(sources.map((source) => this.load(source)));
+    return images.every((image) => image !== undefined) ? { sources, images } : undefined;
   }
 
   /** The error for a data set in which no image can be used. */

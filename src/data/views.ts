@@ -2,7 +2,7 @@
 import { GlobalPercError } from '../graph/index.js';
 import { type Checks, checkOptions, count, integer, listOf, number } from '../options/index.js';
 import { Generator } from '../random/index.js';
-import { type Dataset, isDataset, requireIndex, type Sample } from './dataset.js';
+import { type Dataset, isDataset, requireIndex, type Sample, type Substitutes } from './dataset.js';
 
 /** Samples of a data set under other numbers. */
 class View implements Dataset {
@@ -14,8 +14,13 @@ class View implements Dataset {
   ) {}
 
   /** @throws GlobalPercError when there is no sample `index`. */
-  async get(index: number, generator: Generator): Promise<Sample> {
-    return this.dataset.get(this.numberOf(requireIndex(index, this.length)), generator);
+  async get(index: number, generator: Generator, substitutes: Substitutes = () => this.all()): Promise<Sample> {
+    const number = this.numberOf(requireIndex(index, this.length));
+    return this.dataset.get(number, generator, () => substitutes().map(this.numberOf));
+  }
+
+  private all(): readonly number[] {
+    return Array.from({ length: this.length }, (_, i) => i);
   }
 }
 

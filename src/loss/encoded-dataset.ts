@@ -1,5 +1,5 @@
 /** A data set whose targets a loss has read before. */
-import type { Dataset, Sample, SampleTensor } from '../data/dataset.js';
+import type { Dataset, Sample, SampleTensor, Substitutes } from '../data/dataset.js';
 import { GlobalPercError } from '../graph/index.js';
 import type { Generator } from '../random/index.js';
 import type { Objective } from './description.js';
@@ -27,8 +27,8 @@ export class EncodedDataset implements Dataset {
    * A sample; its target is one row of numbers.
    * @throws GlobalPercError as the data set does, when its target was not read before, and when the file is damaged.
    */
-  async get(index: number, generator: Generator): Promise<Sample> {
-    const { input, target } = await this.dataset.get(index, generator);
+  async get(index: number, generator: Generator, substitutes?: Substitutes): Promise<Sample> {
+    const { input, target } = await this.dataset.get(index, generator, substitutes);
     const data = await this.read(target);
     if (data) return { input, target: { dims: [data.length], data } };
     throw new GlobalPercError(

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import sharp, { type OverlayOptions } from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Sample } from '../../src/data/dataset.js';
+import type { Dataset, Sample } from '../../src/data/dataset.js';
 import { ImageFolder, PairedImageFolder } from '../../src/data/folder.js';
 import { DataLoader } from '../../src/data/loader.js';
+import { randomSplit, repeat, take } from '../../src/data/views.js';
 import { GlobalPercError } from '../../src/graph/index.js';
 import { Generator } from '../../src/random/index.js';
 
@@ -52,7 +53,7 @@ async function writeTruncated(name: string): Promise<string> {
 const draw = (): Generator => new Generator(0);
 const redOf = ({ target }: Sample): number => Math.round(255 * Number(target.data[0]));
 
-async function redsOf(dataset: ImageFolder): Promise<number[]> {
+async function redsOf(dataset: Dataset): Promise<number[]> {
   const samples = await Promise.all(Array.from({ length: dataset.length }, (_, i) => dataset.get(i, draw())));
   return samples.map(redOf);
 }
@@ -214,6 +215,17 @@ describe('damaged images', () => {
       new Set(['its pixels are damaged or cut short']),
     );
     expect(messages).toHaveLength(3);
+  });
+
+  it('are replaced by one of the same part of a split', async () => {
+    await Promise.all(Array.from({ length: 4 }, (_, i) => paint(`${i}.png`, 10 * (i + 1))));
+    const [first, second] = randomSplit(await ImageFolder.open(folder, { logger }), [0.5, 0.5]) as [Dataset, Dataset];
+    const [kept, reds] = [await redsOf(first), await redsOf(second)];
+    await writeTruncated(`${(kept[0] as number) / 10 - 1}.png`);
+    const [damaged, whole] = randomSplit(await ImageFolder.open(folder, { logger }), [0.5, 0.5]) as [Dataset, Dataset];
+    expect([await redsOf(damaged), await redsOf(whole)]).toEqual([[kept[1], kept[1]], reds]);
+    expect(await redsOf(take(repeat(damaged, 2), 3))).toEqual(Array(3).fill(kept[1]));
+    await expect(take(damaged, 1).get(0, draw())).rejects.toThrow('none of the images can be read');
   });
 
   it('are an error when nothing else is left', async () => {
