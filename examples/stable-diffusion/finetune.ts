@@ -4,10 +4,9 @@
  * The first is a pipeline of diffusers in a folder, or a name of the hub. Latents and states of captions are kept in the run's folder; started
  * again, it goes on where it was. This is `globalperc finetune` with a configuration that it writes beside the run, `run.json`.
  */
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { finetune } from './command.ts';
 
 const [model = 'stable-diffusion-v1-5', photos = 'photos', out = 'run', steps = '500', side = '512'] =
   process.argv.slice(2);
@@ -27,10 +26,4 @@ const config = {
   steps: Number(steps),
   validation: {},
 };
-const path = `${out}.json`;
-writeFileSync(path, `${JSON.stringify(config, undefined, 2)}\n`);
-const begun = existsSync(out) && readdirSync(out).some((name) => name.startsWith('checkpoint-'));
-const command = fileURLToPath(new URL('cli/main.js', import.meta.resolve('globalperc')));
-const given = ['finetune', path, '--out', out, ...(begun ? ['--resume'] : [])];
-const { status } = spawnSync(process.execPath, [command, ...given], { stdio: 'inherit' });
-process.exitCode = status ?? 1;
+await finetune(config, out);

@@ -5,8 +5,8 @@
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { finetune } from './lora.ts';
+import { join, resolve } from 'node:path';
+import { finetune } from './command.ts';
 import { autoencoder } from './small/autoencoder.ts';
 import { cats, NEW_CAPTION, SIDE, SUBJECTS, writeCaptioned } from './small/photographs.ts';
 import { judge, report, SEEDS, VARIANTS } from './small/report.ts';
@@ -28,25 +28,29 @@ interface Stage {
 
 const photos = join(out, 'cats');
 /** Attention, and the convolutions of the resnets: so small a U-Net has little attention. */
-const TARGETS = /attn[12]\.to_(q|k|v|out\.0)$|resnets\.\d\.conv[12]$/;
-const [TUNING, RATE, WEIGHT] = [steps(450), 2e-3, 0.1];
+const targetModules = 'attn[12]\\.to_(q|k|v|out\\.0)$|resnets\\.\\d\\.conv[12]$';
+const TUNING = steps(450);
 
 /** Adapters of a seed, with the perceptual term or without. */
 function tuning(name: string, seed: number, isPerceptual: boolean): Stage {
   const folder = join(out, 'lora', `${name}-${seed}`);
-  const perceptual = isPerceptual && { perceptual: { teacher: places.teacher, hooks: HOOKS, weight: WEIGHT } };
-  const task = {
-    pipeline: places.pipeline,
-    photos,
-    out: folder,
+  const perceptual = { teacher: resolve(places.teacher), modulesToHook: [`/${HOOKS}/`] };
+  const config = {
+    model: resolve(places.pipeline),
+    train: { lora: { rank: 8, alpha: 8, targetModules } },
+    terms: [
+      [{ noise: { snrGamma: 5 } }, 1],
+      // Above the middle timestep, the clean latents are a guess.
+      ...(isPerceptual ? [[{ x0: { loss: { perceptual }, maxTimestep: 500 } }, 0.1]] : []),
+    ],
+    data: { folder: resolve(photos), size: SIDE, captionDropout: 0.1 },
+    optimizer: { adamW: { lr: 2e-3 } },
+    clipGradNorm: 1,
     steps: TUNING,
-    side: SIDE,
-    lr: RATE,
-    targets: TARGETS,
-    seed,
-    ...perceptual,
+    validation: {},
   };
-  return { name: `adapters ${name} ${seed}`, file: join(folder, `${TUNING}-without.png`), run: () => finetune(task) };
+  const last = `samples-${String(TUNING).padStart(8, '0')}.png`;
+  return { name: `adapters ${name} ${seed}`, file: join(folder, last), run: () => finetune(config, folder, seed) };
 }
 
 const stages: readonly Stage[] = [

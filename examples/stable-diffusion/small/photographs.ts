@@ -116,7 +116,7 @@ export async function cats(): Promise<{
   return { learned: images.filter((_, i) => i % 4 < 3), heldOut: images.filter((_, i) => i % 4 === 3) };
 }
 
-/** Writes pictures with a caption beside each, as `lora.ts` takes them. */
+/** Writes pictures with a caption beside each, as `globalperc finetune` takes them. */
 export async function writeCaptioned(folder: string, images: readonly ImageTensor[], caption: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const [i, image] of images.entries()) {
