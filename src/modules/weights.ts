@@ -36,7 +36,8 @@ interface Reader {
 
 /** The float32 weights of one dimension or more that some nodes read, in the order in which they are first read. */
 export function weightsOf(nodes: readonly Node[]): Weight[] {
-  const readers = nodes.flatMap(readersOf);
+  const sizing = computingSizes(nodes);
+  const readers = nodes.filter((node) => !sizing.has(node)).flatMap(readersOf);
   const places = new Map(readers.map((reader, i) => [reader, i]));
   const place = ([first]: readonly Reader[]): number => places.get(first as Reader) as number;
   const constants = groupBy(readers, ({ value }) => value);
@@ -81,6 +82,30 @@ const FIXED_INPUTS: Readonly<Record<string, readonly number[]>> = {
   GRU: [5],
   RNN: [5],
 };
+
+/** Inputs that say how large an output is: no type is known before them, whatever computes them. */
+const SIZE_INPUTS: Readonly<Record<string, readonly number[]>> = {
+  Resize: [1, 2, 3],
+  Reshape: [1],
+  Expand: [1],
+  Tile: [1],
+  ConstantOfShape: [0],
+  Range: [0, 1, 2],
+  Slice: [1, 2, 3, 4],
+  Pad: [1],
+};
+
+/** Nodes that compute nothing but sizes: an exporter that folds nothing writes the scales of a Resize as a Concat of constants. */
+function computingSizes(nodes: readonly Node[]): ReadonlySet<Node> {
+  const [sizing, sizes, others] = [new Set<Node>(), new Set<Value>(), new Set<Value>()];
+  for (const node of nodes.toReversed()) {
+    const isSizing = node.outputs.every((output) => output && sizes.has(output) && !others.has(output));
+    if (isSizing) sizing.add(node);
+    for (const [i, value] of node.inputs.entries())
+      if (value) (isSizing || SIZE_INPUTS[node.op]?.includes(i) ? sizes : others).add(value);
+  }
+  return sizing;
+}
 
 /** Operators without derivative. */
 const COMPARING = /^(Equal|(Less|Greater)(OrEqual)?|Not|And|Or|Xor|Mod)$/;

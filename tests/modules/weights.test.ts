@@ -84,6 +84,18 @@ const cases: [what: string, nodes: NodeSpec[], equal: boolean, expected: string[
     false,
     ['W of Conv_0,Conv_2'],
   ],
+  [
+    'what sizes are computed of holds none, and does not share those of others',
+    [
+      ['Concat', 'scales', ['ones', 'twos']],
+      ['Resize', 'a', ['x', '', 'scales']],
+      ['Mul', 'sizes', ['W', 'W']],
+      ['Tile', 'b', ['a', 'sizes']],
+      ['MatMul', 'y', ['b', 'W']],
+    ],
+    false,
+    ['W'],
+  ],
 ];
 
 describe('weights', () => {
