@@ -1,4 +1,4 @@
-/** `globalperc sample`: a picture of a text, by a pipeline in a folder. */
+/** `globalperc sample`: a picture of a text, by a pipeline in a folder or of the hub. */
 import type { Command } from 'commander';
 import { encodePng, writeAtomically } from '../data/index.js';
 import {
@@ -15,7 +15,7 @@ import {
 import { GlobalPercError } from '../index.js';
 import { parseInteger, parseNumber } from './common.js';
 import { requireOutputFile } from './outputs.js';
-import { note } from './progress.js';
+import { note, withProgress } from './progress.js';
 
 interface Options {
   readonly prompt: string;
@@ -34,8 +34,11 @@ const SAMPLERS = { ddim: DDIM, euler: EulerDiscrete, dpm: DPMSolverMultistep };
 export function addSample(program: Command): void {
   program
     .command('sample')
-    .description('a picture of a text, by Stable Diffusion in a folder of diffusers')
-    .argument('<FOLDER>', 'with unet, vae, text_encoder, tokenizer and scheduler')
+    .description('a picture of a text, by Stable Diffusion of a folder or the hub')
+    .argument(
+      '<PIPELINE>',
+      'a folder with unet, vae, text_encoder, tokenizer and scheduler, or a repository: owner/name[@revision]',
+    )
     .requiredOption('--prompt <TEXT>', 'what the picture shows')
     .requiredOption('--out <FILE>', 'the .png file to write')
     .option('--negative <TEXT>', 'what it does not show', '')
@@ -48,14 +51,14 @@ export function addSample(program: Command): void {
     .action(run);
 }
 
-async function run(folder: string, options: Options): Promise<void> {
+async function run(source: string, options: Options): Promise<void> {
   const { out } = options;
   await requireOutputFile(out, '--out', ['.png']);
   const sides = /^(\d+)x(\d+)$/.exec(options.size)?.slice(1).map(Number);
   if (sides === undefined) throw wrong('--size', 'such as 512x512', options.size);
   const [width, height] = sides as [number, number];
   const guidance = parseNumber(options.guidance, '--guidance');
-  const pipeline = await PipelineFolder.open(folder);
+  const pipeline = await withProgress((step) => PipelineFolder.open(source, step));
   const [text, negative] = await statesOf(pipeline, [options.prompt, options.negative]);
   const vae = await pipeline.vae();
   if (width % vae.downscale > 0 || height % vae.downscale > 0)

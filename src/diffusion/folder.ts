@@ -69,12 +69,7 @@ export class PipelineFolder {
       ),
     );
     const configs = Object.fromEntries(found.filter((entry): entry is [string, Config] => entry[1] !== undefined));
-    if (configs.unet === undefined) {
-      throw new GlobalPercError(
-        `'${folder}' is no pipeline of diffusers: there is no unet/config.json; name the folder that holds unet/ and vae/`,
-        { code: 'io' },
-      );
-    }
+    if (configs.unet === undefined) throw noPipeline(folder, 'name the folder that holds unet/ and vae/');
     requireEqual(configs, ['unet', 'cross_attention_dim'], ['text_encoder', 'hidden_size']);
     requireEqual(configs, ['unet', 'in_channels'], ['vae', 'latent_channels']);
     return new PipelineFolder(folder, configs);
@@ -159,8 +154,16 @@ export async function loadAutoencoder(folder: string): Promise<AutoencoderKL | A
 
 async function weightsIn(folder: string): Promise<string> {
   for (const name of WEIGHTS) if (await isThere(join(folder, name))) return join(folder, name);
-  throw new GlobalPercError(`'${folder}' has no weights: expected ${WEIGHTS[0]} or ${WEIGHTS[4]}`, { code: 'io' });
+  throw withoutWeights(folder);
 }
+
+const withoutWeights = (folder: string): GlobalPercError =>
+  new GlobalPercError(`'${folder}' has no weights: expected ${WEIGHTS[0]} or ${WEIGHTS[4]}`, { code: 'io' });
+
+const noPipeline = (source: string, remedy: string): GlobalPercError =>
+  new GlobalPercError(`'${source}' is no pipeline of diffusers: there is no unet/config.json; ${remedy}`, {
+    code: 'io',
+  });
 
 /** A module with the weights of its folder, in evaluation mode. */
 async function loaded<M extends AnyModule>(folder: string, module: M): Promise<M> {
@@ -177,13 +180,20 @@ async function folderOf(source: string, options: DownloadOptions): Promise<strin
     () => false,
   );
   const { repo, ...revision } = (isFolder ? undefined : parseHubId(source)) ?? {};
-  return repo === undefined ? source : fetchHubFiles(repo, partsIn, { ...options, ...revision });
+  return repo === undefined
+    ? source
+    : fetchHubFiles(repo, (paths) => partsIn(repo, paths), { ...options, ...revision });
 }
 
-/** What of a repository a pipeline reads: configurations, the tokenizer, and one form of each part's weights. */
-function partsIn(paths: readonly string[]): string[] {
+/**
+ * What of a repository a pipeline reads: configurations, the tokenizer, and one form of each part's weights.
+ * @throws GlobalPercError when it is no pipeline, before gigabytes of it are downloaded.
+ */
+function partsIn(repo: string, paths: readonly string[]): string[] {
+  if (!paths.includes('unet/config.json')) throw noPipeline(repo, 'name a repository that holds unet/ and vae/');
   const weights = ['unet', 'vae', 'text_encoder'].flatMap((part) => {
     const name = WEIGHTS.find((each) => paths.includes(`${part}/${each}`));
+    if (name === undefined && paths.includes(`${part}/config.json`)) throw withoutWeights(`${repo}/${part}`);
     const shards = name?.endsWith('.index.json')
       ? `${part}/${name.slice(0, -'.safetensors.index.json'.length)}-`
       : undefined;

@@ -2,7 +2,8 @@
 import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { finetune, folder, logOf, pipeline, plain } from '../support/finetune.js';
+import { REPO, repoOf, useHub } from '../hub/hub.js';
+import { finetune, folder, logOf, pipeline, pipelineFiles, plain } from '../support/finetune.js';
 
 describe('a run', () => {
   const whole = {
@@ -59,5 +60,21 @@ describe('a run', () => {
   it('trains the attention by itself', async () => {
     const { status } = await finetune('attention', { train: 'attention', steps: 1 });
     expect([status, existsSync(join(folder, 'attention', 'unet_attention.safetensors'))]).toEqual([0, true]);
+  });
+});
+
+describe('a pipeline of the hub', () => {
+  const place = useHub();
+
+  it('trains as that of a folder, and goes on by its name', async () => {
+    place.hub.repos[REPO] = repoOf(pipelineFiles());
+    await finetune('local', { steps: 3 });
+    expect(await finetune('named', { model: REPO, steps: 2 })).toMatchObject({
+      status: 0,
+      stderr: expect.stringContaining(`of '${REPO}'`),
+    });
+    expect((await finetune('named', { model: REPO, steps: 3 }, '--resume')).status).toBe(0);
+    expect(place.hub.requests('unet/diffusion_pytorch_model')).toHaveLength(1);
+    expect(logOf('named').map(({ loss }) => loss)).toEqual(logOf('local').map(({ loss }) => loss));
   });
 });

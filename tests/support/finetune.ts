@@ -6,9 +6,21 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from 'vitest';
 import { encodePng } from '../../src/data/index.js';
+import { filesBelow } from '../hub/hub.js';
 import { runHere } from './command.js';
 
 export const pipeline = fileURLToPath(new URL('../../fixtures/data/diffusion/pipeline', import.meta.url));
+
+const PARTS = /^(scheduler|text_encoder|tokenizer|unet|vae)\//;
+
+/** Its files by their paths, as a repository of the hub. */
+export const pipelineFiles = (): Record<string, Uint8Array> =>
+  Object.fromEntries(
+    filesBelow(pipeline)
+      .filter((path) => PARTS.test(path))
+      .map((path) => [path, new Uint8Array(readFileSync(join(pipeline, path)))]),
+  );
+
 export let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'finetune-'));
