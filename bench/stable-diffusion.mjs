@@ -5,7 +5,7 @@
  *   npm run build && node bench/stable-diffusion.mjs --python venv/bin/python [--side 32 64] [--dino] [--rounds 3] [--checkpointing]
  *
  * The virtual environment needs torch, diffusers and peft. Weights are written once, 3.4 GB in bench/rivals/work/sd15. `--side` is that of the latents;
- * `--dino` adds the loss of x̂₀ in DINOv2's features of latents (48 hooks) to ours. CPU seconds stand beside the time, which others may share.
+ * `--dino` adds the loss of x̂₀ in DINOv2's features of latents (48 hooks) to both sides. CPU seconds stand beside the time, which others may share.
  */
 import { spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
@@ -136,7 +136,13 @@ async function compared(side) {
   fresh.stop();
   const sides = new Map([['ours', await sideOf('node', own, CACHE)]]);
   say('ours, first step from the cache', /** @type {any} */ (sides.get('ours')).first);
-  const theirs = [at('stable_diffusion.py'), FOLDER, `${side}`, ...(values.checkpointing ? ['checkpointing'] : [])];
+  const theirs = [
+    at('stable_diffusion.py'),
+    FOLDER,
+    `${side}`,
+    ...(values.checkpointing ? ['checkpointing'] : []),
+    ...(values.dino ? ['dino'] : []),
+  ];
   if (values.python) sides.set('PyTorch with peft', await sideOf(values.python, theirs, 'off'));
   /** @type {Map<string, Step[]>} */
   const taken = new Map(Array.from(sides.keys(), (name) => [name, []]));

@@ -1,7 +1,7 @@
 """The other side of bench/stable-diffusion.mjs.
 
-    python stable_diffusion.py FOLDER write                  # Stable Diffusion 1.5's U-Net with random weights
-    python stable_diffusion.py FOLDER SIDE [checkpointing]   # a step for every line on stdin, as JSON
+    python stable_diffusion.py FOLDER write                         # Stable Diffusion 1.5's U-Net with random weights
+    python stable_diffusion.py FOLDER SIDE [checkpointing] [dino]   # a step for every line on stdin, as JSON
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
 from diffusers import DDPMScheduler, UNet2DConditionModel
 from diffusers.training_utils import compute_snr
 
@@ -38,7 +39,76 @@ def cpu() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def run(folder: Path, side: int, checkpointing: bool) -> None:
+class Block(nn.Module):
+    """A residual block of the header that reads latents."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        first, second, third = (nn.Conv2d(width, width, 3, padding=1) for _ in range(3))
+        self.conv = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), third)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv(x) + x)
+
+
+class Layer(nn.Module):
+    """A block of a vision transformer."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm1, self.norm2 = nn.LayerNorm(width, eps=1e-6), nn.LayerNorm(width, eps=1e-6)
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.fc1, self.fc2 = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.ls1, self.ls2 = (nn.Parameter(torch.ones(width)) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.qkv(self.norm1(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        x = x + self.proj(mixed) * self.ls1
+        return x + self.fc2(F.gelu(self.fc1(self.norm2(x)))) * self.ls2
+
+
+class LatentDino(nn.Module):
+    """DINOv2 ViT-S/14 with registers behind the header that reads latents, up to its last hook; the latents are padded by ten zeros."""
+
+    def __init__(self, side: int, width: int = 384, heads: int = 6, depth: int = 12, registers: int = 4) -> None:
+        super().__init__()
+        self.header = nn.Sequential(
+            nn.Conv2d(4, width, 3, padding=1),
+            nn.ReLU(),
+            *(Block(width) for _ in range(3)),
+            nn.Conv2d(width, width, 2, stride=2),
+            *(Block(width) for _ in range(3)),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+        )
+        # Positions are the same at every step: resampling them once is for a program that knows its shapes.
+        self.positions = nn.Parameter(0.02 * torch.randn(1, (side // 2 + 10) ** 2, width))
+        self.first = nn.Parameter(1e-6 * torch.randn(1, 1 + registers, width))
+        self.layers = nn.Sequential(*(Layer(width, heads) for _ in range(depth)))
+        self.features: list[Tensor] = []
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                module.register_forward_hook(lambda _, __, output: self.features.append(output))
+        self.requires_grad_(False).eval()
+
+    def forward(self, latents: Tensor) -> list[Tensor]:
+        self.features = []
+        patches = self.header(F.pad(latents, (10, 10, 10, 10))).flatten(2).transpose(1, 2)
+        self.layers(torch.cat([self.first, patches + self.positions], 1))
+        return self.features
+
+
+def perceptual(dino: LatentDino, prediction: Tensor, target: Tensor) -> Tensor:
+    """The mean of 1 - cos over dim 1 at every Linear, with weights from 1 to 2."""
+    with torch.no_grad():
+        wanted = dino(target)
+    found = dino(prediction)
+    distances = torch.stack([(1 - F.cosine_similarity(a, b, dim=1)).abs().mean() for a, b in zip(found, wanted)])
+    return (distances * torch.linspace(1, 2, len(found))).sum()
+
+
+def run(folder: Path, side: int, checkpointing: bool, with_dino: bool) -> None:
     from peft import LoraConfig
 
     begun = time.perf_counter()
@@ -51,12 +121,17 @@ def run(folder: Path, side: int, checkpointing: bool) -> None:
     weights = [parameter for parameter in unet.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=1e-4)
     latents, text = torch.randn(1, 4, side, side), torch.randn(1, 77, 768)
+    dino = LatentDino(side) if with_dino else None
 
     def step() -> float:
         noise, t = torch.randn_like(latents), torch.randint(0, 1000, (1,))
-        prediction = unet(schedule.add_noise(latents, noise, t), t, text).sample
+        noisy = schedule.add_noise(latents, noise, t)
+        prediction = unet(noisy, t, text).sample
         snr = compute_snr(schedule, t)
         loss = (F.mse_loss(prediction, noise) * snr.clamp(max=5) / snr).sum()
+        if dino is not None:
+            product = schedule.alphas_cumprod[t].view(-1, 1, 1, 1)
+            loss = loss + 0.1 * perceptual(dino, (noisy - (1 - product).sqrt() * prediction) / product.sqrt(), latents)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
@@ -75,4 +150,4 @@ def run(folder: Path, side: int, checkpointing: bool) -> None:
 
 if __name__ == "__main__":
     folder, what, *rest = sys.argv[1:]
-    write(Path(folder)) if what == "write" else run(Path(folder), int(what), "checkpointing" in rest)
+    write(Path(folder)) if what == "write" else run(Path(folder), int(what), "checkpointing" in rest, "dino" in rest)

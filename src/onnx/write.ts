@@ -28,6 +28,7 @@ import {
   checked,
   type Graph,
   isDetach,
+  joinedBytes,
   type Node,
   ONNX_DTYPE,
   type TensorType,
@@ -38,7 +39,7 @@ import {
 /** Model bytes, and the weights that were kept out of them. */
 export interface OnnxModel {
   readonly model: Uint8Array;
-  /** Weights by the path under which the model refers to them; empty when all are embedded. */
+  /** Weights by the path under which the model refers to them; with `inPlace`, those that `embedding` adds to it by that name. */
   readonly external: readonly ExternalConstant[];
   /** The weights that the model refers to where they lie: their folder, and how many bytes they are. */
   readonly inPlace: { readonly folder: string; readonly bytes: number } | undefined;
@@ -61,9 +62,11 @@ export interface WriteOptions {
   readonly externalPath?: string;
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
-  /** What is left out of the shapes of inputs, though it is known: their sizes, or their ranks too. Default: nothing. */
+  /**
+   * What is left out of the shapes of inputs, though it is known: their sizes, or their ranks too, and what a Reshape gives. Default: nothing.
+   */
   readonly openInputs?: 'sizes' | 'ranks' | undefined;
-  /** Refer to weights that lie in files where they are, as far as they share a folder, and embed all others. Default false. */
+  /** Refer to weights that lie in files where they are, as far as they share a folder; all others are to be embedded. Default false. */
   readonly inPlace?: boolean;
 }
 
@@ -83,10 +86,12 @@ export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
   checked(graph, 'all passes');
   const names = uniqueNames(graph);
   const constants = constantsOf(graph);
+  const weights = new WeightWriter(options);
+  const tensors = constants.map(([value, data]) => weights.write(data, names.get(value) as string));
+  const { external, inPlace } = weights;
   // ONNX Runtime takes external files either from memory or from a folder, not from both.
-  const fromFolder = options.inPlace && constants.some(([, { place }]) => place);
-  const weights = new WeightWriter(fromFolder ? { ...options, externalFrom: Number.POSITIVE_INFINITY } : options);
-  const initializer = constants.map(([value, data]) => weights.write(data, names.get(value) as string));
+  const embedded = new Set(inPlace && external.map(({ path }) => path));
+  const initializer = tensors.filter(({ name }) => !embedded.has(name));
   const domains = new Set(graph.nodes.map((node) => written(node).domain).filter((domain) => domain !== ''));
   const { opset } = options;
   const model = create(ModelProtoSchema, {
@@ -98,8 +103,20 @@ export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
     ],
     graph: graphProto(graph, names, initializer, options),
   });
-  const { external, inPlace } = weights;
   return { model: toBinary(ModelProtoSchema, model), external, inPlace };
+}
+
+/**
+ * A model that refers to weights in a folder, with the others. They follow in a second message: of one field, parsers of protobuf join what several
+ * messages say (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
+ */
+export function embedding(
+  model: Uint8Array,
+  weights: readonly Pick<ExternalConstant, 'path' | 'constant'>[],
+): Uint8Array {
+  const initializer = weights.map(({ path, constant }) => tensorProto(constant, path));
+  const graph = create(GraphProtoSchema, { initializer });
+  return joinedBytes([model, toBinary(ModelProtoSchema, create(ModelProtoSchema, { graph }))]);
 }
 
 /** Decides for each constant whether it goes into the model, beside it, or stays where it lies. */
@@ -143,7 +160,12 @@ function graphProto(
   ) as Value[];
   return create(GraphProtoSchema, {
     name: 'globalperc',
-    input: graph.inputs.map((value) => valueInfo(opened(value, openInputs))),
+    input: [
+      ...graph.inputs.map((value) => valueInfo(opened(value, openInputs))),
+      ...(openInputs === 'ranks'
+        ? shapesIn(graph).map((value) => valueInfo(opened(value, openInputs), nameOf(value)))
+        : []),
+    ],
     output: graph.outputs.map((value) => valueInfo(value)),
     valueInfo: allTypes ? inner.map((value) => valueInfo(value, nameOf(value))) : [],
     initializer,
@@ -228,6 +250,11 @@ function valueInfo(value: Value, name = value.name): ValueInfoProto {
     type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
   });
 }
+
+/** What Reshapes make. As inputs that have a value, which another could replace, they tell no shapes while a graph is opened. */
+const shapesIn = (graph: Graph): Value[] => [
+  ...new Set(graph.nodes.flatMap(({ op, inputs }) => (op === 'Reshape' && inputs[1]?.constant ? [inputs[1]] : []))),
+];
 
 function opened(value: Value, open: WriteOptions['openInputs']): Value {
   if (open === undefined) return value;

@@ -75,6 +75,28 @@ describe('a program', () => {
     expect(entry.length).toBeLessThan(2 * matrix().bytes.length);
   });
 
+  it('holds none beside weights that stay in their file either', async () => {
+    const [filed, held] = [matrix(2), matrix()];
+    writeFileSync(join(folder, 'weights'), filed.bytes);
+    const read = (offset: number, length: number) => filed.bytes.subarray(offset, offset + length);
+    const graph = () => {
+      const own = createGraph();
+      const x = own.input('x', 'float32', [1, SIDE]);
+      const place = { folder, location: 'weights', offset: 0 };
+      const w = own.constant(constantInFile({ dtype: 'float32', shape: [SIDE, SIDE] }, place, read), 'w');
+      own.output('y', x.matmul(w).matmul(own.constant(held, 'v')));
+      return own;
+    };
+    const first = await run(graph());
+    expect(readFileSync(join(folder, 'programs', programs()[0] as string)).length).toBeLessThan(held.bytes.length);
+    expect(await run(graph())).toEqual({ ...first, steps: ['open'] });
+    const times = (row: readonly number[], first: number) =>
+      row.map((_, i) => row.reduce((sum, each, k) => sum + each * (values(first)[k * SIDE + i] as number), 0));
+    const expected = times(times(new Array(SIDE).fill(0.5), 2), 1);
+    for (const [i, value] of expected.entries())
+      expect((first.data as Float32Array)[i] as number).toBeCloseTo(value, 1);
+  });
+
   it('is another for other weights, and for another name', async () => {
     const [one] = [await run()];
     const other = await run(draft(matrix(2)));

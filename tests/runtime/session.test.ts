@@ -1,8 +1,12 @@
 /** What a session runs, keeps and frees, and what ONNX Runtime is kept from. */
+import { fromBinary } from '@bufbuild/protobuf';
+import { ModelProtoSchema } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { constantOf, type Graph, ints, type Tensor } from '../../src/graph/index.js';
+import { writeOnnx } from '../../src/onnx/index.js';
 import { createGraph, requiredOpset } from '../../src/ops/index.js';
 import { download, type HostTensor, release, runSteps, Session } from '../../src/runtime/index.js';
+import { optimizationsFor } from '../../src/runtime/optimizations.js';
 import { feedOf, numbersIn } from '../support/run.js';
 
 it('a MaxPool sees the zeros that a Pad before it puts beside negative numbers', async () => {
@@ -59,6 +63,19 @@ describe('a session', () => {
     const session = await open(graphOf(new Float32Array(2000).fill(3)));
     const x = { dtype: 'float32', dims: [2000], data: new Float32Array(2000).fill(2) } as const;
     expect(numbersIn((await runSteps(session.run({ x }, ['y']))).y)).toEqual(new Array(2000).fill(6));
+    await runSteps(session.dispose());
+  });
+
+  it('is told no shapes by a Reshape of a graph that is opened without ranks', async () => {
+    const graph = createGraph();
+    graph.output('y', graph.input('x', 'float32', [2]).reshape([2, 1]).neg());
+    const { model } = writeOnnx(graph, { opset: requiredOpset(graph), openInputs: 'ranks' });
+    const [x, shape] = fromBinary(ModelProtoSchema, model).graph?.input ?? [];
+    const initializers = fromBinary(ModelProtoSchema, model).graph?.initializer.map(({ name }) => name);
+    expect([x?.name, initializers]).toEqual(['x', [shape?.name]]);
+    const about = { external: [], inPlace: undefined, strict: false, optimizations: optimizationsFor(graph, false) };
+    const session = await runSteps(Session.openWritten({ model, ...about }, {}, {}));
+    expect(await runSteps(session.run(feeds))).toMatchObject({ y: { dims: [2, 1], data: Float32Array.of(-1, -2) } });
     await runSteps(session.dispose());
   });
 
