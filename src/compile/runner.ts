@@ -3,7 +3,7 @@
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
 import { GlobalPercError, type Graph, multiplicationsOf } from '../graph/index.js';
-import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention } from '../passes/index.js';
+import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention, sumEarly } from '../passes/index.js';
 import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns, type WrittenGraph } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
 import { isLarge, keepWithin, say } from './memory-budget.js';
@@ -134,6 +134,7 @@ export class Runner<Details> {
     const graph = simplify(spellAttention(draft));
     yield* fold(graph, this.session);
     shareConstants(graph);
+    sumEarly(graph);
     schedule(graph);
     options.signal?.throwIfAborted();
     return graph;

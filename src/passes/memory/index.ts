@@ -2,4 +2,5 @@
 export { heldInOrder } from './in-order.js';
 export { type Cost, Recomputation } from './recompute.js';
 export { schedule } from './schedule.js';
+export { sumEarly } from './sum-early.js';
 export { memoryUse } from './use.js';

@@ -7,7 +7,7 @@ import { bytesOfAll, isHeavy } from './cost.js';
 import { ownersOf } from './use.js';
 
 /** Products and convolutions between a node and one that reads it, up to which the two belong together. */
-const NEAR = 2;
+export const NEAR = 2;
 
 /** Orders nodes, in place. */
 export function schedule(graph: Graph): void {
@@ -18,7 +18,7 @@ export function schedule(graph: Graph): void {
 type Layers = Map<Node, number>;
 
 /** For each node, how many products and convolutions lie one behind the other on the longest way to it, itself included: its layer. */
-function earliest(nodes: readonly Node[]): Layers {
+export function earliest(nodes: readonly Node[]): Layers {
   const layers: Layers = new Map();
   for (const node of nodes) {
     const before = node.inputs.map((input) => (input?.producer && layers.get(input.producer)) ?? 0);
