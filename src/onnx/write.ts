@@ -35,6 +35,7 @@ import {
   uniqueName,
   type Value,
 } from '../graph/index.js';
+import { shapesIn, unranked } from './unranked.js';
 
 /** Model bytes, and the weights that were kept out of them. */
 export interface OnnxModel {
@@ -63,7 +64,7 @@ export interface WriteOptions {
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
   /**
-   * What is left out of the shapes of inputs, though it is known: their sizes, or their ranks too, and what a Reshape gives. Default: nothing.
+   * What is left out of the shapes of inputs, though it is known: their sizes, or all that tells ranks (`unranked`, which takes the graph's place). Default: nothing.
    */
   readonly openInputs?: 'sizes' | 'ranks' | undefined;
   /** Refer to weights that lie in files where they are, as far as they share a folder; all others are to be embedded. Default false. */
@@ -82,7 +83,8 @@ const encoder = new TextEncoder();
  * Serialises a graph. Inputs and outputs keep their names, which are different ones; values inside, and nodes, get others where
  * theirs are taken.
  */
-export function writeOnnx(graph: Graph, options: WriteOptions): OnnxModel {
+export function writeOnnx(given: Graph, options: WriteOptions): OnnxModel {
+  const graph = options.openInputs === 'ranks' ? unranked(given) : given;
   checked(graph, 'all passes');
   const names = uniqueNames(graph);
   const constants = constantsOf(graph);
@@ -250,11 +252,6 @@ function valueInfo(value: Value, name = value.name): ValueInfoProto {
     type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensor } }),
   });
 }
-
-/** What Reshapes make. As inputs that have a value, which another could replace, they tell no shapes while a graph is opened. */
-const shapesIn = (graph: Graph): Value[] => [
-  ...new Set(graph.nodes.flatMap(({ op, inputs }) => (op === 'Reshape' && inputs[1]?.constant ? [inputs[1]] : []))),
-];
 
 function opened(value: Value, open: WriteOptions['openInputs']): Value {
   if (open === undefined) return value;

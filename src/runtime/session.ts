@@ -18,7 +18,7 @@ const EXTERNAL_FROM = 1024;
 
 /**
  * ONNX Runtime plans memory in a time that grows with the square of the number of nodes, unless it knows no ranks: opening a step of Stable Diffusion's
- * U-Net with a loss of DINOv2, 20,000 nodes, takes 9 seconds; 23 where it knows what Reshapes make, and 43 where it knows the inputs' ranks too.
+ * U-Net with a loss of DINOv2, 20,000 nodes, takes 5 seconds of CPU; 23 where it is told what Reshapes and Gemms give.
  */
 const MANY = 8000;
 

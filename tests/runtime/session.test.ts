@@ -1,6 +1,6 @@
 /** What a session runs, keeps and frees, and what ONNX Runtime is kept from. */
 import { fromBinary } from '@bufbuild/protobuf';
-import { ModelProtoSchema } from 'onnx-buf';
+import { type GraphProto, ModelProtoSchema } from 'onnx-buf';
 import { describe, expect, it } from 'vitest';
 import { constantOf, type Graph, ints, type Tensor } from '../../src/graph/index.js';
 import { writeOnnx } from '../../src/onnx/index.js';
@@ -66,13 +66,20 @@ describe('a session', () => {
     await runSteps(session.dispose());
   });
 
-  it('is told no shapes by a Reshape of a graph that is opened without ranks', async () => {
+  it('is told no shapes by a Reshape or Gemm of a graph that is opened without ranks', async () => {
     const graph = createGraph();
-    graph.output('y', graph.input('x', 'float32', [2]).reshape([2, 1]).neg());
+    const column = graph.input('x', 'float32', [2]).reshape([2, 1]);
+    const [product] = graph.emit('Gemm', [column, graph.constant(constantOf('float32', [1, 1], [1]), 'w')]);
+    graph.output('y', (product as Tensor).neg());
     const { model } = writeOnnx(graph, { opset: requiredOpset(graph), openInputs: 'ranks' });
-    const [x, shape] = fromBinary(ModelProtoSchema, model).graph?.input ?? [];
-    const initializers = fromBinary(ModelProtoSchema, model).graph?.initializer.map(({ name }) => name);
-    expect([x?.name, initializers]).toEqual(['x', [shape?.name]]);
+    const { input, node, initializer } = fromBinary(ModelProtoSchema, model).graph as GraphProto;
+    expect(node.map(({ opType }) => opType)).toEqual(['Reshape', 'Gemm', 'Reshape', 'Neg', 'Identity']);
+    const shapes = node.flatMap((each) => (each.opType === 'Reshape' ? [each.input[1]] : []));
+    expect(input.map(({ name }) => name)).toEqual(['x', ...shapes]);
+    expect(initializer.map(({ name }) => name)).toEqual(expect.arrayContaining(shapes));
+    expect(input.every(({ type }) => type?.value.case === 'tensorType' && type.value.value.shape === undefined)).toBe(
+      true,
+    );
     const about = { external: [], inPlace: undefined, strict: false, optimizations: optimizationsFor(graph, false) };
     const session = await runSteps(Session.openWritten({ model, ...about }, {}, {}));
     expect(await runSteps(session.run(feeds))).toMatchObject({ y: { dims: [2, 1], data: Float32Array.of(-1, -2) } });
