@@ -6,6 +6,9 @@ import { platform } from '../runtime/index.js';
 /** Without a budget, what is computed again takes at most this share of the time. */
 const CHEAP = 0.02;
 
+/** Without a budget, looking for more ends where it has saved less than this share of all: it takes longer than a step. */
+const WORTH = 0.01;
+
 /** From so many bytes on it counts what a program takes. */
 const LARGE = 2 ** 26;
 
@@ -31,7 +34,7 @@ export function keepWithin(graph: Graph, budget: number | undefined, owner: stri
   const bytes = memoryUse(graph);
   if (bytes <= (budget ?? LARGE)) return { bytes, saved: undefined };
   const recomputation = new Recomputation(graph);
-  if (budget === undefined) return { bytes: leastOf(recomputation, CHEAP), saved: undefined };
+  if (budget === undefined) return { bytes: cheapest(recomputation), saved: undefined };
   let fewest = bytes;
   while (recomputation.cost.bytes > budget) {
     const isMore = recomputation.round(budget);
@@ -78,11 +81,22 @@ function remedy(graph: Graph, bytes: number): string {
   return size(fewest) === size(bytes) ? '' : `{ memory: '${size(fewest)}' } computes more of it again, or `;
 }
 
-/** Goes on until there is nothing more to compute again, or time runs out, and back to where least was needed. @returns that. */
-function leastOf(recomputation: Recomputation, time = Number.POSITIVE_INFINITY): number {
+/** Computes again what costs next to nothing and saves something. @returns what is needed then. */
+function cheapest(recomputation: Recomputation): number {
+  const { bytes } = recomputation.cost;
+  const back = recomputation.snapshot();
+  const isMore = recomputation.round(0);
+  const { bytes: fewer, time } = recomputation.cost;
+  if (isMore && time <= CHEAP && fewer < bytes) return bytes - fewer < WORTH * bytes ? fewer : cheapest(recomputation);
+  back();
+  return bytes;
+}
+
+/** Goes on until there is nothing more to compute again, and back to where least was needed. @returns that. */
+function leastOf(recomputation: Recomputation): number {
   let fewest = recomputation.cost.bytes;
   let back = recomputation.snapshot();
-  while (recomputation.round(0) && recomputation.cost.time <= time) {
+  while (recomputation.round(0)) {
     if (recomputation.cost.bytes >= fewest) continue;
     fewest = recomputation.cost.bytes;
     back = recomputation.snapshot();

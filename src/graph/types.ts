@@ -105,7 +105,11 @@ export const ONNX_DTYPE: Readonly<Record<DataType, number>> = {
 export const bytesPerElement = (dtype: DataType): number => BYTES[dtype];
 
 /** Number of elements of a tensor with this shape. */
-export const sizeOf = (shape: Shape): number => shape.reduce((product, dim) => product * dim, 1);
+export function sizeOf(shape: Shape): number {
+  let product = 1;
+  for (const dim of shape) product *= dim;
+  return product;
+}
 
 /** True when both shapes have the same rank and dimensions. */
 export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((dim, i) => dim === b[i]);

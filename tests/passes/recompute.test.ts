@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import { CheckedSession } from '../../src/compile/checked-session.js';
 import { checkGraph } from '../../src/graph/check.js';
-import { constantOf, type Graph, int, type Node, type Tensor } from '../../src/graph/index.js';
+import { constantOf, type Graph, int, type Node, Tensor, type Value } from '../../src/graph/index.js';
 import { readOnnx } from '../../src/onnx/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { heldInOrder, memoryUse, Recomputation, schedule } from '../../src/passes/index.js';
@@ -251,6 +251,37 @@ describe('ONNX Runtime', () => {
     const shifts = found.map((name, i) => Math.abs(wanted.indexOf(name) - i));
     expect(found).toHaveLength(wanted.length);
     expect(Math.max(...shifts)).toBeLessThan(4);
+  });
+
+  it('holds no more than the order takes, though not all is marked', async () => {
+    const graph = compared(8, false);
+    schedule(graph);
+    const order = await orderOf(graph);
+    const found = graph.nodes.filter(({ name }) => order.includes(name));
+    expect(found.length).toBeGreaterThan(0.7 * graph.nodes.length);
+    const placeOf = (node: Node): number => {
+      const place = order.indexOf(node.name);
+      if (place >= 0) return place;
+      // What is fused is computed for the first that reads it.
+      const readers = graph.nodes.filter(({ inputs }) => inputs.some((input) => input && node.outputs.includes(input)));
+      return Math.min(...readers.map(placeOf)) - 0.5;
+    };
+    const taken = Object.assign(createGraph(), graph, {
+      nodes: graph.nodes.toSorted((a, b) => placeOf(a) - placeOf(b)),
+    });
+    expect(memoryUse(taken)).toBeLessThan(1.1 * memoryUse(graph));
+  });
+
+  it('does without marks of values that hold next to nothing', () => {
+    const graph = compared(4);
+    const mean = new Tensor(graph, graph.inputs[0] as Value).mean();
+    graph.output('last', mean.mul(new Tensor(graph, graph.outputs[0] as Value)));
+    schedule(graph);
+    const marked = heldInOrder(graph)
+      .nodes.slice(graph.nodes.length)
+      .flatMap(({ inputs }) => inputs);
+    expect(marked.length).toBeGreaterThan(4);
+    expect(marked).not.toContain(mean.value);
   });
 
   it('is told so by nodes that nothing reads, at the end', () => {

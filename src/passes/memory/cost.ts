@@ -15,8 +15,10 @@ export const secondsOf = (node: Node): number => CALL + operationsOf(node) / OPE
 
 /** Whether it is a product or a convolution that takes long: what divides a network into layers. */
 export function isHeavy(node: Node): boolean {
+  const operations = operationsOf(node);
+  if (operations === 0) return false;
   const elements = [...node.inputs, ...node.outputs].reduce((sum, value) => sum + elementsOf(value), 0);
-  return operationsOf(node) > HEAVY * elements;
+  return operations > HEAVY * elements;
 }
 
 /** Multiplications and additions of products and convolutions; 0 for all else. */
@@ -28,12 +30,15 @@ function recurrent({ op, inputs: [x, ...weights] }: Node): number | undefined {
   return sizeOf(x?.shape?.slice(0, 2) ?? []) * weights.slice(0, 2).reduce((sum, w) => sum + elementsOf(w), 0);
 }
 
-const bytesMoved = ({ inputs, outputs }: Node): number => bytesOfAll([...inputs, ...outputs]);
+const bytesMoved = ({ inputs, outputs }: Node): number => bytesOfAll(inputs) + bytesOfAll(outputs);
 
 /** Bytes of a value. */
 export const bytesOf = (value: Value | undefined): number =>
   value?.dtype && value.shape ? byteLengthOf({ dtype: value.dtype, shape: value.shape }) : 0;
 
 /** Bytes of some values. */
-export const bytesOfAll = (values: Iterable<Value | undefined>): number =>
-  Array.from(values, bytesOf).reduce((sum, bytes) => sum + bytes, 0);
+export function bytesOfAll(values: Iterable<Value | undefined>): number {
+  let sum = 0;
+  for (const value of values) sum += bytesOf(value);
+  return sum;
+}

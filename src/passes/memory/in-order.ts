@@ -34,16 +34,18 @@ export function heldInOrder(graph: Graph): Graph {
     for (const input of node.inputs) if (input && !isView(node)) lastRead.set(ownerOf(input), at(node));
   const isReadLate = (node: Node, value: Value): boolean => (lastRead.get(value) ?? 0) > at(node) + 1;
   const overtaken = overtakenIn(graph.nodes);
+  const heldBy = heldFor(graph.nodes);
   const wanted = graph.nodes.flatMap((node) => {
     const [value] = node.outputs;
     // What is turned may be read as it is, which saves turning it.
     if (!value || (isView(node) && !apart.has(value)) || node.op === 'Transpose') return [];
-    if (apart.has(value)) return [{ value, worth: Number.MAX_VALUE }];
-    const held = bytesOf(value) * Math.max((lastRead.get(value) ?? 0) - at(node), 1);
-    return isReadLate(node, value) || overtaken.has(value) ? [{ value, worth: held }] : [];
+    const worth = heldBy(value) * Math.max((lastRead.get(value) ?? 0) - at(node), 1);
+    return apart.has(value) || isReadLate(node, value) || overtaken.has(value) ? [{ value, worth }] : [];
   });
-  const worthiest = new Set(wanted.toSorted((a, b) => b.worth - a.worth).slice(0, MOST));
-  const marks = wanted.filter((each) => worthiest.has(each)).map(({ value }) => markOf(value));
+  const worthwhile = worthiest(wanted);
+  const marks = wanted
+    .filter(({ value }) => apart.has(value) || worthwhile.has(value))
+    .map(({ value }) => markOf(value));
   // ONNX Runtime puts others in the place of convolutions and products, and those behind all: what nothing reads would be first.
   const ends = graph.outputs.map(ownerOf).filter(({ producer }) => producer && isHeavy(producer));
   marks.push(...ends.map(markOf));
@@ -52,8 +54,34 @@ export function heldInOrder(graph: Graph): Graph {
   });
 }
 
-/** So many values are marked, those that take most memory for longest: opening a session takes time that grows faster than their number. */
+/** Those that are left out would spare, together, this share of what all would: opening a session takes time that grows faster than the number of marks. */
+const LEFT_OUT = 0.01;
+
+/** No more than so many. */
 const MOST = 2000;
+
+/** Those that take most memory for longest. */
+function worthiest(wanted: readonly { readonly value: Value; readonly worth: number }[]): Set<Value> {
+  const sorted = wanted.toSorted((a, b) => b.worth - a.worth).slice(0, MOST);
+  let rest = (1 - LEFT_OUT) * sorted.reduce((sum, { worth }) => sum + worth, 0);
+  const enough = sorted.findIndex(({ worth }) => {
+    rest -= worth;
+    return rest <= 0;
+  });
+  return new Set(sorted.slice(0, enough + 1).map(({ value }) => value));
+}
+
+/** For each value the bytes that are held before it is computed, or then: small ones, such as a hook's loss, let go of the large ones that they are made of. */
+function heldFor(nodes: readonly Node[]): (value: Value) => number {
+  const held = new Map<Value, number>();
+  const of = (value: Value | undefined): number => (value && held.get(value)) ?? 0;
+  for (const { inputs, outputs } of nodes) {
+    const source = Math.max(0, ...inputs.map(of));
+    for (const output of outputs)
+      if (output) held.set(output, bytesOf(output) < LARGE ? Math.max(bytesOf(output), source) : bytesOf(output));
+  }
+  return of;
+}
 
 /** Nodes that are looked at behind a value. */
 const NEAR = 300;

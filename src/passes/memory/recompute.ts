@@ -45,6 +45,8 @@ interface Candidate {
 export class Recomputation {
   private readonly graph: Graph;
   private readonly whole: number;
+  /** Seconds of each node: others of the same types are put in the place of what it reads, if any. */
+  private readonly times = new Map<Node, number>();
   private readonly origins = new Map<Node, Node>();
   private readonly copies = new Map<Node, Node[]>();
   private timeline: Timeline;
@@ -52,12 +54,12 @@ export class Recomputation {
   /** @param graph Its nodes are in the order in which they are computed; it is changed in place. */
   constructor(graph: Graph) {
     this.graph = graph;
-    this.whole = seconds(graph.nodes);
+    this.whole = this.seconds(graph.nodes);
     this.timeline = timelineOf(graph);
   }
 
   get cost(): Cost {
-    const time = Math.max(0, seconds(this.graph.nodes) / this.whole - 1);
+    const time = Math.max(0, this.seconds(this.graph.nodes) / this.whole - 1);
     return { bytes: this.timeline.constants + this.timeline.most, time };
   }
 
@@ -197,8 +199,19 @@ export class Recomputation {
     const nodes = [...needed].sort((a, b) => (place.get(a) as number) - (place.get(b) as number));
     if ((alive[before] as number) + this.transient(nodes, value) >= most) return undefined;
     const spared = nodes.flatMap((node) => this.laterCopies(node, before));
-    const cost = Math.max(seconds(nodes) - seconds(spared), 1e-7);
+    const cost = Math.max(this.seconds(nodes) - this.seconds(spared), 1e-7);
     return { value, nodes, before, bytes: bytesOf(value), seconds: cost, reads };
+  }
+
+  private seconds(nodes: readonly Node[]): number {
+    let sum = 0;
+    for (const node of nodes) {
+      const known = this.times.get(node);
+      const time = known ?? secondsOf(node);
+      if (known === undefined) this.times.set(node, time);
+      sum += time;
+    }
+    return sum;
   }
 
   private mayCopy(node: Node): boolean {
@@ -231,5 +244,3 @@ export class Recomputation {
     return most;
   }
 }
-
-const seconds = (nodes: readonly Node[]): number => nodes.reduce((sum, node) => sum + secondsOf(node), 0);
