@@ -28,7 +28,6 @@ import {
   checked,
   type Graph,
   isDetach,
-  joinedBytes,
   type Node,
   ONNX_DTYPE,
   type TensorType,
@@ -106,19 +105,6 @@ export function writeOnnx(given: Graph, options: WriteOptions): OnnxModel {
     graph: graphProto(graph, names, initializer, options),
   });
   return { model: toBinary(ModelProtoSchema, model), external, inPlace };
-}
-
-/**
- * A model that refers to weights in a folder, with the others. They follow in a second message: of one field, parsers of protobuf join what several
- * messages say (https://protobuf.dev/programming-guides/encoding/#last-one-wins).
- */
-export function embedding(
-  model: Uint8Array,
-  weights: readonly Pick<ExternalConstant, 'path' | 'constant'>[],
-): Uint8Array {
-  const initializer = weights.map(({ path, constant }) => tensorProto(constant, path));
-  const graph = create(GraphProtoSchema, { initializer });
-  return joinedBytes([model, toBinary(ModelProtoSchema, create(ModelProtoSchema, { graph }))]);
 }
 
 /** Decides for each constant whether it goes into the model, beside it, or stays where it lies. */
