@@ -17,7 +17,7 @@ import { median } from './median.mjs';
 import { report } from './rivals/report.mjs';
 
 /**
- * @typedef {{ shape: number[], other?: number[], student?: string, long?: true, variants: string[] }} Workload
+ * @typedef {{ shape: number[], other?: number[], student?: string, memory?: string, long?: true, variants: string[] }} Workload
  * @typedef {{ ms: number, mb: number }} Measured
  * @typedef {{ name: string, operations: number, cached: number, theirs: Record<string, Measured | undefined>, ours: Record<string, Measured>,
  *   first: number, second?: number, again?: number }} Row
@@ -127,7 +127,8 @@ async function measured(name, workload) {
   }
   const theirs = Object.fromEntries(workload.variants.map((variant) => [variant, figures.get(`torch ${variant}`)]));
   const ours = Object.fromEntries(Array.from(figures).filter(([variant]) => !variant.startsWith('torch ')));
-  return { name, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, ...times };
+  const titled = workload.memory ? `${name}, \`memory: '${workload.memory}'\`` : name;
+  return { name: titled, operations: arithmetic.operations, cached: arithmetic.cached, theirs, ours, first, ...times };
 }
 
 /** Milliseconds to the first gradient, to that of another size, and to the first of a process that finds the programs of another. @param {string} name @param {string} model */
