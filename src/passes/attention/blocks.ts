@@ -27,8 +27,9 @@ export class BlockedAttention {
   /** As `Attention`. */
   output(): Tensor {
     const { q, k, v, biases, scale } = this.heads;
+    const turnedKeys = turnedBack(k);
     const groups = this.groups.map((group) => {
-      const [keys, values] = [part(k, group), part(v, group)];
+      const [keys, values] = [turned(part(turnedKeys, group)), part(v, group)];
       const blocks = this.queries.map((range) => {
         const block = [...group, range];
         const weights = weightsOf(part(q, block).mul(scale), keys, parts(biases, block, q.rank));
@@ -96,17 +97,20 @@ function groupsOf([size, ...inner]: Shape, most: number): Range[][] {
   return ranges(size, 1).flatMap((range) => behind.map((group) => [range, ...group]));
 }
 
-/** Some of a tensor along its first axes; where it has 1 element to repeat, that. */
+/** Some of a tensor along its first axes, where it has 1 element to repeat, that: a matrix where it is one, which is read as it lies. */
 function part(x: Tensor, block: readonly Range[]): Tensor {
   const cuts = block.flatMap(([from, to], axis) =>
     x.dim(axis) === 1 || to - from === x.dim(axis) ? [] : [{ axis, from, to }],
   );
-  if (cuts.length === 0) return x;
-  return x.slice(
-    cuts.map(({ axis }) => axis),
-    cuts.map(({ from }) => from),
-    cuts.map(({ to }) => to),
-  );
+  const cut =
+    cuts.length === 0
+      ? x
+      : x.slice(
+          cuts.map(({ axis }) => axis),
+          cuts.map(({ from }) => from),
+          cuts.map(({ to }) => to),
+        );
+  return sizeOf(cut.shape.slice(0, -2)) === 1 ? cut.reshape(cut.shape.slice(-2)) : cut;
 }
 
 /** The same of tensors that lack axes in front. */
@@ -116,9 +120,13 @@ const parts = (tensors: readonly Tensor[], block: readonly Range[], rank: number
 /** Groups of heads, one behind the other. */
 function joined(groups: readonly Tensor[], shape: Shape): Tensor {
   const [only] = groups;
-  if (groups.length === 1 && only) return only;
+  if (groups.length === 1 && only) return only.reshape(shape);
   const [axis, ...others] = shape.slice(0, -2).flatMap((dim, i) => (dim === 1 ? [] : [i]));
-  if (axis !== undefined && others.length === 0) return concat(groups, axis);
+  if (axis !== undefined && others.length === 0)
+    return concat(
+      groups.map((x) => x.reshape(shape.with(axis, -1))),
+      axis,
+    );
   const rows = groups.map((x) => x.reshape([-1, ...shape.slice(-2)]));
   return concat(rows, 0).reshape(shape);
 }
@@ -143,7 +151,7 @@ class Turn {
     return this.before.reduce((chosen, x) => {
       const axes = x.shape.map((_, axis) => axis);
       const fill = (edge: number): number[] => axes.map(() => edge);
-      return x.slice(axes, fill(0), fill(1)).greater(0).where(number, chosen);
+      return x.slice(axes, fill(0), fill(1)).reshape([]).greater(0).where(number, chosen);
     }, number);
   }
 
