@@ -38,7 +38,7 @@ export function refusal(response: Response, from: RepoRevision, access: string):
     );
   }
   // The storage, another origin, knows files and no repositories.
-  const isStored = status === 404 && new URL(response.url).origin !== new URL(from.endpoint).origin;
+  const isStored = status === 404 && code === null && new URL(response.url).origin !== new URL(from.endpoint).origin;
   if (code === 'EntryNotFound' || isStored)
     return new GlobalPercError(`'${from.repo}' has no file ${response.url} any more`, { code: 'io' });
   if (headers.get('X-Error-Message')?.startsWith('Invalid credentials')) {
