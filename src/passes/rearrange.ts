@@ -55,6 +55,17 @@ export const joinProducts: Rewrite = (node, [a, b], target) => {
   return [(target.emit('Gemm', factors, attributes)[0] as Tensor).reshape(shape)];
 };
 
+/** A Gemm of what is transposed → one of what is not, such as a weight, which lies as the gradient of a Linear reads it. */
+export const joinGemms: Rewrite = (node, [a, b, c], target) => {
+  if (node.op !== 'Gemm' || node.domain !== '' || !a || !b) return undefined;
+  const [left, right] = [untransposed(a, target), untransposed(b, target)];
+  if (!left && !right) return undefined;
+  const given = attributesOf(node);
+  const turned = (name: 'transA' | 'transB', isTurned: boolean) => int(Number((given.int(name, 0) !== 0) !== isTurned));
+  const attributes = { transA: turned('transA', left !== undefined), transB: turned('transB', right !== undefined) };
+  return target.emit('Gemm', [left ?? a, right ?? b, c], { ...node.attributes, ...attributes });
+};
+
 const isMatrix = ({ shape, rank }: Tensor): boolean => rank > 1 && sizeOf(shape.slice(0, -2)) === 1;
 
 /** What a matrix is the transpose of. */

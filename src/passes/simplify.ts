@@ -22,7 +22,7 @@ import {
 import { operatorOf } from '../ops/index.js';
 import { masksAsFactors } from './masks.js';
 import { PIECES } from './pieces.js';
-import { joinCasts, joinProducts, joinReshapes, joinTransposes } from './rearrange.js';
+import { joinCasts, joinGemms, joinProducts, joinReshapes, joinTransposes } from './rearrange.js';
 import { copyNode, firstOf, type Rewrite, reduceGraph } from './transcribe.js';
 
 /** The simplified graph; inputs and outputs keep their names. */
@@ -37,6 +37,7 @@ export const simplify = (graph: Graph): Graph =>
       joinReshapes,
       joinTransposes,
       joinProducts,
+      joinGemms,
       joinCasts,
       ...PIECES,
       ...SUMS,

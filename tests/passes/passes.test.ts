@@ -37,6 +37,8 @@ const threshold = (x: Tensor, alpha: number): Tensor => x.unary('ThresholdedRelu
 const pooled = (x: Tensor, outputs: number, index = 0): Tensor =>
   x.graph.emit('MaxPool', [x], { kernel_shape: ints([2]) }, { outputs })[index] as Tensor;
 const unsqueezed = (x: Tensor): Tensor => x.graph.emit('Unsqueeze', [x, x.graph.ints([0, 2])])[0] as Tensor;
+const gemm = (a: Tensor, b: Tensor, [transA, transB]: readonly [number, number], ...summand: Tensor[]): Tensor =>
+  a.graph.emit('Gemm', [a, b, ...summand], { transA: int(transA), transB: int(transB) })[0] as Tensor;
 /** What a sum over outer axes becomes. */
 const PRODUCT = ['Expand', 'MatMul', 'Reshape'];
 
@@ -161,6 +163,18 @@ describe('simplify', () => {
       ['Add', 'Gemm', 'Gemm', 'ReduceMean', 'Reshape', 'Reshape', 'Reshape'],
     ],
     ['also both', [3, 3], (x: Tensor) => x.transpose([1, 0]).matmul(x.neg().transpose([1, 0])), ['Gemm', 'Neg']],
+    [
+      'also where a product has turned it back, as in the gradient of a Linear',
+      [3, 5],
+      (x: Tensor) => gemm(x.neg(), x.transpose([1, 0]), [1, 1]),
+      ['Gemm', 'Neg'],
+    ],
+    [
+      'and of both matrices and a summand',
+      [3, 3],
+      (x: Tensor) => gemm(x.transpose([1, 0]), x.exp().transpose([1, 0]), [1, 0], x),
+      ['Exp', 'Gemm'],
+    ],
     [
       'but no products of several matrices',
       [2, 3, 5],
