@@ -123,7 +123,7 @@ const plot = (curves) =>
         title: 'time of a step, of that without a budget',
         scale: { zero: false },
       },
-      color: { field: 'name', type: 'nominal', title: null, legend: { orient: 'top' } },
+      color: { field: 'name', type: 'nominal', title: null, legend: { orient: 'top', labelLimit: 300 } },
       order: { field: 'budget' },
     },
   });

@@ -235,12 +235,12 @@ describe('a run', () => {
   });
 
   it('that is interrupted saves, ends with 130, and goes on exactly with --resume', async () => {
-    const long = await config('long.json', { steps: 150, checkpointEvery: 30 });
+    const long = await config('long.json', { steps: 150, checkpointEvery: 50 });
     expect((await start(['train', long, '--out', 'uninterrupted'])).code).toBe(0);
     const interrupted = await start(['train', long, '--out', 'stopped'], 'stopped');
     expect(interrupted.code).toBe(130);
     expect(interrupted.stderr).toMatch(/stopped and saved at step \d+; go on with --resume/);
-    const seen = ['curves.svg', 'curves.png', 'samples-00000030.png'];
+    const seen = ['curves.svg', 'curves.png', 'samples-00000050.png'];
     expect(await readdir(at('stopped'))).toEqual(expect.arrayContaining(seen));
     expect((await start(['train', long, '--out', 'stopped', '--resume'])).code).toBe(0);
     expect(await losses('stopped')).toEqual(await losses('uninterrupted'));
