@@ -1,6 +1,5 @@
 /** Adds weights to the bytes of a model. */
 import { create, toBinary } from '@bufbuild/protobuf';
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import { joinedBytes, ONNX_DTYPE } from '../graph/index.js';
 import type { ExternalConstant } from './write.js';
@@ -23,9 +22,13 @@ function modelOf({ path: name, constant: { dtype, shape, bytes } }: Weight): Uin
   return [prefix(ModelProtoSchema.field.graph, graph), ...graph];
 }
 
-/** What stands before the bytes of a field. */
+/** What stands before the bytes of a field. Not by the library's writer, an entry of its own, which pages without a bundler would have to name. */
 const prefix = ({ number }: { readonly number: number }, parts: readonly Uint8Array[]): Uint8Array =>
-  new BinaryWriter()
-    .tag(number, WireType.LengthDelimited)
-    .uint32(parts.reduce((sum, { length }) => sum + length, 0))
-    .finish();
+  Uint8Array.from([number * 8 + LENGTH_DELIMITED, parts.reduce((sum, { length }) => sum + length, 0)].flatMap(varint));
+
+/** The wire type of bytes that their number stands before. */
+const LENGTH_DELIMITED = 2;
+
+/** A number in groups of seven bits, the lowest first (https://protobuf.dev/programming-guides/encoding/#varints). */
+const varint = (value: number): number[] =>
+  value < 0x80 ? [value] : [(value % 0x80) + 0x80, ...varint(Math.floor(value / 0x80))];

@@ -1,7 +1,7 @@
 /** The reverse walk itself: broadcasting, accumulation, detaching, and what it refuses. */
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
-import { constantOf, int, type Tensor } from '../../src/graph/index.js';
+import { constantInFile, constantOf, int, ints, type Tensor } from '../../src/graph/index.js';
 import { createGraph, operators } from '../../src/ops/index.js';
 import { runGraph } from '../support/run.js';
 
@@ -234,4 +234,23 @@ it.each([
   } finally {
     (operators as Map<string, unknown>).set('Neg', rule);
   }
+});
+
+it.each([
+  ['many places', 'a convolution', 64, 1, ['Conv', 'Conv']],
+  ['few', 'a transposed convolution, since it would be rotated at every step', 32, 1, ['Conv', 'ConvTranspose']],
+  ['many, with a stride', 'a transposed convolution', 128, 2, ['Conv', 'ConvTranspose']],
+])('a kernel that stays in its file, %s: its gradient is %s', (_places, _what, side, stride, expected) => {
+  const graph = createGraph();
+  const x = graph.input('x', 'float32', [1, 2, side, side]);
+  const place = { folder: '/', location: 'weights', offset: 0 };
+  const kernel = constantInFile(
+    { dtype: 'float32', shape: [2, 2, 3, 3] },
+    place,
+    (_, length) => new Uint8Array(length),
+  );
+  const attributes = { pads: ints([1, 1, 1, 1]), strides: ints([stride, stride]) };
+  const [y] = graph.emit('Conv', [x, graph.constant(kernel)], attributes) as [Tensor];
+  gradient(y.sum(), [x]);
+  expect(graph.nodes.map(({ op }) => op).filter((op) => op.startsWith('Conv'))).toEqual(expected);
 });
