@@ -97,7 +97,7 @@ function groupsOf([size, ...inner]: Shape, most: number): Range[][] {
   return ranges(size, 1).flatMap((range) => behind.map((group) => [range, ...group]));
 }
 
-/** Some of a tensor along its first axes, where it has 1 element to repeat, that: a matrix where it is one, which is read as it lies. */
+/** Some of a tensor along its first axes; where it has 1 element to repeat, that. What is one matrix is given without axes of 1, as products read it. */
 function part(x: Tensor, block: readonly Range[]): Tensor {
   const cuts = block.flatMap(([from, to], axis) =>
     x.dim(axis) === 1 || to - from === x.dim(axis) ? [] : [{ axis, from, to }],
