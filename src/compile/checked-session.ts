@@ -27,55 +27,50 @@ type Tensors = Readonly<Record<string, HostTensor>>;
 export class CheckedSession {
   private readonly session: Session;
   private readonly options: SessionOptions;
+  /** What every run is given. */
+  private readonly sizes: Tensors;
   /** What is still to be compared. */
   private unchecked: Graph | undefined;
 
-  private constructor(session: Session, options: SessionOptions, unchecked?: Graph) {
+  private constructor(session: Session, options: SessionOptions, sizes: Tensors, unchecked?: Graph) {
     this.session = session;
     this.options = options;
+    this.sizes = sizes;
     this.unchecked = unchecked;
   }
 
   /**
-   * Opens a finished graph, made fit for the provider.
+   * Opens a finished graph, made fit for a provider other than the CPU.
    * @param stay outputs that will be kept beside the session; integers are counted on the CPU
-   * @param keep is given the graph as it is opened, before that, where `openWritten` can open it another time
-   * @param frugal whether memory counts
    */
-  static *open(
-    finished: Graph,
-    options: SessionOptions,
-    stay: readonly string[] = [],
-    keep: (written: WrittenGraph) => void = () => undefined,
-    frugal = false,
-  ): Steps<CheckedSession> {
-    const provider = providerOf(options);
-    const { graph, onCpu } = lower(finished, provider);
-    const written = writtenGraph(graph, requiredOpset(graph), { frugal: frugal && provider === 'cpu' });
-    if (provider === 'cpu') {
-      keep(written);
-      return yield* CheckedSession.openWritten(written, options);
-    }
+  static *open(finished: Graph, options: SessionOptions, stay: readonly string[] = []): Steps<CheckedSession> {
+    const { graph, onCpu } = lower(finished, providerOf(options));
+    const written = writtenGraph(graph, requiredOpset(graph));
     const floats = new Set(graph.outputs.filter(({ dtype }) => dtype === 'float32').map(({ name }) => name));
     const purpose = { stay: stay.filter((name) => floats.has(name)), onCpu };
-    return new CheckedSession(yield* Session.openWritten(written, options, purpose), options, finished);
+    return new CheckedSession(yield* Session.openWritten(written, options, purpose), options, {}, finished);
   }
 
-  /** Opens a graph that was written for the CPU, with which there is nothing to compare. */
-  static *openWritten(written: WrittenGraph, options: SessionOptions): Steps<CheckedSession> {
-    return new CheckedSession(yield* Session.openWritten(written, options, {}), options);
+  /** Opens a graph that was written for the CPU, with which there is nothing to compare. @param sizes its inputs that are the same in every run. */
+  static *openWritten(written: WrittenGraph, options: SessionOptions, sizes: Tensors = {}): Steps<CheckedSession> {
+    return new CheckedSession(yield* Session.openWritten(written, options, {}), options, sizes);
+  }
+
+  /** This session for a graph that differs in its sizes alone; either is disposed with the other. */
+  sized(sizes: Tensors): CheckedSession {
+    return new CheckedSession(this.session, this.options, sizes);
   }
 
   /** As `Session.run`. @throws GlobalPercError when the first results are not those of the CPU. */
   *run(feeds: Tensors): Steps<Record<string, HostTensor>> {
     const expected = yield* this.expected(feeds);
-    return this.checked(yield* this.session.run(feeds), expected);
+    return this.checked(yield* this.session.run({ ...feeds, ...this.sizes }), expected);
   }
 
   /** As `Session.runKept`. Throws as `run` does. */
   *runKept(feeds: Tensors): Steps<Record<string, HostTensor>> {
     const expected = yield* this.expected(feeds);
-    const kept = yield* this.session.runKept(feeds);
+    const kept = yield* this.session.runKept({ ...feeds, ...this.sizes });
     if (expected) this.checked(yield* inMemory(kept, this.options), expected);
     return kept;
   }
@@ -83,7 +78,7 @@ export class CheckedSession {
   /** As `Session.runInPlace`. Throws as `run` does. */
   *runInPlace(feeds: Tensors, replace: Tensors, requireFinite: readonly string[]): Steps<Record<string, HostTensor>> {
     const expected = yield* this.expected(feeds);
-    return this.checked(yield* this.session.runInPlace(feeds, replace, requireFinite), expected);
+    return this.checked(yield* this.session.runInPlace({ ...feeds, ...this.sizes }, replace, requireFinite), expected);
   }
 
   dispose(): Steps<void> {

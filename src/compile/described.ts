@@ -9,8 +9,32 @@ export interface Described {
 }
 
 /** @returns undefined for a graph with parts that have no text: branches and loop bodies, and weights in files that cannot be looked at. */
-export function described(graph: Graph, contents: Contents): Described | undefined {
-  const description = new Description(contents);
+export const described = (graph: Graph, contents: Contents): Described | undefined => read(graph, contents, EXACT);
+
+/**
+ * The text of a graph but for what its sizes decide: a session for one graph of this text computes every other.
+ * @param given constants that every run is given. @returns undefined as above
+ */
+export const describedStructure = (graph: Graph, given: readonly Value[], contents: Contents): string | undefined =>
+  read(graph, contents, {
+    type: ({ dtype, shape }) => `${dtype} ${shape?.length}`,
+    name: () => '',
+    given: new Set(given),
+  })?.text;
+
+/** What is told of values that are computed or given, and of nodes. */
+interface Telling {
+  type(value: Value): string;
+  name(node: Node): string;
+  /** Constants of which nothing else is told. */
+  readonly given: ReadonlySet<Value>;
+}
+
+/** Names of nodes are in ONNX Runtime's messages. */
+const EXACT: Telling = { type: typeText, name: ({ name }) => name, given: new Set() };
+
+function read(graph: Graph, contents: Contents, telling: Telling): Described | undefined {
+  const description = new Description(contents, telling);
   for (const input of graph.inputs) description.input(input);
   for (const node of graph.nodes) description.node(node);
   for (const output of graph.outputs) description.output(output);
@@ -22,7 +46,7 @@ export function described(graph: Graph, contents: Contents): Described | undefin
 const INLINE = 64;
 
 /** From so many bytes on a constant is a weight, which does not change: it is looked at once, not for every shape. */
-const WEIGHT = 2 ** 20;
+const WEIGHT = 2 ** 16;
 
 const digests = new WeakMap<ConstantData, string>();
 
@@ -31,26 +55,28 @@ class Description {
   readonly constants: ConstantData[] = [];
   isWhole = true;
   private readonly contents: Contents;
+  private readonly telling: Telling;
   private readonly numbers = new Map<Value, number>();
 
-  constructor(contents: Contents) {
+  constructor(contents: Contents, telling: Telling) {
     this.contents = contents;
+    this.telling = telling;
   }
 
   input(value: Value): void {
-    this.lines.push(`${this.numberOf(value)} in ${JSON.stringify(value.name)} ${typeText(value)}`);
+    this.lines.push(`${this.numberOf(value)} in ${JSON.stringify(value.name)} ${this.telling.type(value)}`);
   }
 
   output(value: Value): void {
     this.lines.push(`${this.numberOf(value)} out ${JSON.stringify(value.name)}`);
   }
 
-  /** Names of nodes are in ONNX Runtime's messages. */
-  node({ op, domain, name, inputs, outputs, attributes }: Node): void {
+  node(node: Node): void {
+    const { op, domain, inputs, outputs, attributes } = node;
     const read = inputs.map((value) => value && this.numberOf(value));
-    const made = outputs.map((value) => value && `${this.numberOf(value)} ${typeText(value)}`);
+    const made = outputs.map((value) => value && `${this.numberOf(value)} ${this.telling.type(value)}`);
     const told = Object.entries(attributes).map(([key, attribute]) => `${key} ${this.attributeText(attribute)}`);
-    this.lines.push(`${made} = ${JSON.stringify([domain, op, name])} ${read} ${told}`);
+    this.lines.push(`${made} = ${JSON.stringify([domain, op, this.telling.name(node)])} ${read} ${told}`);
   }
 
   private numberOf(value: Value): number {
@@ -58,7 +84,8 @@ class Description {
     if (known !== undefined) return known;
     const number = this.numbers.size;
     this.numbers.set(value, number);
-    if (value.constant) {
+    if (this.telling.given.has(value)) this.input(value);
+    else if (value.constant) {
       this.constants.push(value.constant);
       this.lines.push(`${number} is ${this.constantText(value.constant)}`);
     }
@@ -95,7 +122,9 @@ class Description {
   }
 }
 
-const typeText = ({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): string => `${dtype}[${shape}]`;
+function typeText({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): string {
+  return `${dtype}[${shape}]`;
+}
 
 /** JSON has no infinite numbers, and no −0. */
 const exact = (_key: string, value: unknown): unknown =>

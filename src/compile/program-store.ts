@@ -12,16 +12,12 @@ import {
   type Store,
   type WrittenGraph,
 } from '../runtime/index.js';
+import type { Compiled } from './compiled.js';
 import { described } from './described.js';
 import type { MemoryCost } from './memory-budget.js';
 
-/** A graph that can be opened, and what it is estimated to take. */
-export interface Compiled extends MemoryCost {
-  readonly written: WrittenGraph;
-}
-
 /** Entries of another form are not found. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** What has grown beyond this would be weights, and the time of writing it. */
 const ENTRY_LIMIT = 2 ** 25;
@@ -29,12 +25,20 @@ const ENTRY_LIMIT = 2 ** 25;
 /** Hexadecimal digits of a SHA-256, in front of an entry: whether it is whole. */
 const DIGEST = 64;
 
-/** Where a weight of an entry is: among the constants of the draft, or in the entry itself. */
-type Source = { readonly draft: number } | { readonly dtype: DataType; readonly shape: Shape; readonly length: number };
+/** A constant in the entry itself. */
+interface Held {
+  readonly dtype: DataType;
+  readonly shape: Shape;
+  readonly length: number;
+}
 
-interface Header extends Omit<WrittenGraph, 'model' | 'external'>, MemoryCost {
+/** Where a weight of an entry is: among the constants of the draft, or in the entry itself. */
+type Source = { readonly draft: number } | Held;
+
+interface Header extends Omit<WrittenGraph, 'model' | 'external'>, MemoryCost, Pick<Compiled, 'structure'> {
   readonly model: number;
   readonly external: readonly (Source & { readonly path: string })[];
+  readonly sizes: readonly (Held & { readonly name: string })[];
 }
 
 /** The place of one program. */
@@ -81,14 +85,16 @@ export class StoredProgram {
       end += size;
       return new Uint8Array(content.subarray(end - size, end));
     };
-    const { model, external, bytes, saved, ...about } = JSON.parse(new TextDecoder().decode(next(length))) as Header;
+    const header = JSON.parse(new TextDecoder().decode(next(length))) as Header;
+    const { model, external, sizes, structure, bytes, saved, ...about } = header;
     const written = {
       ...about,
       inPlace: about.inPlace,
       model: next(model),
       external: external.map(({ path, ...source }) => ({ path, constant: this.constantOf(source, next) })),
     };
-    return { written, bytes, saved };
+    const opened = sizes.map(({ name, ...source }) => [name, this.constantOf(source, next)] as const);
+    return { written, bytes, saved, structure, sizes: new Map(opened) };
   }
 
   private constantOf(source: Source, next: (size: number) => Uint8Array): ConstantData {
@@ -98,17 +104,23 @@ export class StoredProgram {
   }
 
   /** Keeps a program. */
-  write({ written, bytes, saved }: Compiled): void {
+  write({ written, sizes, structure, bytes, saved }: Compiled): void {
     const { model, external, ...about } = written;
     const draftOf = finder(this.constants);
     const made: Uint8Array[] = [];
+    const held = ({ dtype, shape, bytes }: ConstantData): Held => {
+      made.push(bytes);
+      return { dtype, shape, length: bytes.length };
+    };
     const sources = external.map(({ path, constant }) => {
       const draft = draftOf(constant);
-      if (draft !== undefined) return { path, draft };
-      made.push(constant.bytes);
-      return { path, dtype: constant.dtype, shape: constant.shape, length: constant.bytes.length };
+      return draft === undefined ? { path, ...held(constant) } : { path, draft };
     });
-    const header: Header = { ...about, bytes, saved, model: model.length, external: sources };
+    const opened = Array.from(sizes, ([name, constant]) => ({ name, ...held(constant) }));
+    const header: Header = {
+      ...about,
+      ...{ bytes, saved, structure, model: model.length, external: sources, sizes: opened },
+    };
     const text = new TextEncoder().encode(JSON.stringify(header));
     const content = joinedBytes([Uint32Array.of(text.length), text, model, ...made]);
     if (content.length > ENTRY_LIMIT) return;

@@ -4,9 +4,10 @@
  */
 import { GlobalPercError, type Graph, multiplicationsOf } from '../graph/index.js';
 import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention, sumEarly } from '../passes/index.js';
-import { runSteps, runStepsSync, type SessionOptions, type Steps, Turns, type WrittenGraph } from '../runtime/index.js';
+import { providerOf, runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
-import { isLarge, keepWithin, say } from './memory-budget.js';
+import { type Compiled, compiled, fed } from './compiled.js';
+import { keepWithin, say } from './memory-budget.js';
 import { type OpenProgram, OpenPrograms } from './open-programs.js';
 import { StoredProgram } from './program-store.js';
 import { begin, type StepOptions } from './progress.js';
@@ -19,12 +20,16 @@ export interface Draft<Details> {
   readonly stay?: readonly string[];
   /** Its owner holds on to the program, which stays open. */
   readonly held?: boolean;
+  /** Its outputs that are gradients, where it is drafted for many sizes of images: they share a session where they can. */
+  readonly gradients?: readonly string[];
 }
 
 /** A draft that is ready to run. */
 export interface Program<Details> extends OpenProgram {
   readonly details: Details;
 }
+
+type Opened = Omit<OpenProgram, 'held'>;
 
 /** What one run of a program takes. */
 export interface Estimate {
@@ -97,9 +102,9 @@ export class Runner<Details> {
 
   /** What is made of a draft, or found finished on disk, as a session. */
   private *opened(
-    { graph: draft, stay, held = false }: Draft<Details>,
+    { graph: draft, stay, held = false, gradients }: Draft<Details>,
     options: StepOptions,
-  ): Steps<Pick<OpenProgram, 'session' | 'bytes'>> {
+  ): Steps<Opened> {
     // What is kept of a target is taken apart from what computing it took, and freed with it. A step takes the same again and again.
     const givesBack = this.programs.areMany || (stay !== undefined && !held);
     const session = givesBack ? { enableCpuMemArena: false, ...this.session } : this.session;
@@ -108,15 +113,24 @@ export class Runner<Details> {
     if (known) {
       begin('open', options);
       say(known, this.owner);
-      return { session: yield* CheckedSession.openWritten(known.written, session), bytes: known.bytes };
+      return yield* this.openedOn(known, session);
     }
     const finished = yield* this.finished(draft, options);
     begin('open', options);
     const cost = keepWithin(finished, this.memory, this.owner);
     say(cost, this.owner, finished);
-    const keep = (written: WrittenGraph): void => stored?.write({ written, ...cost });
-    const opened = yield* CheckedSession.open(finished, session, stay, keep, isLarge(cost));
-    return { session: opened, bytes: cost.bytes };
+    if (providerOf(session) !== 'cpu')
+      return { session: yield* CheckedSession.open(finished, session, stay), bytes: cost.bytes };
+    const made = compiled(finished, cost, gradients);
+    stored?.write(made);
+    return yield* this.openedOn(made, session);
+  }
+
+  /** A session on the CPU: that of a graph which differs in its sizes alone, where there is one. */
+  private *openedOn({ written, sizes, structure, bytes }: Compiled, session: SessionOptions): Steps<Opened> {
+    const like = structure === undefined ? undefined : this.programs.of(structure);
+    const opened = like?.session.sized(fed(sizes)) ?? (yield* CheckedSession.openWritten(written, session, fed(sizes)));
+    return { session: opened, structure, bytes };
   }
 
   /** What a draft will take; nothing is opened. @throws GlobalPercError where it does not keep within the budget of memory. */

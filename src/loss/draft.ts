@@ -68,7 +68,8 @@ export function* draftLoss(
   if (wanted.includes('samples')) addSamples(graph, comparison);
   const mapped = wanted.includes('map');
   if (mapped) addMaps(graph, comparison, wanted.includes('hook_maps'));
-  return { graph, details: { hooks: comparison.hooks, ...(mapped && { placed: placesIn(comparison) }) } };
+  const details = { hooks: comparison.hooks, ...(mapped && { placed: placesIn(comparison) }) };
+  return { graph, details, gradients: ['grad'] };
 }
 
 function* comparisonIn(
@@ -141,7 +142,7 @@ export function* draftTarget(
     );
   }
   for (const [i, feature] of features.entries()) graph.output(featureName(i), feature);
-  return { graph, details: { hooks: [] }, stay: features.map((_, i) => featureName(i)) };
+  return { graph, details: { hooks: [] }, stay: features.map((_, i) => featureName(i)), gradients: [] };
 }
 
 const featureName = (index: number): string => `feature_${index}`;

@@ -63,9 +63,12 @@ export interface WriteOptions {
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
   /**
-   * What is left out of the shapes of inputs, though it is known: their sizes, or all that tells ranks (`unranked`, which takes the graph's place). Default: nothing.
+   * What is left out of the shapes of inputs, though it is known: their sizes, and those of outputs, or all that tells ranks (`unranked`, which takes the graph's
+   * place). Default: nothing.
    */
   readonly openInputs?: 'sizes' | 'ranks' | undefined;
+  /** Constants that are inputs of the file, by names that no other input or output has. */
+  readonly given?: readonly Value[] | undefined;
   /** Refer to weights that lie in files where they are, as far as they share a folder; all others are to be embedded. Default false. */
   readonly inPlace?: boolean;
 }
@@ -82,11 +85,12 @@ const encoder = new TextEncoder();
  * Serialises a graph. Inputs and outputs keep their names, which are different ones; values inside, and nodes, get others where
  * theirs are taken.
  */
-export function writeOnnx(given: Graph, options: WriteOptions): OnnxModel {
-  const graph = options.openInputs === 'ranks' ? unranked(given) : given;
+export function writeOnnx(whole: Graph, options: WriteOptions): OnnxModel {
+  const graph = options.openInputs === 'ranks' ? unranked(whole) : whole;
   checked(graph, 'all passes');
-  const names = uniqueNames(graph);
-  const constants = constantsOf(graph);
+  const given = new Set(options.given);
+  const names = uniqueNames(graph, given);
+  const constants = constantsOf(graph).filter(([value]) => !given.has(value));
   const weights = new WeightWriter(options);
   const tensors = constants.map(([value, data]) => weights.write(data, names.get(value) as string));
   const { external, inPlace } = weights;
@@ -138,7 +142,7 @@ function graphProto(
   graph: Graph,
   names: ReadonlyMap<Value, string>,
   initializer: TensorProto[],
-  { allTypes = false, openInputs }: WriteOptions,
+  { allTypes = false, openInputs, given = [] }: WriteOptions,
 ): GraphProto {
   const nameOf = (value: Value | undefined): string => (value && names.get(value)) ?? '';
   const taken = new Set<string>();
@@ -149,12 +153,12 @@ function graphProto(
   return create(GraphProtoSchema, {
     name: 'globalperc',
     input: [
-      ...graph.inputs.map((value) => valueInfo(opened(value, openInputs))),
+      ...[...graph.inputs, ...given].map((value) => valueInfo(opened(value, openInputs))),
       ...(openInputs === 'ranks'
         ? shapesIn(graph).map((value) => valueInfo(opened(value, openInputs), nameOf(value)))
         : []),
     ],
-    output: graph.outputs.map((value) => valueInfo(value)),
+    output: graph.outputs.map((value) => valueInfo(openInputs === 'sizes' ? opened(value, openInputs) : value)),
     valueInfo: allTypes ? inner.map((value) => valueInfo(value, nameOf(value))) : [],
     initializer,
     node: graph.nodes.map((node) =>
@@ -183,15 +187,15 @@ function withoutTrailing(names: string[]): string[] {
   return names.slice(0, end);
 }
 
-/** Gives every value used in the graph a name of its own; the graph's inputs and outputs come first and keep theirs. */
-function uniqueNames(graph: Graph): Map<Value, string> {
+/** Gives every value used in the graph a name of its own; the graph's inputs and outputs, and what the file is given, come first and keep theirs. */
+function uniqueNames(graph: Graph, given: Iterable<Value>): Map<Value, string> {
   const names = new Map<Value, string>();
   const taken = new Set<string>();
   const assign = (value: Value | undefined): void => {
     if (value === undefined || names.has(value)) return;
     names.set(value, uniqueName(value.name, taken));
   };
-  for (const value of [...graph.inputs, ...graph.outputs]) assign(value);
+  for (const value of [...graph.inputs, ...graph.outputs, ...given]) assign(value);
   for (const node of graph.nodes) for (const value of [...node.inputs, ...node.outputs]) assign(value);
   return names;
 }

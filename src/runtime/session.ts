@@ -1,6 +1,6 @@
 /** Sessions: a compiled graph that is ready to run. */
-import { byteLengthOf, type ConstantData, type Graph, GraphBuilder, type Tensor } from '../graph/index.js';
-import { embedding, infersRightly, type OnnxModel, writeOnnx } from '../onnx/index.js';
+import { byteLengthOf, type ConstantData, type Graph, GraphBuilder, type Tensor, type Value } from '../graph/index.js';
+import { embedding, infersRightly, type OnnxModel, type WriteOptions, writeOnnx } from '../onnx/index.js';
 import { type Optimizations, optimizationsFor } from './optimizations.js';
 import {
   buildOf,
@@ -43,24 +43,30 @@ export interface Writing {
    * does not know the shapes, and 1115 MB where it does.
    */
   readonly frugal?: boolean;
+  /** Constants that every run is given instead, since they are others for other sizes of images; no sizes are told then. */
+  readonly given?: readonly Value[] | undefined;
 }
 
 /** A graph as ONNX Runtime is given it. */
 export function writtenGraph(
   graph: Graph,
   opset: number,
-  { once = false, frugal = false }: Writing = {},
+  { once = false, frugal = false, given }: Writing = {},
 ): WrittenGraph {
-  const strict = !once && !frugal && infersRightly(graph);
+  const strict = !once && !frugal && !given && infersRightly(graph);
   const { model, external, inPlace } = writeOnnx(graph, {
     opset,
     externalFrom: EXTERNAL_FROM,
     allTypes: strict,
-    openInputs: frugal ? (graph.nodes.length > MANY ? 'ranks' : 'sizes') : undefined,
+    openInputs: given ? 'sizes' : openFor(graph, frugal),
+    given,
     inPlace: true,
   });
   return { model, external, inPlace, strict, optimizations: optimizationsFor(graph, staysWhole(inPlace)) };
 }
+
+const openFor = ({ nodes }: Graph, frugal: boolean): WriteOptions['openInputs'] =>
+  frugal ? (nodes.length > MANY ? 'ranks' : 'sizes') : undefined;
 
 export class Session {
   private readonly id: number;

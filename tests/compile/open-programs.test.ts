@@ -4,7 +4,7 @@ import { type OpenProgram, OpenPrograms } from '../../src/compile/open-programs.
 import { REMEMBERED } from '../../src/graph/index.js';
 import { platform } from '../../src/runtime/index.js';
 
-const program = (bytes = 0, held = false) => ({ bytes, held }) as OpenProgram;
+const program = (bytes = 0, held = false, structure?: string) => ({ bytes, held, structure }) as OpenProgram;
 const keys = Array.from({ length: REMEMBERED }, (_, i) => `size ${i}`);
 
 describe('programs', () => {
@@ -35,5 +35,36 @@ describe('programs', () => {
     programs.add('second', second);
     expect(programs.add('large', large)).toEqual([first, second]);
     expect(programs.get('large')).toBe(large);
+  });
+
+  it('that share a session count as one, and it is closed once', () => {
+    const programs = new OpenPrograms();
+    const sharing = keys.map((key) => [key, program(0, false, 'conv')] as const);
+    for (const [key, one] of sharing) expect(programs.add(key, one)).toEqual([]);
+    expect(programs.areMany).toBe(false);
+    expect(programs.of('conv')).toBe(sharing[0]?.[1]);
+    expect(programs.of('pool')).toBeUndefined();
+    for (const key of keys.slice(1)) expect(programs.add(`another ${key}`, program())).toEqual([]);
+    expect(programs.get('size 2')).toBe(sharing[2]?.[1]);
+    const [longestUnused] = programs.add('one more', program());
+    expect([longestUnused?.structure, programs.get('another size 1')]).toEqual([undefined, undefined]);
+    expect(programs.get('size 0')).toBe(sharing[0]?.[1]);
+    expect(programs.clear().filter(({ structure }) => structure === 'conv')).toHaveLength(1);
+    expect(programs.isEmpty).toBe(true);
+  });
+
+  it('that share a session take as much as the largest of them', () => {
+    const programs = new OpenPrograms();
+    const half = 0.4 * platform.memory.total;
+    for (const key of keys) expect(programs.add(key, program(half, false, 'conv'))).toEqual([]);
+    expect(programs.add('another', program(half))).toHaveLength(1);
+    expect(programs.get('size 0')).toBeUndefined();
+    expect(programs.get('another')).toBeDefined();
+  });
+
+  it('that share a session are forgotten one by one when they are very many, and it stays open', () => {
+    const programs = new OpenPrograms();
+    for (let i = 0; i < 65; i += 1) expect(programs.add(`${i}`, program(0, false, 'conv'))).toEqual([]);
+    expect([programs.get('0'), programs.get('1')?.structure]).toEqual([undefined, 'conv']);
   });
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { described } from '../../src/compile/described.js';
+import { described, describedStructure } from '../../src/compile/described.js';
 import { Runner } from '../../src/compile/index.js';
 import { StoredProgram } from '../../src/compile/program-store.js';
 import { contents } from '../../src/files/index.js';
@@ -14,6 +14,7 @@ import { loadModel } from '../../src/model/index.js';
 import { Conv2d, ReLU, Sequential } from '../../src/nn/index.js';
 import { createGraph } from '../../src/ops/index.js';
 import { AdamW } from '../../src/optim/index.js';
+import { openSizes } from '../../src/passes/index.js';
 import { runSteps } from '../../src/runtime/index.js';
 import { Trainer } from '../../src/train/index.js';
 
@@ -196,6 +197,19 @@ describe('what is described', () => {
     const before = text(draft(weight));
     weight.bytes.fill(1, 0, 4);
     expect(text(draft(weight))).not.toBe(before);
+  });
+
+  it('of graphs that differ in what every run is given is the same, and of no others', () => {
+    const structure = (rows: number, factor = 2, weight = matrix()) => {
+      const graph = createGraph();
+      const x = graph.input('x', 'float32', [rows, SIDE]);
+      graph.output('y', x.matmul(graph.constant(weight)).mul(factor).reshape([SIDE, rows]));
+      return describedStructure(graph, openSizes(graph, []) ?? [], contents);
+    };
+    expect(structure(3)).toBeDefined();
+    expect(structure(4)).toBe(structure(3));
+    expect(structure(3, 3)).not.toBe(structure(3));
+    expect(structure(3, 2, matrix(2))).not.toBe(structure(3));
   });
 
   it('is nothing of a graph with bodies', () => {
