@@ -87,7 +87,7 @@ export class Computation implements AsyncDisposable {
       });
     }
     graph.output('output', result as Tensor);
-    return { graph, details: weights };
+    return { graph, details: weights, gradients: [] };
   }
 
   /** Frees its sessions. */

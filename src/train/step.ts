@@ -94,7 +94,7 @@ function stage({ student, weights: bound, inputs: types }: Staged, training: boo
 export function draftPrediction(staged: Staged): Draft<StepDetails> {
   const { graph, output, ...rest } = stage(staged, false);
   graph.output('output', output);
-  return drafted({ graph, output, ...rest }, { hooks: [] });
+  return { ...drafted({ graph, output, ...rest }, { hooks: [] }), gradients: [] };
 }
 
 /** Student and loss in evaluation mode. Outputs: `loss`, `hook_losses`, and those of `addSamples`. */
@@ -102,7 +102,7 @@ export function* draftEvaluation(recipe: Recipe, options: StepOptions): Steps<Dr
   const staged = stage(recipe, false);
   const { target, comparison } = yield* addLoss(staged, recipe, options);
   addSamples(staged.graph, comparison);
-  return drafted(staged, comparison, target);
+  return { ...drafted(staged, comparison, target), gradients: [] };
 }
 
 /** The whole step, and what the carried tensors start with. */
@@ -120,7 +120,9 @@ export function* draftStep(recipe: Recipe, options: StepOptions): Steps<StepDraf
   fuseAttention(staged.graph);
   addUpdate(staged, { loss: judged.loss, adversary: comparison.adversary }, recipe);
   for (const [path, value] of updatesOf([staged.trace, judged.owned])) staged.carried.set(weightName(path), value);
-  return { ...drafted(staged, comparison, target), initial: staged.carried.initial() };
+  const draft = drafted(staged, comparison, target);
+  const stay = [...draft.details.replaces.values()];
+  return { ...draft, stay, held: true, initial: staged.carried.initial() };
 }
 
 /** What buffers of the student and of what the objective owns become, by path. */
@@ -151,7 +153,7 @@ function drafted(
   const logged = graph.outputs.flatMap(({ name }) => (name.startsWith(LOGGED) ? [name.slice(LOGGED.length)] : []));
   const read = { output, draws, reads: [...carried.initial().keys()], replaces };
   const details = { hooks, logged, ...(target && { target }), ...read };
-  return { graph, details, stay: [...replaces.values()], held: true };
+  return { graph, details };
 }
 
 interface Judged {

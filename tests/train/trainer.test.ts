@@ -3,7 +3,7 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { GlobalPercError, type Tensor } from '../../src/graph/index.js';
 import {
   GlobalPercConfig,
@@ -17,6 +17,7 @@ import {
 } from '../../src/loss/index.js';
 import { loadModel } from '../../src/model/index.js';
 import {
+  AdaptiveAvgPool2d,
   BatchNorm2d,
   Conv1d,
   Conv2d,
@@ -30,6 +31,7 @@ import {
 } from '../../src/nn/index.js';
 import { AdamW, SGD } from '../../src/optim/index.js';
 import { Generator } from '../../src/random/index.js';
+import { Session } from '../../src/runtime/index.js';
 import { Trainer, toOnnx } from '../../src/train/index.js';
 import { RandomCrop, RandomShift } from '../../src/transforms/index.js';
 import { floatTensor, input, type ModelSpec, modelBytes } from '../onnx/build.js';
@@ -279,6 +281,28 @@ describe('an imported student', () => {
       (await trainer.evaluate(image(1, shape), target)).loss,
       5,
     );
+  });
+});
+
+describe('images of many sizes', () => {
+  const pooled = () => new Sequential(smallNet(), new AdaptiveAvgPool2d([4, 4]));
+
+  it.each([
+    ['in one session', smallNet, 1],
+    ['in those of the eight that were used last, the step included', pooled, 7],
+  ])('are predicted %s', async (_what, student, open) => {
+    await using trainer = await Trainer.create(student(), new MSELoss(), new AdamW(), { batch: BATCH });
+    const target = image(9, (await trainer.predict(image(1))).dims);
+    const [run, dispose] = [vi.spyOn(Session.prototype, 'run'), vi.spyOn(Session.prototype, 'dispose')];
+    const predicted = [];
+    for (let i = 0; i < 10; i += 1) predicted.push(await trainer.predict(image(i, [1, 3, 16 + 4 * i, 20])));
+    const sessions = new Set(run.mock.contexts);
+    for (const closed of dispose.mock.contexts) sessions.delete(closed);
+    run.mockRestore();
+    dispose.mockRestore();
+    expect(sessions.size).toBe(open);
+    expect(await trainer.predict(image(0, [1, 3, 16, 20]))).toEqual(predicted[0]);
+    expect((await trainer.step(image(1), target)).loss).toBeGreaterThan(0);
   });
 });
 
