@@ -84,21 +84,23 @@ const flattenSpatial = (x: Tensor): Tensor => (x.rank > 3 ? x.reshape([x.dim(0),
 const COSINE_EPSILON = 1e-8;
 
 /**
- * x·y / (max(‖x‖, ε)·max(‖y‖, ε)) along `axis`, which becomes 1. As in PyTorch the bound itself has no gradient, and
- * that of a zero vector's norm is 0 (https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html).
+ * x·y / (max(‖x‖, ε)·max(‖y‖, ε)) along `axis`, which becomes 1. No gradient reaches y, and as in PyTorch none passes the bound, and
+ * that of a zero vector's norm is 0 (https://pytorch.org/docs/stable/generated/torch.nn.functional.cosine_similarity.html):
+ *
+ * ∂x = d/(max(‖x‖, ε)·max(‖y‖, ε)) · (y − k·x), k = x·y / (max(‖x‖, ε)·‖x‖)
+ *
+ * It is written down, since what the single rules make of it takes twice as many nodes. Where ‖x‖ < ε², k·x is less than what
+ * float32 resolves of y.
  */
 function cosineSimilarity(x: Tensor, y: Tensor, axis: number): Tensor {
-  const dot = x.mul(y).sum([axis], true);
-  return dot.div(boundedNorm(x, axis)).div(boundedNorm(y, axis));
-}
-
-/** 1 − x */
-const fromOne = (x: Tensor): Tensor => x.graph.scalar(1, x.dtype).sub(x);
-
-/** max(‖x‖, ε) with the gradient of ‖x‖. */
-function boundedNorm(x: Tensor, axis: number): Tensor {
-  const length = norm(x, axis, true);
-  return length.add(length.maximum(COSINE_EPSILON).sub(length).detach());
+  const alongAxis = (product: Tensor): Tensor => product.sum([axis], true);
+  const length = norm(x, axis, true).detach();
+  const bounds = [length.maximum(COSINE_EPSILON), norm(y, axis, true).maximum(COSINE_EPSILON).detach()] as const;
+  const projection = alongAxis(x.mul(y)).div(bounds[0]);
+  const k = projection.div(length.maximum(COSINE_EPSILON ** 2));
+  const direction = y.sub(k.mul(x)).detach();
+  const withSlope = alongAxis(x.mul(direction)).div(bounds[0]).div(bounds[1]);
+  return withSlope.add(projection.div(bounds[1]).sub(withSlope).detach());
 }
 
 /** ‖x‖ along `axis`, that of a zero vector without gradient. */
@@ -158,7 +160,7 @@ function instanceDifference(a: Tensor, b: Tensor): Tensor {
 
 /**
  * |d| or d², where d compares activations A of the prediction with B of the target after a normalisation:
- * - `cosine`: d = 1 − cos(A, B) over dim 1;
+ * - `cosine`: d = cos(A, B) − 1 over dim 1;
  * - `minmax`: both shifted and scaled by minimum and range of A over the last dim (dims from 2 on flattened), B constant;
  * - `instancenorm`: both by mean and unbiased standard deviation of A, B constant;
  * - `none`: d = A − B.
@@ -182,11 +184,16 @@ export class NormalizedTensorLoss extends ReducedDistance {
    * @throws GlobalPercError as `forward` does.
    */
   elements(input: Tensor, target: Tensor): Tensor {
-    const distances = this.distances(input, target);
-    return this.norm === 'cosine' ? distances.unsqueeze([1]) : distances.reshape(input.shape);
+    return this.compared(input, target).reshape(this.norm === 'cosine' ? input.shape.with(1, 1) : input.shape);
   }
 
   protected override distances(input: Tensor, target: Tensor): Tensor {
+    const distances = this.compared(input, target);
+    return this.norm === 'cosine' ? distances.reshape(input.shape.toSpliced(1, 1)) : distances;
+  }
+
+  /** |d| or d² with dims from 2 on flattened, as they are compared. */
+  private compared(input: Tensor, target: Tensor): Tensor {
     const difference = this.difference(input, target);
     return this.type === 'l1' ? difference.abs() : difference.square();
   }
@@ -204,9 +211,7 @@ export class NormalizedTensorLoss extends ReducedDistance {
             },
           );
         // Places as one dimension: a sum over channels is then a product as it stands.
-        return fromOne(cosineSimilarity(flattenSpatial(input), flattenSpatial(target), 1)).reshape(
-          input.shape.filter((_, axis) => axis !== 1),
-        );
+        return cosineSimilarity(flattenSpatial(input), flattenSpatial(target), 1).sub(1);
       case 'minmax':
         return minmaxDifference(flattenSpatial(input), flattenSpatial(target));
       case 'instancenorm':
@@ -257,6 +262,6 @@ export class CosineLoss extends ReducedDistance {
 
   protected override distances(input: Tensor, target: Tensor): Tensor {
     const cosine = cosineSimilarity(flattenSpatial(input), flattenSpatial(target), this.dim);
-    return fromOne(cosine).squeeze([this.dim]).square();
+    return cosine.sub(1).squeeze([this.dim]).square();
   }
 }

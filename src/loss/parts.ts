@@ -31,8 +31,8 @@ const NO_PLACES =
 
 /** Losses of the samples by summand, unweighted, `[summands, B]`; undefined where samples cannot be told apart. */
 export function samplesOf(summands: readonly Summand[]): Tensor | undefined {
-  const samples = summands.map(({ part }) => part.samples()?.unsqueeze([0]));
-  return samples.every((row) => row !== undefined) ? concat(samples, 0) : undefined;
+  const samples = summands.map(({ part }) => part.samples());
+  return samples.every((row) => row !== undefined) ? concat(samples, 0).reshape([samples.length, -1]) : undefined;
 }
 
 /** A part that compares at no place in the image. */

@@ -16,10 +16,10 @@ export const Mul = defineOp({
     inputs[0] === inputs[1] ? [() => dy.mul(2).mul(a), null] : [() => dy.mul(b), () => dy.mul(a)],
 });
 
-/** y = a/b.  ∂a = dy/b, ∂b = −dy·y/b */
+/** y = a/b.  ∂a = dy/b, ∂b = −(dy/b)·y, whose quotient is the same */
 export const Div = defineOp({
   infer: broadcast,
-  vjp: ({ y, dy }, _a, b) => [() => dy.div(b), () => dy.mul(y).div(b).neg()],
+  vjp: ({ y, dy }, _a, b) => [() => dy.div(b), () => dy.div(b).mul(y).neg()],
 });
 
 /** y = a − b·⌊a/b⌋ (fmod: rounded towards zero).  ∂a = dy, ∂b = −dy·(a − y)/b */

@@ -68,10 +68,11 @@ export const ReduceMin = extreme;
 /** y = Σ |x|.  ∂x = dy·sign x */
 export const ReduceL1 = reduction(({ x, dy }) => dy.mul(x.sign()));
 
-/** y = √Σx².  ∂x = dy·x/y, 0 where y = 0 */
-export const ReduceL2 = reduction(({ x, y, dy }) =>
-  x.mul(y.equal(0).where(y.zerosLike(), dy.div(y.equal(0).where(1, y)))),
-);
+/** As far from 0 as a divisor may be on every provider. */
+const VAST = 2 ** 126;
+
+/** y = √Σx².  ∂x = x·(dy/y), 0 where y = 0: x is 0 there, or so small that its squares are, and its product with dy/2¹²⁶ is 0 in float32 */
+export const ReduceL2 = reduction(({ x, y, dy }) => x.mul(dy.div(y.equal(0).where(VAST, y))));
 
 /** y = Σ x².  ∂x = 2x·dy */
 export const ReduceSumSquare = reduction(({ x, dy }) => x.mul(dy.mul(2)));

@@ -41,6 +41,8 @@ export const simplify = (graph: Graph): Graph =>
       joinCasts,
       ...PIECES,
       ...SUMS,
+      sumUnshaped,
+      shapeOfSum,
       sharing(),
     ]),
   );
@@ -247,6 +249,33 @@ const sumByAxes: Rewrite = (node, [x], target) => {
   const overLast = (sum: Tensor): Tensor =>
     target.emit(node.op, [sum, target.ints([-1])], { keepdims: int(0) })[0] as Tensor;
   return [sizes.reduce(overLast, x.reshape(sizes)).reshape(output.shape)];
+};
+
+/** What a sum over all of a tensor reads, where it is a short one. */
+function summedAtOnce(node: Node | undefined, target: Graph): Tensor | undefined {
+  const x = node?.inputs[0] && new Tensor(target, node.inputs[0]);
+  if (node?.domain !== '' || !isFloatSum(node, x) || sizeOf(node.outputs[0]?.shape ?? []) !== 1) return undefined;
+  return x.size > 1 && x.size < LONG_SUM ? x : undefined;
+}
+
+/** Σ over all of what is reshaped → Σ over it as it was. */
+const sumUnshaped: Rewrite = (node, [x], target) => {
+  if (x?.value.producer?.op !== 'Reshape' || !summedAtOnce(node, target)) return undefined;
+  const [sum] = target.emit(node.op, [sourceOf(x, target)], { keepdims: int(0) });
+  return [(sum as Tensor).reshape(node.outputs[0]?.shape ?? [])];
+};
+
+/** Reshape of such a sum to dimensions of 1 → a sum that keeps as many of those that are there. */
+const shapeOfSum: Rewrite = (node, [sum], target) => {
+  const rank = node.outputs[0]?.shape?.length ?? 0;
+  const { producer } = sum?.value ?? {};
+  const x = node.op === 'Reshape' ? summedAtOnce(producer, target) : undefined;
+  if (!producer || !x || sum?.rank !== 0) return undefined;
+  if (rank === x.rank) return target.emit(producer.op, [x], { keepdims: int(1) });
+  const kept = x.shape.flatMap((dim, axis) => (dim === 1 ? [axis] : [])).slice(0, rank);
+  if (kept.length < rank) return undefined;
+  const axes = x.shape.map((_, axis) => axis).filter((axis) => !kept.includes(axis));
+  return target.emit(producer.op, [x, target.ints(axes)], { keepdims: int(0) });
 };
 
 const NO_OPS = [dropIdentity, dropNeutral, dropRoundTrip, skipExpand];

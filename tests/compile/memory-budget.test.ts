@@ -31,7 +31,7 @@ describe('without a budget', () => {
   it('a warning offers one that works', async () => {
     const warn = vi.spyOn(console, 'warn').mockReturnValue();
     const info = vi.spyOn(console, 'info').mockReturnValue();
-    const [pred, target] = [image([1, 3, 160, 160], 1), image([1, 3, 160, 160], 2)];
+    const [pred, target] = [image([1, 3, 256, 256], 1), image([1, 3, 256, 256], 2)];
     vi.spyOn(platform.memory, 'free').mockReturnValueOnce(1000).mockReturnValueOnce(1000);
     await using loss = new LPIPS();
     const { value, grad } = await loss.valueAndGrad(pred, target);

@@ -1,7 +1,7 @@
 /** Distances and their gradients against stored PyTorch results. */
 import { describe, expect, it } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
-import { numbersOf, type Tensor } from '../../src/graph/index.js';
+import { constantOf, numbersOf, type Tensor } from '../../src/graph/index.js';
 import * as criteria from '../../src/loss/criteria.js';
 import { CosineLoss, type Distance, NormalizedTensorLoss, type Reduction } from '../../src/loss/distances.js';
 import { GramLoss } from '../../src/loss/gram.js';
@@ -65,6 +65,40 @@ describe('distances', () => {
     expectWithin(results.output ?? [], numbersOf(fixture.tensor(test.output)), test.outputError, 'output');
     expectWithin(results.grad ?? [], numbersOf(expected), test.gradError, 'gradient');
   });
+});
+
+it.each([
+  ['of length 0', 0],
+  ['whose squares underflow', 1e-25],
+  ['whose squares nearly do', 1e-20],
+  ['shorter than ε', 1e-12],
+  ['of any length', 0.5],
+])('a cosine has its slope at vectors %s', async (_label, scale) => {
+  const [x, y] = [
+    [0.3, -0.8, 0.5],
+    [0.7, 0.1, -0.6],
+  ] as const;
+  const graph = createGraph();
+  const [input, target] = ['a', 'b'].map((name) => graph.input(name, 'float32', [1, 3])) as [Tensor, Tensor];
+  const [grad] = gradient(new NormalizedTensorLoss('l1', 'sum').forward(input, target), [input]);
+  const feeds = {
+    a: constantOf(
+      'float32',
+      [1, 3],
+      x.map((value) => scale * value),
+    ),
+    b: constantOf('float32', [1, 3], y),
+  };
+  const given = await runGraph(graph, { grad: grad as Tensor }, feeds);
+  // −∂cos/∂x = −(y/‖y‖ − cos·x/‖x‖) / max(‖x‖, ε), cos = x·y / (max(‖x‖, ε)·‖y‖)
+  const dot = x.reduce((sum, value, i) => sum + value * (y[i] as number), 0);
+  const [unit, length] = [Math.hypot(...x), scale * Math.hypot(...x)];
+  const bound = Math.max(length, 1e-8);
+  const cosine = (scale * dot) / bound / Math.hypot(...y);
+  const expected = x.map((value, i) => ((cosine * value) / unit - (y[i] as number) / Math.hypot(...y)) / bound);
+  for (const [i, value] of (given.grad ?? []).entries())
+    expect(value * bound).toBeCloseTo((expected[i] as number) * bound, 5);
+  expect(given.grad).toHaveLength(3);
 });
 
 describe('data in place of symbolic tensors is refused in one line', () => {

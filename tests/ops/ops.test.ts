@@ -135,6 +135,18 @@ describe('completeness', () => {
   });
 });
 
+it.each([0, 1e-25])(
+  'the slope of a length is 0 where its squares are, at %s, however steep what follows is',
+  async (value) => {
+    const graph = createGraph();
+    const x = graph.input('x', 'float32', [1, 3]);
+    const [length] = graph.emit('ReduceL2', [x, graph.ints([1])]) as [Tensor];
+    const [grad] = gradient(length.mul(3e38).sum(), [x]) as [Tensor];
+    const { y } = await runGraph(graph, { y: grad }, { x: constantOf('float32', [1, 3], [value, -value, value]) });
+    for (const slope of y ?? [Number.NaN]) expect(Math.abs(slope)).toBeLessThan(1e-20);
+  },
+);
+
 it('RoiAlign takes regions that depend on the data as it takes known ones', async () => {
   const regions = constantOf('float32', [2, 4], [0.3, 0.6, 4.1, 3.2, -1.4, 1.1, 2.3, 7.9]);
   const feeds = {
