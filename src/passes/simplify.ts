@@ -235,7 +235,7 @@ const rootOfSum: Rewrite = (node, [x, axes], target) => {
 };
 
 /** From so many elements on, a sum is taken axis by axis. */
-const LONG_SUM = 2 ** 14;
+const LONG_SUM = 2 ** 13;
 
 /**
  * Σ over a whole tensor, axis by axis: ONNX Runtime adds one element after another, and in float32 the sum of two million
