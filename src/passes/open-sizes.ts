@@ -67,10 +67,9 @@ function computedFor(graph: Graph, isWanted: (output: Value) => boolean): Readon
 }
 
 function tellsSize(node: Node, value: Value, index: number, left: ReadonlySet<Node>): boolean {
-  if (node.domain !== '') return false;
-  if (REPEATING[node.op] === index && isRepeated(value)) return true;
-  if (value.dtype !== 'int64' || !TELLING_SIZES[node.op]?.includes(index)) return false;
-  return !left.has(node) || makesOfOne(node);
+  if (node.domain !== '' || (left.has(node) && !makesOfOne(node))) return false;
+  if (REPEATING[node.op] === index) return isRepeated(value);
+  return value.dtype === 'int64' && TELLING_SIZES[node.op]?.includes(index) === true;
 }
 
 /** One number in a shape. */

@@ -40,6 +40,16 @@ describe('a constant', () => {
     ['to which one number is repeated', (x) => x.add(x.graph.scalar(1, 'float32').expand([2, 6])), ['Expand 1']],
     ['to which a weight is repeated', (x) => x.add(constant(x, [1, 6]).expand([2, 6])), []],
     ['that adds up', (x) => constant(x, [1, 2], [1, 1]).matmul(x), ['MatMul 0']],
+    [
+      'that adds up a weight',
+      (x) =>
+        x.matmul(
+          constant(x, [1, 2], [1, 1])
+            .matmul(constant(x, [2, 6]))
+            .reshape([6, 1]),
+        ),
+      [],
+    ],
     ['to which others are added', (x) => scattered(x, [0, 0]), ['ScatterElements 0']],
     ['in which others are put', (x) => scattered(x, [1, 2]), []],
     ['that weighs', (x) => constant(x, [1, 2], [1, 2]).matmul(x), []],
