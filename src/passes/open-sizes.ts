@@ -2,7 +2,7 @@
  * What a graph knows of the size of its images becomes input: for images of another size it is then, mostly, the same graph, and the session that
  * computes it need not be opened again. ONNX Runtime computes it as fast as with constants.
  */
-import { type Graph, type Node, sizeOf, typedArray, uniqueName, type Value } from '../graph/index.js';
+import { type Graph, type Node, neededNodes, sizeOf, typedArray, uniqueName, type Value } from '../graph/index.js';
 
 /** Inputs of operators, by index, that tell sizes; ONNX Runtime reads them when it runs. */
 const TELLING_SIZES: Readonly<Record<string, readonly number[]>> = {
@@ -40,7 +40,8 @@ export function openSizes(graph: Graph, gradients: readonly string[]): Value[] |
     return known;
   };
   const left = leftToFolding(graph.nodes);
-  const forward = computedFor(graph, (output) => !gradients.includes(output.name));
+  const others = graph.outputs.filter(({ name }) => !gradients.includes(name));
+  const forward = new Set(neededNodes(graph.nodes, others));
   for (const node of graph.nodes) {
     const opens = (value: Value, index: number): boolean =>
       isFactor(node, value, index) ? !forward.has(node) && !left.has(node) : tellsSize(node, value, index, left);
@@ -56,14 +57,6 @@ function leftToFolding(nodes: readonly Node[]): ReadonlySet<Node> {
     if (node.inputs.every((value) => !value || value.constant || (value.producer && left.has(value.producer))))
       left.add(node);
   return left;
-}
-
-/** Nodes that some outputs depend on. */
-function computedFor(graph: Graph, isWanted: (output: Value) => boolean): ReadonlySet<Node> {
-  const wanted = new Set<Node | undefined>(graph.outputs.filter(isWanted).map(({ producer }) => producer));
-  for (const node of graph.nodes.toReversed())
-    if (wanted.has(node)) for (const input of node.inputs) wanted.add(input?.producer);
-  return wanted as ReadonlySet<Node>;
 }
 
 function tellsSize(node: Node, value: Value, index: number, left: ReadonlySet<Node>): boolean {
