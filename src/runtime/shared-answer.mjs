@@ -83,7 +83,12 @@ export function deliver(buffer, bytes) {
  */
 export function waitFor(buffer, runs) {
   const header = new Int32Array(buffer, 0, 2);
-  while (Atomics.wait(header, STATE, WAITING, LOOK_EVERY_MS) === 'timed-out') if (!runs()) return undefined;
+  // Two looks in a row: its last deed may have been the answer.
+  let ended = 0;
+  while (Atomics.wait(header, STATE, WAITING, LOOK_EVERY_MS) === 'timed-out') {
+    ended = runs() ? 0 : ended + 1;
+    if (ended === 2) return undefined;
+  }
   const fits = Atomics.exchange(header, STATE, WAITING) === ANSWERED;
   const length = /** @type {number} */ (header[LENGTH]);
   if (!fits) return { needed: length };

@@ -80,8 +80,9 @@ export class WorkerEngine implements Engine {
   private collected(buffer: SharedArrayBuffer): ArrayBuffer {
     const answer = waitFor(buffer, () => this.port.runs());
     if (answer === undefined) {
-      this.fail(new Error('while a call was blocked: by an error of its own, or because its memory ran out'));
-      throw this.ended;
+      // What ended it is told by an event, which calls that are awaited hear of; whatever is in the buffer is not for the next call.
+      this.buffer = undefined;
+      throw endOf(new Error('while a call was blocked: by an error of its own, or because its memory ran out'));
     }
     if ('bytes' in answer) return answer.bytes;
     this.buffer = sharedBuffer(answer.needed);

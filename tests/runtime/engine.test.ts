@@ -59,10 +59,12 @@ describe('an engine whose worker has ended', () => {
     engine.receive({ id: 1, error: 'late' });
   });
 
-  it('is noticed by a caller that is blocked', async () => {
+  it('is noticed by a caller that is blocked; what ended it is told by the event', async () => {
     const { engine } = engineOf();
     const waiting = engine.ask(request);
     expect(() => engine.askSync(request)).toThrow(refusal('while a call was blocked'));
-    await expect(waiting).rejects.toEqual(refusal('while a call was blocked'));
+    engine.fail(new Error('a defect'));
+    await expect(waiting).rejects.toEqual(refusal('a defect'));
+    expect(() => engine.askSync(request)).toThrow(refusal('a defect'));
   });
 });

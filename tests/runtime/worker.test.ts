@@ -176,15 +176,21 @@ describe('an answer in shared memory', () => {
 
   it('is not waited for when the worker has ended', () => {
     expect(waitFor(sharedBuffer(8), () => false)).toBeUndefined();
+  });
+
+  it.each([
+    { runs: true, atLook: 2 },
+    { runs: false, atLook: 1 },
+  ])('is taken when it comes late, if the worker runs: $runs', ({ runs, atLook }) => {
     let looks = 0;
     const buffer = sharedBuffer(8);
     const late = () => {
       looks += 1;
-      if (looks === 2) deliver(buffer, Uint8Array.of(5));
-      return true;
+      if (looks === atLook) deliver(buffer, Uint8Array.of(5));
+      return runs;
     };
     expect(waitFor(buffer, late)).toEqual({ bytes: Uint8Array.of(5).buffer });
-    expect(looks).toBe(2);
+    expect(looks).toBe(atLook);
   });
 });
 
@@ -236,12 +242,17 @@ describe('a worker that ends', () => {
     });
   });
 
-  it.each(['exit', 'throw', 'terminate'])('by %s while a caller is blocked lets it go on', async (deed) => {
+  it.each([
+    ['exit', 'exit code 7'],
+    ['throw', 'a defect'],
+    ['terminate', 'exit code 1'],
+  ])('by %s while a caller is blocked lets it go on, and tells the next', async (deed, cause) => {
     const script = fileURLToPath(new URL('./blocked-caller.mjs', import.meta.url));
     const { stdout } = await run(process.execPath, [script, deed], { timeout: 30_000 });
-    const { name, code, message } = ended(
-      'while a call was blocked: by an error of its own, or because its memory ran out',
-    );
-    expect(stdout.trim().split('\n')).toEqual(Array(2).fill(`${name} ${code} ${message}`));
+    const guess = 'while a call was blocked: by an error of its own, or because its memory ran out';
+    const lines = [guess, cause]
+      .map((reason) => ended(reason))
+      .map((told) => `${told.name} ${told.code} ${told.message}`);
+    expect(stdout.trim().split('\n')).toEqual(lines);
   });
 });
