@@ -103,14 +103,7 @@ class Description {
   private constantText(constant: ConstantData): string {
     const { place, of } = constant;
     if (of) return `${typeText(constant)} of ${this.constantText(of)}`;
-    return `${typeText(constant)} ${place ? this.placeText(place) : this.contentText(constant)}`;
-  }
-
-  /** Weights that stay in their file are not read for this. */
-  private placeText({ folder, location, offset }: NonNullable<ConstantData['place']>): string {
-    const state = this.contents.stateOf(`${folder}/${location}`);
-    if (state === undefined) this.isWhole = false;
-    return `${JSON.stringify([folder, location])} ${offset} ${state}`;
+    return `${typeText(constant)} ${place ? placeText(place) : this.contentText(constant)}`;
   }
 
   private contentText(constant: ConstantData): string {
@@ -121,6 +114,10 @@ class Description {
     return digest;
   }
 }
+
+/** Weights that stay in their file are not read for this. */
+const placeText = ({ folder, location, offset, state }: NonNullable<ConstantData['place']>): string =>
+  `${JSON.stringify([folder, location])} ${offset} ${state}`;
 
 function typeText({ dtype, shape }: Pick<Value, 'dtype' | 'shape'>): string {
   return `${dtype}[${shape}]`;

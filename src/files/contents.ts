@@ -1,6 +1,9 @@
 /** What tells contents apart. */
 import { createHash } from 'node:crypto';
-import { statSync } from 'node:fs';
+import { type BigIntStats, statSync } from 'node:fs';
+
+/** What changes when a file does. */
+export const stateOfStats = ({ size, mtimeNs, ino }: BigIntStats): string => `${size} ${mtimeNs} ${ino}`;
 
 export const contents = {
   /** SHA-256, as hexadecimal digits. */
@@ -13,6 +16,6 @@ export const contents = {
   /** What changes when a file does; undefined where there is none. */
   stateOf(path: string): string | undefined {
     const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return found && `${found.size} ${found.mtimeNs} ${found.ino}`;
+    return found && stateOfStats(found);
   },
 };

@@ -1,6 +1,8 @@
-/** Whether two names mean one file: what was read is never written over. */
+/** Whether a file is the one it was, and whether two names mean one file: what was read is never written over. */
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
+import { contents } from './contents.js';
 
 /**
  * Compares files by what they are, not by their names: links, hard ones too, do not hide an input.
@@ -28,4 +30,25 @@ export async function refuseOverwriting(outputs: readonly string[], inputs: read
 async function identityOf(path: string): Promise<string | undefined> {
   const found = await stat(path, { bigint: true }).catch(() => undefined);
   return found && `${found.dev}:${found.ino}`;
+}
+
+/** Files that are read anew whenever a session is opened. */
+export interface FilesInPlace {
+  readonly folder: string;
+  /** What they were when they were opened, by their paths from there. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+/** @throws GlobalPercError naming the first that is not what it was. */
+export function requireUnchanged({ folder, files }: FilesInPlace): void {
+  for (const [name, state] of Object.entries(files)) {
+    const path = join(folder, name);
+    const now = contents.stateOf(path);
+    if (now === state) continue;
+    throw new GlobalPercError(
+      `'${path}' ${now === undefined ? 'is gone' : 'has changed'} since it was loaded, and weights are read from it whenever a ` +
+        'session is opened: load it again, and leave it as it is meanwhile',
+      { code: 'io' },
+    );
+  }
 }

@@ -1,14 +1,15 @@
 /** Files and checkpoints on disk, each there whole or not at all. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { access, constants, mkdir, open, readdir, readFile, realpath, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { type FilePlace, GlobalPercError } from '../graph/index.js';
 import { string } from '../options/index.js';
+import { stateOfStats } from './contents.js';
 
 export { contents } from './contents.js';
-export { refuseOverwriting } from './identity.js';
+export { refuseOverwriting, requireUnchanged } from './identity.js';
 export { userCache, withHome } from './kept.js';
 export { programStore } from './program-store.js';
 
@@ -47,22 +48,34 @@ export async function readBytes(path: string): Promise<Uint8Array> {
 /** A file of any size, of which parts are read: those that are asked for, when they are. */
 export interface OpenFile {
   readonly length: number;
-  /** @throws GlobalPercError when the file has become shorter or unreadable. */
+  /** @throws GlobalPercError when the file has changed since it was opened, or become unreadable. */
   read(offset: number, length: number): Uint8Array;
 }
 
+/** An open file, and where ONNX Runtime finds it. */
+export interface PlacedFile extends OpenFile {
+  readonly place: Omit<FilePlace, 'offset'>;
+}
+
 /** Makes sure that a file can be read, now and later. @throws GlobalPercError when it is missing or cannot be read. */
-export async function openForReading(path: string): Promise<OpenFile> {
+export const openForReading = (path: string): Promise<OpenFile> => openInPlace(path);
+
+/** As `openForReading`, with the place. */
+export async function openInPlace(path: string): Promise<PlacedFile> {
   const failed = (error: unknown): never => {
     throw new GlobalPercError(`cannot read '${path}': ${reasonOf(error)}`, { code: 'io', cause: error });
   };
-  const { size } = await stat(path).catch(failed);
+  const found = await stat(path, { bigint: true }).catch(failed);
   await access(path, constants.R_OK).catch(failed);
+  // The hub's cache holds links; ONNX Runtime follows none that lead out of the folder.
+  const real = await realpath(path).catch(failed);
+  const state = stateOfStats(found);
   return {
-    length: size,
+    length: Number(found.size),
+    place: { folder: dirname(real), location: basename(real), state },
     read(offset, length) {
       try {
-        return readPart(path, offset, length);
+        return readPart(path, state, offset, length);
       } catch (error) {
         return failed(error);
       }
@@ -70,18 +83,12 @@ export async function openForReading(path: string): Promise<OpenFile> {
   };
 }
 
-/** As `openForReading`, with the place where ONNX Runtime finds the file. Throws as that does. */
-export async function openInPlace(path: string): Promise<OpenFile & { readonly place: Omit<FilePlace, 'offset'> }> {
-  const file = await openForReading(path);
-  // The hub's cache holds links; ONNX Runtime follows none that lead out of the folder.
-  const real = await realpath(path);
-  return { ...file, place: { folder: dirname(real), location: basename(real) } };
-}
-
-function readPart(path: string, offset: number, length: number): Uint8Array {
+function readPart(path: string, state: string, offset: number, length: number): Uint8Array {
   const bytes = new Uint8Array(length);
   const descriptor = openSync(path, 'r');
   try {
+    if (stateOfStats(fstatSync(descriptor, { bigint: true })) !== state)
+      throw new Error('it has changed since it was opened: load it again');
     let done = 0;
     while (done < length) {
       const count = readSync(descriptor, bytes, done, length - done, offset + done);

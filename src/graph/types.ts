@@ -63,7 +63,12 @@ export interface FilePlace {
   readonly location: string;
   /** First byte. */
   readonly offset: number;
+  /** What the file was when it was opened: something that changes when the file does. */
+  readonly state: string;
 }
+
+/** Weights in files, up to so many bytes: ONNX Runtime makes copies of them in its kernels' layout. More would double the memory. */
+export const REPACKED_UP_TO = 2 ** 30;
 
 const ARRAYS = {
   float32: Float32Array,

@@ -88,7 +88,7 @@ export async function loadModel(source: ModelSource, given: LoadOptions = {}): P
   onProgress?.({ step: 'read' });
   const bytes = inMemory
     ? new Uint8Array(source as ArrayBuffer)
-    : await platform.readBytes(name, readingOf(name, options));
+    : await platform.readModel(name, { whole: options.trainable === true, ...readingOf(name, options) });
   signal?.throwIfAborted();
   onProgress?.({ step: 'parse' });
   const graph = createGraph();

@@ -2,7 +2,7 @@
 import { create, toBinary } from '@bufbuild/protobuf';
 import { GraphProtoSchema, ModelProtoSchema, TensorProtoSchema } from 'onnx-buf';
 import { joinedBytes, ONNX_DTYPE } from '../graph/index.js';
-import type { ExternalConstant } from './write.js';
+import type { ExternalConstant } from './weights.js';
 
 type Weight = Pick<ExternalConstant, 'path' | 'constant'>;
 
@@ -23,7 +23,7 @@ function modelOf({ path: name, constant: { dtype, shape, bytes } }: Weight): Uin
 }
 
 /** What stands before the bytes of a field. Not by the library's writer, an entry of its own, which pages without a bundler would have to name. */
-const prefix = ({ number }: { readonly number: number }, parts: readonly Uint8Array[]): Uint8Array =>
+export const prefix = ({ number }: { readonly number: number }, parts: readonly Uint8Array[]): Uint8Array =>
   Uint8Array.from([number * 8 + LENGTH_DELIMITED, parts.reduce((sum, { length }) => sum + length, 0)].flatMap(varint));
 
 /** The wire type of bytes that their number stands before. */

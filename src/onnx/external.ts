@@ -30,11 +30,16 @@ export const fileInMemory = (bytes: Uint8Array): ExternalFile => ({
 /** Opens a file that lies beside the model, by the path the model gives. */
 export type ExternalReader = (location: string) => Promise<ExternalFile> | ExternalFile;
 
-/** The widest element's size; the runtime reads a tensor where it lies. */
-const ALIGNMENT = 8;
-
 /** Smaller tensors are read at once: shape arithmetic looks at them often. */
-const STAYS_IN_FILE_FROM = 64 * 1024;
+export const STAYS_IN_FILE_FROM = 64 * 1024;
+
+/** The tensors of a model. */
+export interface Tensors {
+  /** Those that may stay in files. */
+  readonly weights: readonly TensorProto[];
+  /** Those in attributes of nodes. */
+  readonly inAttributes: readonly TensorProto[];
+}
 
 /**
  * Gives external tensors their bytes, as if they had been in the model. Large ones stay in their files, where ONNX
@@ -43,13 +48,14 @@ const STAYS_IN_FILE_FROM = 64 * 1024;
  * @throws GlobalPercError naming the file that is missing or too short.
  */
 export async function loadExternal(
-  tensors: readonly TensorProto[],
+  { weights, inAttributes }: Tensors,
   source: string,
   read: ExternalReader | undefined,
 ): Promise<ReadonlyMap<TensorProto, ConstantData>> {
+  const mayStay = new Set(weights);
   const files = new Map<string, ExternalFile>();
   const inFile = new Map<TensorProto, ConstantData>();
-  for (const tensor of tensors) {
+  for (const tensor of [...weights, ...inAttributes]) {
     if (tensor.dataLocation !== Location.EXTERNAL) continue;
     const where = `${source}: tensor '${tensor.name}'`;
     const { location, offset, length } = placeOf(tensor, where);
@@ -62,12 +68,13 @@ export async function loadExternal(
         { code: 'invalid-model' },
       );
     }
+    tensor.dataLocation = Location.DEFAULT;
     const bytes = (from = 0, count = end - offset): Uint8Array => file.read(offset + from, count);
-    if (file.place && end - offset >= STAYS_IN_FILE_FROM && offset % ALIGNMENT === 0) {
+    if (file.place && mayStay.has(tensor) && end - offset >= STAYS_IN_FILE_FROM) {
       const type = typeOfProto(tensor, end - offset, where);
+      // At any byte of the file: the runtime reads weights wherever they begin.
       inFile.set(tensor, widened(constantInFile(type, { ...file.place, offset }, bytes)));
     } else tensor.rawData = bytes() as Uint8Array<ArrayBuffer>;
-    tensor.dataLocation = Location.DEFAULT;
   }
   return inFile;
 }

@@ -32,8 +32,8 @@ export interface ReadOptions {
 }
 
 /**
- * Fills an empty graph from the bytes of an ONNX file. What is of half precision there, weights and computations, is float32 here. Nodes are brought to the signatures of opset 20; weights are
- * views of `bytes`; dimensions stay unknown until the graph is specialised.
+ * Fills an empty graph from the bytes of an ONNX file. What is of half precision there, weights and computations, is float32 here. Nodes are brought to the signatures of opset 20; weights
+ * are views of `bytes`, or stay in files; dimensions stay unknown until the graph is specialised.
  * @throws GlobalPercError when the file is not ONNX, damaged, quantised, or not a valid graph.
  */
 export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, external }: ReadOptions): Promise<Graph> {
@@ -42,9 +42,11 @@ export async function readOnnx(graph: Graph, bytes: Uint8Array, { source, extern
   for (const node of nodes) refuseNode(node, source);
   const initializers = usedInitializers(proto, nodes, source);
   const inner = subgraphsOf(nodes);
-  const tensors = [nodes, ...inner.map(({ node }) => node)].flatMap(attributeTensors);
-  const inBodies = inner.flatMap(({ initializer }) => initializer);
-  const inFile = await loadExternal([...initializers, ...inBodies, ...tensors], source, external);
+  const tensors = {
+    weights: [...initializers, ...inner.flatMap(({ initializer }) => initializer)],
+    inAttributes: [nodes, ...inner.map(({ node }) => node)].flatMap(attributeTensors),
+  };
+  const inFile = await loadExternal(tensors, source, external);
   new GraphReader(graph, source, inFile).read(proto, nodes, initializers);
   normalizeOpset(graph, opset, source);
   if (hasOthers(graph)) (await import('./contrib/index.js')).expandContrib(graph, source);

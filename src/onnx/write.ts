@@ -11,8 +11,6 @@ import {
   OperatorSetIdProtoSchema,
   StringStringEntryProtoSchema,
   type TensorProto,
-  TensorProto_DataLocation,
-  TensorProtoSchema,
   type TensorShapeProto_Dimension,
   TensorShapeProto_DimensionSchema,
   TensorShapeProtoSchema,
@@ -30,36 +28,24 @@ import {
   isDetach,
   type Node,
   ONNX_DTYPE,
-  type TensorType,
   uniqueName,
   type Value,
 } from '../graph/index.js';
 import { shapesIn, unranked } from './unranked.js';
+import { type ExternalConstant, type InPlace, tensorProto, type WeightOptions, WeightWriter } from './weights.js';
 
 /** Model bytes, and the weights that were kept out of them. */
 export interface OnnxModel {
   readonly model: Uint8Array;
   /** Weights by the path under which the model refers to them; with `inPlace`, those that `embedding` adds to it by that name. */
   readonly external: readonly ExternalConstant[];
-  /** The weights that the model refers to where they lie: their folder, and how many bytes they are. */
-  readonly inPlace: { readonly folder: string; readonly bytes: number } | undefined;
+  /** The weights that the model refers to where they lie. */
+  readonly inPlace: InPlace | undefined;
 }
 
-/** A weight outside the model. */
-export interface ExternalConstant {
-  readonly path: string;
-  /** First byte in the file of that path. */
-  readonly offset: number;
-  readonly constant: ConstantData;
-}
-
-export interface WriteOptions {
+export interface WriteOptions extends WeightOptions {
   /** Version of the standard operator set the nodes are written for. */
   readonly opset: number;
-  /** Constants of at least this many bytes are handed out beside the model instead of being copied into it. */
-  readonly externalFrom?: number;
-  /** Hand them out as parts of one file of this path, instead of as files of their own. */
-  readonly externalPath?: string;
   /** Declare the types of all values, not of inputs and outputs alone: whoever reads them may compare them with its own. */
   readonly allTypes?: boolean;
   /**
@@ -69,12 +55,7 @@ export interface WriteOptions {
   readonly openInputs?: 'sizes' | 'ranks' | undefined;
   /** Constants that are inputs of the file, by names that no other input or output has. */
   readonly given?: readonly Value[] | undefined;
-  /** Refer to weights that lie in files where they are, as far as they share a folder; all others are to be embedded. Default false. */
-  readonly inPlace?: boolean;
 }
-
-/** Weights in one file begin at multiples of this: what a cache line or vector register may want. */
-const ALIGNMENT = 64;
 
 /** Oldest file format version that may hold an operator set (https://github.com/onnx/onnx/blob/main/docs/Versioning.md). */
 const irVersion = (opset: number): bigint => (opset >= 23 ? 11n : opset >= 21 ? 10n : 9n);
@@ -91,7 +72,10 @@ export function writeOnnx(whole: Graph, options: WriteOptions): OnnxModel {
   const given = new Set(options.given);
   const names = uniqueNames(graph, given);
   const constants = constantsOf(graph).filter(([value]) => !given.has(value));
-  const weights = new WeightWriter(options);
+  const weights = new WeightWriter(
+    constants.map(([, data]) => data),
+    options,
+  );
   const tensors = constants.map(([value, data]) => weights.write(data, names.get(value) as string));
   const { external, inPlace } = weights;
   // ONNX Runtime takes external files either from memory or from a folder, not from both.
@@ -109,33 +93,6 @@ export function writeOnnx(whole: Graph, options: WriteOptions): OnnxModel {
     graph: graphProto(graph, names, initializer, options),
   });
   return { model: toBinary(ModelProtoSchema, model), external, inPlace };
-}
-
-/** Decides for each constant whether it goes into the model, beside it, or stays where it lies. */
-class WeightWriter {
-  readonly external: ExternalConstant[] = [];
-  inPlace: OnnxModel['inPlace'];
-  private readonly options: WriteOptions;
-  private end = 0;
-
-  constructor(options: WriteOptions) {
-    this.options = options;
-  }
-
-  write(constant: ConstantData, name: string): TensorProto {
-    const { externalFrom = Number.POSITIVE_INFINITY, externalPath, inPlace = false } = this.options;
-    const { place } = constant;
-    if (inPlace && place && (this.inPlace ?? place).folder === place.folder) {
-      this.inPlace = { folder: place.folder, bytes: (this.inPlace?.bytes ?? 0) + byteLengthOf(constant) };
-      return externalTensor(constant, name, place.location, place.offset);
-    }
-    if (byteLengthOf(constant) < externalFrom) return tensorProto(constant, name);
-    const path = externalPath ?? name;
-    const offset = externalPath === undefined ? 0 : this.end;
-    this.end = Math.ceil((offset + byteLengthOf(constant)) / ALIGNMENT) * ALIGNMENT;
-    this.external.push({ path, offset, constant });
-    return externalTensor(constant, name, path, offset);
-  }
 }
 
 function graphProto(
@@ -210,25 +167,6 @@ function constantsOf(graph: Graph): [Value, ConstantData][] {
   for (const value of used) if (value?.constant) found.set(value, value.constant);
   return [...found];
 }
-
-const tensorProto = (data: ConstantData, name = ''): TensorProto =>
-  create(TensorProtoSchema, {
-    name,
-    dataType: ONNX_DTYPE[data.dtype],
-    dims: data.shape.map(BigInt),
-    rawData: data.bytes as Uint8Array<ArrayBuffer>,
-  });
-
-const externalTensor = (type: TensorType, name: string, location: string, offset: number): TensorProto =>
-  create(TensorProtoSchema, {
-    name,
-    dataType: ONNX_DTYPE[type.dtype],
-    dims: type.shape.map(BigInt),
-    dataLocation: TensorProto_DataLocation.EXTERNAL,
-    externalData: Object.entries({ location, offset, length: byteLengthOf(type) }).map(([key, value]) =>
-      create(StringStringEntryProtoSchema, { key, value: String(value) }),
-    ),
-  });
 
 function valueInfo(value: Value, name = value.name): ValueInfoProto {
   if (value.dtype === undefined) return create(ValueInfoProtoSchema, { name });

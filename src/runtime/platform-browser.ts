@@ -98,6 +98,8 @@ export const platform: Platform = {
   startEngine,
   exists: async () => false,
   readBytes: readUrl,
+  readModel: readUrl,
+  requireUnchanged: () => undefined,
   openBeside: (source, location) => openBesideUrl(new URL(source, globalThis.location?.href), location),
   writeBytes: noFiles,
   refuseOverwriting: async () => undefined,

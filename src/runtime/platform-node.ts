@@ -1,7 +1,7 @@
 /** Node: ONNX Runtime in a worker thread, models from the file system or by URL. */
 import { existsSync } from 'node:fs';
 import { availableParallelism, freemem, totalmem } from 'node:os';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, Worker, type WorkerOptions } from 'node:worker_threads';
 import {
@@ -12,10 +12,12 @@ import {
   readBytes,
   readSnapshot,
   refuseOverwriting,
+  requireUnchanged,
   writeAtomically,
   writeSnapshot,
 } from '../files/index.js';
 import { GlobalPercError } from '../graph/index.js';
+import { leavingWeights } from '../onnx/index.js';
 import { peerError } from '../peers/index.js';
 import { closeGate, openGate } from './native-gate.mjs';
 import type { Engine, Platform } from './types.js';
@@ -64,6 +66,9 @@ function runs(worker: Worker): boolean {
   const { active, idle } = worker.performance.eventLoopUtilization();
   return active > 0 && idle >= 0;
 }
+
+/** Weights of smaller models are not worth that their file has to stay as it is. */
+const STAYS_FROM = 2 ** 24;
 
 const isRemote = (source: string): boolean => /^https?:\/\//i.test(source);
 
@@ -115,6 +120,13 @@ export const platform: Platform = {
   },
   exists: async (source) => existsSync(pathOf(source)),
   readBytes: async (source, options) => (isRemote(source) ? readUrl(source, options) : readBytes(pathOf(source))),
+  requireUnchanged,
+  readModel: async (source, { whole, ...options }) => {
+    if (isRemote(source)) return readUrl(source, options);
+    const file = await openInPlace(pathOf(source));
+    const stays = !whole && file.length >= STAYS_FROM;
+    return (stays ? leavingWeights(file, basename(pathOf(source))) : undefined) ?? readBytes(pathOf(source));
+  },
   openBeside: async (source, location) => {
     if (isRemote(source)) return openBesideUrl(new URL(source), location);
     return openInPlace(resolve(dirname(pathOf(source)), location));

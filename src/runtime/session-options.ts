@@ -1,7 +1,8 @@
 /** How ONNX Runtime is configured, beneath what a caller asks for. */
 import type { InferenceSession } from 'onnxruntime-common';
 import { platform } from '#platform';
-import type { OnnxModel } from '../onnx/index.js';
+import { REPACKED_UP_TO } from '../graph/index.js';
+import type { InPlace } from '../onnx/index.js';
 import { boolean, type Checks, checkOptions, integer, matching, oneOf, refused, string } from '../options/index.js';
 import type { Optimizations } from './optimizations.js';
 import type { Build } from './types.js';
@@ -79,9 +80,6 @@ export function buildOf(options: SessionOptions): Build {
   return platform.builds.includes('webgpu') && (provider === 'webgpu' || provider === 'webnn') ? 'webgpu' : 'cpu';
 }
 
-/** From this size on, weights are used where the system maps them: copies in the kernels' layout would double the memory. */
-const REPACKED_UP_TO = 2 ** 30;
-
 /** Configuration entries by section and key (onnxruntime_session_options_config_keys.h). */
 type Entries = Readonly<Record<string, Readonly<Record<string, string>>>>;
 
@@ -100,12 +98,12 @@ export interface Opening extends Purpose {
   /** ONNX Runtime refuses the graph where it infers another type than that declares. */
   readonly strict?: boolean;
   /** The weights that the runtime reads from their own files. */
-  readonly inPlace?: OnnxModel['inPlace'] | undefined;
+  readonly inPlace?: InPlace | undefined;
   readonly optimizations: Optimizations;
 }
 
 /** Whether weights are used where they lie in their files, without a second copy of them. */
-export const staysWhole = (inPlace: OnnxModel['inPlace']): boolean =>
+export const staysWhole = (inPlace: InPlace | undefined): boolean =>
   inPlace !== undefined && inPlace.bytes > REPACKED_UP_TO;
 
 /**

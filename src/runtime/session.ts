@@ -1,4 +1,5 @@
 /** Sessions: a compiled graph that is ready to run. */
+import { platform } from '#platform';
 import { byteLengthOf, type ConstantData, type Graph, GraphBuilder, type Tensor, type Value } from '../graph/index.js';
 import { embedding, infersRightly, type OnnxModel, type WriteOptions, writeOnnx } from '../onnx/index.js';
 import { type Optimizations, optimizationsFor } from './optimizations.js';
@@ -113,6 +114,7 @@ export class Session {
     // The build for the CPU has kernels that the one for WebGPU lacks, such as those of double precision.
     const build = purpose.once ? 'cpu' : buildOf(options);
     const isWhole = about.inPlace !== undefined;
+    if (about.inPlace) platform.requireUnchanged(about.inPlace);
     const id = yield* ask(build, 'create', {
       model: isWhole ? embedding(model, external) : model,
       external: isWhole ? [] : together(external),

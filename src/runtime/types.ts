@@ -1,7 +1,7 @@
 /** What passes between a caller and the engine that runs ONNX Runtime. */
 import type { InferenceSession } from 'onnxruntime-common';
 import type { DataType, TypedArray } from '../graph/index.js';
-import type { ExternalFile } from '../onnx/index.js';
+import type { ExternalFile, InPlace } from '../onnx/index.js';
 import type { ReadOptions } from './url.js';
 
 /** A concrete tensor: its data, or the id of data kept beside the session. */
@@ -110,6 +110,14 @@ export interface Platform {
   exists(source: string): Promise<boolean>;
   /** Reads a file or URL. @throws GlobalPercError when it is missing or unreadable. */
   readBytes(source: string, options?: ReadOptions): Promise<Uint8Array>;
+  /**
+   * Reads a model; large weights may be left in its file, as external data.
+   * @param options.whole whether none may
+   * @throws GlobalPercError when it is missing or unreadable.
+   */
+  readModel(source: string, options: ReadOptions & { readonly whole: boolean }): Promise<Uint8Array>;
+  /** @throws GlobalPercError when one of the files that a session is to read is not what it was when it was opened. */
+  requireUnchanged(inPlace: InPlace): void;
   /** Opens a file beside a model file. @throws GlobalPercError when it is missing or unreadable. */
   openBeside(source: string, location: string): Promise<ExternalFile>;
   /** Writes files as the checkpoint of a step, whole or not at all. @throws GlobalPercError where that cannot be done. */

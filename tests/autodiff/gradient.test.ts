@@ -243,7 +243,7 @@ it.each([
 ])('a kernel that stays in its file, %s: its gradient is %s', (_places, _what, side, stride, expected) => {
   const graph = createGraph();
   const x = graph.input('x', 'float32', [1, 2, side, side]);
-  const place = { folder: '/', location: 'weights', offset: 0 };
+  const place = { folder: '/', location: 'weights', offset: 0, state: '' };
   const kernel = constantInFile(
     { dtype: 'float32', shape: [2, 2, 3, 3] },
     place,

@@ -149,7 +149,7 @@ describe('constants', () => {
 
   it('in a file are read when they are asked for', () => {
     let reads = 0;
-    const place = { folder: '/f', location: 'w.bin', offset: 0 };
+    const place = { folder: '/f', location: 'w.bin', offset: 0, state: '' };
     const constant = constantInFile({ dtype: 'uint8', shape: [2] }, place, () => {
       reads += 1;
       return new Uint8Array([1, 2]);

@@ -212,7 +212,7 @@ describe('a model is not run', () => {
   it('and weights that lie in files are not read, in another arrangement neither', async () => {
     const graph = createGraph();
     const x = graph.input('x', 'float32', [2, 4]);
-    const place = { folder: '/nowhere', location: 'weights.bin', offset: 0 };
+    const place = { folder: '/nowhere', location: 'weights.bin', offset: 0, state: '' };
     const weight = constantInFile({ dtype: 'float32', shape: [8192, 4] }, place, () => {
       throw new Error('its bytes are asked for');
     });

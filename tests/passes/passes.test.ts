@@ -472,7 +472,7 @@ describe('fold', () => {
 
 describe('shareConstants', () => {
   const inFile = (folder: string, offset: number): ConstantData =>
-    constantInFile({ dtype: 'float32', shape: [9] }, { folder, location: 'weights.bin', offset }, () => {
+    constantInFile({ dtype: 'float32', shape: [9] }, { folder, location: 'weights.bin', offset, state: '' }, () => {
       throw new Error('its bytes are not asked for');
     });
   const other = { ...ramp(9), bytes: Uint8Array.from(ramp(9).bytes, (byte, i) => (i === 35 ? byte ^ 1 : byte)) };

@@ -6,7 +6,7 @@ import { providerOf, type SessionOptions, sessionOptions } from '../../src/runti
 const optimizations = { level: undefined, without: ['A', 'B'], repacks: true } as const;
 const optimization = { disable_specified_optimizers: 'A;B' };
 const defaults = { enableMemPattern: false, intraOpNumThreads: availableParallelism(), logSeverityLevel: 4 };
-const inPlace = (bytes: number) => ({ folder: '/weights', bytes });
+const inPlace = (bytes: number) => ({ folder: '/weights', files: {}, bytes });
 const beside = { model_external_initializers_file_folder_path: '/weights' };
 const unpacked = { disable_prepacking: '1' };
 

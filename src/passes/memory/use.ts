@@ -1,5 +1,5 @@
 /** How much memory a graph takes, known before any is allocated. */
-import { type Graph, isDetach, type Node, type Value } from '../../graph/index.js';
+import { type Graph, isDetach, type Node, REPACKED_UP_TO, type Value } from '../../graph/index.js';
 import { operatorOf } from '../../ops/index.js';
 import { bytesOf, bytesOfAll } from './cost.js';
 
@@ -45,7 +45,7 @@ export interface Timeline {
   /** The most of them, and where that is. */
   readonly most: number;
   readonly at: number;
-  /** Bytes of constants, without those that stay in their file. */
+  /** Bytes of constants, as far as ONNX Runtime makes copies of them: not of many that stay in files. */
   readonly constants: number;
 }
 
@@ -66,7 +66,7 @@ export function timelineOf({ inputs, outputs, nodes }: Pick<Graph, 'inputs' | 'o
       if (value === undefined) continue;
       const owner = ownerOf(value);
       if (isConstant(owner)) {
-        if (!isFolded && !owner.constant?.place) constants.add(owner);
+        if (!isFolded) constants.add(owner);
       } else if (owner.producer && !lasting.has(owner)) last.set(owner, i);
     }
   });
@@ -83,7 +83,9 @@ export function timelineOf({ inputs, outputs, nodes }: Pick<Graph, 'inputs' | 'o
     return here;
   });
   const place = new Map(nodes.map((node, i) => [node, i]));
-  return { ownerOf, place, last, alive, most, at, constants: bytesOfAll(constants) };
+  const inFiles = bytesOfAll([...constants].filter(({ constant }) => constant?.place));
+  const copied = bytesOfAll(constants) - (inFiles > REPACKED_UP_TO ? inFiles : 0);
+  return { ownerOf, place, last, alive, most, at, constants: copied };
 }
 
 /** Bytes that a session of a graph takes: its constants, and what is alive at once, at most. ONNX Runtime's own workspaces are not counted. */
