@@ -33,7 +33,7 @@ export class OpenPrograms<P extends OpenProgram> {
 
   /** Whether a further session should give back what it has allocated after each call: images come in many sizes. */
   get areMany(): boolean {
-    return this.programs.size >= KEEPING;
+    return this.bySession().size >= KEEPING;
   }
 
   get(key: string): P | undefined {

@@ -6,7 +6,7 @@ import { GlobalPercError, type Graph, multiplicationsOf } from '../graph/index.j
 import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention, sumEarly } from '../passes/index.js';
 import { providerOf, runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
-import { type Compiled, compiled, fed } from './compiled.js';
+import { type Compiled, compiled, fed, inThisOrder, sizesApart, sizesOf } from './compiled.js';
 import { keepWithin, say } from './memory-budget.js';
 import { type OpenProgram, OpenPrograms } from './open-programs.js';
 import { StoredProgram } from './program-store.js';
@@ -115,22 +115,35 @@ export class Runner<Details> {
       say(known, this.owner);
       return yield* this.openedOn(known, session);
     }
-    const finished = yield* this.finished(draft, options);
+    const graph = yield* this.reduced(draft, options);
+    const onCpu = providerOf(session) === 'cpu';
+    const free = onCpu && gradients ? sizesApart(graph, gradients) : undefined;
+    inOrder(graph, options);
     begin('open', options);
-    const cost = keepWithin(finished, this.memory, this.owner);
-    say(cost, this.owner, finished);
-    if (providerOf(session) !== 'cpu')
-      return { session: yield* CheckedSession.open(finished, session, stay), bytes: cost.bytes };
-    const made = compiled(finished, cost, gradients);
+    const cost = keepWithin(graph, this.memory, this.owner);
+    say(cost, this.owner, graph);
+    if (!onCpu) return { session: yield* CheckedSession.open(graph, session, stay), bytes: cost.bytes };
+    const apart = free && (this.memory === undefined ? free : inThisOrder(free, graph));
+    const shared = apart && this.sharing({ ...cost, ...apart, sizes: sizesOf(apart) });
+    if (shared) return shared;
+    const made = compiled(graph, cost, apart);
     stored?.write(made);
     return yield* this.openedOn(made, session);
   }
 
-  /** A session on the CPU: that of a graph which differs in its sizes alone, where there is one. */
-  private *openedOn({ written, sizes, structure, bytes }: Compiled, session: SessionOptions): Steps<Opened> {
+  /** A session on the CPU: one that is open for images of other sizes, where there is one. */
+  private *openedOn(made: Compiled, session: SessionOptions): Steps<Opened> {
+    const shared = this.sharing(made);
+    if (shared) return shared;
+    const { written, sizes, structure, bytes } = made;
+    return { session: yield* CheckedSession.openWritten(written, session, fed(sizes)), structure, bytes };
+  }
+
+  /** The session that is open for a graph which differs in its sizes alone. */
+  private sharing({ structure, sizes, bytes }: Pick<Compiled, 'structure' | 'sizes' | 'bytes'>): Opened | undefined {
     const like = structure === undefined ? undefined : this.programs.of(structure);
-    const opened = like?.session.sized(fed(sizes)) ?? (yield* CheckedSession.openWritten(written, session, fed(sizes)));
-    return { session: opened, structure, bytes };
+    const session = like?.session.sized(fed(sizes));
+    return session && { session, structure, bytes };
   }
 
   /** What a draft will take; nothing is opened. @throws GlobalPercError where it does not keep within the budget of memory. */
@@ -143,14 +156,17 @@ export class Runner<Details> {
 
   /** A drafted graph as it is run, and as it is written to files. */
   *finished(draft: Graph, options: StepOptions): Steps<Graph> {
+    return inOrder(yield* this.reduced(draft, options), options);
+  }
+
+  /** What is left to compute of a drafted graph. */
+  private *reduced(draft: Graph, options: StepOptions): Steps<Graph> {
     begin('fold', options);
     fuseAttention(draft);
     const graph = simplify(spellAttention(draft));
     yield* fold(graph, this.session);
     shareConstants(graph);
     sumEarly(graph);
-    schedule(graph);
-    options.signal?.throwIfAborted();
     return graph;
   }
 
@@ -174,4 +190,11 @@ export class Runner<Details> {
     if (!this.disposed) return;
     throw new GlobalPercError(`this ${this.owner} was disposed; make a new one`, { code: 'disposed' });
   }
+}
+
+/** Puts the nodes of a graph into the order in which they are computed. */
+function inOrder(graph: Graph, { signal }: StepOptions): Graph {
+  schedule(graph);
+  signal?.throwIfAborted();
+  return graph;
 }

@@ -16,8 +16,8 @@ interface Known {
 
 const NOTHING: Known = { finite: false, positive: false, away: false };
 
-/** Smaller masks are left. */
-const LARGE = 2 ** 14;
+/** Smaller masks are left: none of activations, so that images of all sizes have the same graph. */
+const LARGE = 2 ** 6;
 
 /** Constants of more elements are weights, which were looked at when their model was read. */
 const FEW = 2 ** 10;

@@ -2,7 +2,17 @@
  * What a graph knows of the size of its images becomes input: for images of another size it is then, mostly, the same graph, and the session that
  * computes it need not be opened again. ONNX Runtime computes it as fast as with constants.
  */
-import { type Graph, type Node, neededNodes, sizeOf, typedArray, uniqueName, type Value } from '../graph/index.js';
+import {
+  type ConstantData,
+  type Graph,
+  type Node,
+  neededNodes,
+  numbersOf,
+  sizeOf,
+  typedArray,
+  uniqueName,
+  type Value,
+} from '../graph/index.js';
 
 /** Inputs of operators, by index, that tell sizes; ONNX Runtime reads them when it runs. */
 const TELLING_SIZES: Readonly<Record<string, readonly number[]>> = {
@@ -32,12 +42,13 @@ const MOST_TIMES = 2 ** 14;
  */
 export function openSizes(graph: Graph, gradients: readonly string[]): Value[] | undefined {
   if (graph.nodes.length > MOST_NODES) return undefined;
-  const opened = new Map<Value, Value>();
+  const opened = new Map<string | Value, Value>();
   const taken = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
-  const apart = (value: Value): Value => {
-    const known = opened.get(value) ?? { ...value, name: uniqueName(`size:${opened.size}`, taken) };
-    opened.set(value, known);
-    return known;
+  const apart = (value: Value, node: Node): Value => {
+    const role = value.dtype === 'int64' ? roleOf(value, node) : value;
+    const own = opened.get(role) ?? { ...value, name: uniqueName(`size:${opened.size}`, taken) };
+    opened.set(role, own);
+    return own;
   };
   const left = leftToFolding(graph.nodes);
   const others = graph.outputs.filter(({ name }) => !gradients.includes(name));
@@ -45,10 +56,14 @@ export function openSizes(graph: Graph, gradients: readonly string[]): Value[] |
   for (const node of graph.nodes) {
     const opens = (value: Value, index: number): boolean =>
       isFactor(node, value, index) ? !forward.has(node) && !left.has(node) : tellsSize(node, value, index, left);
-    node.inputs = node.inputs.map((value, i) => (value?.constant && opens(value, i) ? apart(value) : value));
+    node.inputs = node.inputs.map((value, i) => (value?.constant && opens(value, i) ? apart(value, node) : value));
   }
   return [...opened.values()];
 }
+
+/** Shapes that are the same for one size may be two for another, those of square images above all: only where they do the same with the same they are one. */
+const roleOf = ({ constant }: Value, { op, inputs: [data], outputs: [made] }: Node): string =>
+  `${op} [${data?.shape}] [${made?.shape}] ${numbersOf(constant as ConstantData)}`;
 
 /** Nodes that depend on constants alone: weights in another arrangement, which ONNX Runtime computes once. */
 function leftToFolding(nodes: readonly Node[]): ReadonlySet<Node> {

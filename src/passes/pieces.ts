@@ -62,7 +62,8 @@ const cutEarlier: Rewrite = (node, inputs) => {
   const [x] = inputs;
   const cuts = cutsOf(node, inputs);
   if (!x || !cuts) return undefined;
-  if (cuts.length === 0) return [x];
+  // What a convolution with a stride gives back is cut off at the size of the image: where that is nothing, images of other sizes share the graph.
+  if (cuts.length === 0) return x.value.producer?.op === 'ConvTranspose' ? undefined : [x];
   const earlier = ofPart(x, cuts) ?? ofReshaped(x, cuts) ?? ofJoined(x, cuts) ?? ofTurned(x, cuts);
   return earlier && [earlier];
 };

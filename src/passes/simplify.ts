@@ -234,34 +234,44 @@ const rootOfSum: Rewrite = (node, [x, axes], target) => {
   return [(sum as Tensor).sqrt()];
 };
 
-/** From so many elements on, a sum is taken axis by axis. */
-const LONG_SUM = 2 ** 13;
-
 /**
  * Σ over a whole tensor, axis by axis: ONNX Runtime adds one element after another, and in float32 the sum of two million
- * equal numbers is off by 2·10⁻³ that way.
+ * equal numbers is off by 2·10⁻³ that way. However few they are, so that images of all sizes have the same graph; short rows are left as they are.
  */
 const sumByAxes: Rewrite = (node, [x], target) => {
   const [output] = node.outputs;
   if (!isFloatSum(node, x) || !output?.shape) return undefined;
-  const sizes = x.shape.filter((size) => size > 1);
-  if (x.size < LONG_SUM || sizeOf(output.shape) !== 1 || sizes.length < 2) return undefined;
-  const overLast = (sum: Tensor): Tensor =>
-    target.emit(node.op, [sum, target.ints([-1])], { keepdims: int(0) })[0] as Tensor;
-  return [sizes.reduce(overLast, x.reshape(sizes)).reshape(output.shape)];
+  const [first, ...later] = x.shape.flatMap((size, axis) => (size > 1 ? [axis] : []));
+  if (sizeOf(output.shape) !== 1 || first === undefined || later.length === 0 || isRow(rowOf(x, target)))
+    return undefined;
+  const over = (sum: Tensor, axes?: Tensor): Tensor =>
+    target.emit(node.op, [sum, axes], { keepdims: int(0) })[0] as Tensor;
+  const row = later.reduceRight((sum, axis) => over(sum, target.ints([axis])), x);
+  return [over(row).reshape(output.shape)];
 };
 
-/** What a sum over all of a tensor reads, where it is a short one. */
-function summedAtOnce(node: Node | undefined, target: Graph): Tensor | undefined {
+/** Of so many elements a row is summed at once. */
+const SHORT_ROW = 2 ** 13;
+
+const isRow = ({ shape, size }: Tensor): boolean =>
+  size < SHORT_ROW && shape.filter((length) => length > 1).length === 1;
+
+/** A tensor before it was reshaped. */
+const rowOf = (x: Tensor, target: Graph): Tensor => (x.value.producer?.op === 'Reshape' ? sourceOf(x, target) : x);
+
+/** What a sum over all of a tensor reads, where that is such a row. */
+function summedRow(node: Node | undefined, target: Graph): Tensor | undefined {
   const x = node?.inputs[0] && new Tensor(target, node.inputs[0]);
   if (node?.domain !== '' || !isFloatSum(node, x) || sizeOf(node.outputs[0]?.shape ?? []) !== 1) return undefined;
-  return x.size > 1 && x.size < LONG_SUM ? x : undefined;
+  const row = rowOf(x, target);
+  return isRow(row) ? row : undefined;
 }
 
-/** Σ over all of what is reshaped → Σ over it as it was. */
+/** Σ over all of a row that is reshaped → Σ over it as it was. */
 const sumUnshaped: Rewrite = (node, [x], target) => {
-  if (x?.value.producer?.op !== 'Reshape' || !summedAtOnce(node, target)) return undefined;
-  const [sum] = target.emit(node.op, [sourceOf(x, target)], { keepdims: int(0) });
+  const row = x?.value.producer?.op === 'Reshape' ? summedRow(node, target) : undefined;
+  if (!row) return undefined;
+  const [sum] = target.emit(node.op, [row], { keepdims: int(0) });
   return [(sum as Tensor).reshape(node.outputs[0]?.shape ?? [])];
 };
 
@@ -269,7 +279,7 @@ const sumUnshaped: Rewrite = (node, [x], target) => {
 const shapeOfSum: Rewrite = (node, [sum], target) => {
   const rank = node.outputs[0]?.shape?.length ?? 0;
   const { producer } = sum?.value ?? {};
-  const x = node.op === 'Reshape' ? summedAtOnce(producer, target) : undefined;
+  const x = node.op === 'Reshape' ? summedRow(producer, target) : undefined;
   if (!producer || !x || sum?.rank !== 0) return undefined;
   if (rank === x.rank) return target.emit(producer.op, [x], { keepdims: int(1) });
   const kept = x.shape.flatMap((dim, axis) => (dim === 1 ? [axis] : [])).slice(0, rank);

@@ -41,7 +41,7 @@ describe('programs', () => {
     const programs = new OpenPrograms();
     const sharing = keys.map((key) => [key, program(0, false, 'conv')] as const);
     for (const [key, one] of sharing) expect(programs.add(key, one)).toEqual([]);
-    expect(programs.areMany).toBe(true);
+    expect(programs.areMany).toBe(false);
     expect(programs.of('conv')).toBe(sharing[0]?.[1]);
     expect(programs.of('pool')).toBeUndefined();
     for (const key of keys.slice(1)) expect(programs.add(`another ${key}`, program())).toEqual([]);

@@ -29,15 +29,17 @@ beforeEach(() => void opened.mockClear());
 const sessions = (): number => opened.mock.calls.filter(([, , { once }]) => !once).length;
 
 it.each([
-  ['vgg', 'none'],
-  ['resnet', 'cosine'],
-] as const)('%s under norm %s computes what a session of its own does', async (model, norm) => {
+  ['vgg', 'none', [32, 48], 3],
+  ['resnet', 'cosine', [32, 48], 1],
+  // Whatever a convolution with a stride leaves over.
+  ['resnet', 'cosine', [37, 46], 1],
+] as const)('%s under norm %s computes what a session of its own does: %j', async (model, norm, sides, most) => {
   await using shared = await lossOf(model, norm);
-  const shapes = [32, 48].flatMap((height) => [32, 48].map((width) => [1, 3, height, width]));
+  const shapes = sides.flatMap((height) => sides.map((width) => [1, 3, height, width]));
   const computed = [];
   for (const [i, shape] of [...shapes, ...shapes].entries())
     computed.push(await shared.valueAndGrad(image(shape, i), image(shape, 100 + i)));
-  expect(sessions()).toBeLessThan(shapes.length);
+  expect(sessions()).toBeLessThanOrEqual(most);
   for (const [i, shape] of shapes.entries()) {
     await using own = await lossOf(model, norm);
     expect(computed[i]).toEqual(await own.valueAndGrad(image(shape, i), image(shape, 100 + i)));

@@ -186,13 +186,22 @@ function conv(x: Tensor, w: Tensor, group: number, axes: readonly Step[]): Tenso
   return x.graph.emit('Conv', [cropped, w], { ...stepAttributes(axes, group), pads: ints(pads) })[0] as Tensor;
 }
 
-/** Emits ConvTranspose; the remainder that no window of the convolution reached becomes output padding. */
+/**
+ * Emits ConvTranspose. With a stride it gives the largest image that has so many windows, of which the rest is cut off: which of its sizes an image has is no
+ * attribute then, and images of all sizes share a graph.
+ */
 function convTranspose(x: Tensor, w: Tensor, axes: readonly WindowAxis[], group: number): Tensor {
-  const after = axes.map(exactAfter);
+  const after = axes.map((axis) => Math.min(exactAfter(axis), axis.after - axis.stride + 1));
   const pads = [...axes.map((axis) => axis.before), ...after.map((padding) => Math.max(padding, 0))];
   const rest = after.map((padding) => Math.max(-padding, 0));
   const attributes = { ...stepAttributes(axes, group), pads: ints(pads), output_padding: ints(rest) };
-  return x.graph.emit('ConvTranspose', [x, w], attributes)[0] as Tensor;
+  const whole = x.graph.emit('ConvTranspose', [x, w], attributes)[0] as Tensor;
+  if (axes.every(({ stride }) => stride === 1)) return whole;
+  return whole.slice(
+    axes.map((_, i) => i + 2),
+    axes.map(() => 0),
+    axes.map(({ size }) => size),
+  );
 }
 
 const stepAttributes = (axes: readonly Step[], group: number) => ({

@@ -15,8 +15,8 @@ import {
 } from '../../graph/index.js';
 import { earliest, NEAR } from './schedule.js';
 
-/** Smaller sums are left. */
-const LARGE = 2 ** 14;
+/** Smaller sums are left: what is no activation, so that images of all sizes have the same graph. */
+const LARGE = 2 ** 6;
 
 /** A summand, or what it is made of. */
 interface Summand {
