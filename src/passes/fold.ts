@@ -3,6 +3,7 @@ import { byteLengthOf, checked, dropNodes, type Graph, type Node, readersOf, typ
 import { operatorOf, requiredOpset } from '../ops/index.js';
 import type { SessionOptions, Steps } from '../runtime/index.js';
 import { constantFrom, evaluate } from './evaluate.js';
+import { isSmall, smallValue } from './small-values.js';
 
 /**
  * A folded constant may not be larger than this, unless it takes the place of inputs as large: folding must not inflate the
@@ -17,8 +18,9 @@ const PIECE = 400;
 /** Replaces, in place, the outputs of constant subgraphs by constants and drops the nodes. */
 export function* fold(graph: Graph, options: SessionOptions = {}): Steps<void> {
   const readers = readersOf(graph);
-  const foldable = foldableNodes(graph, readers);
-  if (foldable.length === 0) return;
+  const constant = foldableNodes(graph, readers);
+  if (constant.length === 0) return;
+  const foldable = constant.filter((node) => !foldedHere(node));
   const opset = requiredOpset(graph);
   const outputs = new Set<Value>(graph.outputs);
   for (let first = 0; first < foldable.length; first += PIECE) {
@@ -32,8 +34,22 @@ export function* fold(graph: Graph, options: SessionOptions = {}): Steps<void> {
       delete value.producer;
     }
   }
-  dropNodes(graph, new Set(foldable));
+  dropNodes(graph, new Set(constant));
   checked(graph, 'folding constants');
+}
+
+/** So many elements are computed here, without a session: weights of hooks, shapes of gradients, rows of ones. */
+const FEW = 2 ** 12;
+
+/** Makes a constant of the output of a node, where that is small. */
+function foldedHere(node: Node): boolean {
+  const [output] = node.outputs;
+  if (!output?.dtype || !output.shape || !isSmall(node, FEW)) return false;
+  const value = smallValue(node, { dtype: output.dtype, shape: output.shape }, FEW);
+  if (value === undefined) return false;
+  output.constant = value;
+  delete output.producer;
+  return true;
 }
 
 /** The nodes that depend on constants alone and may be computed now. */

@@ -17,7 +17,7 @@ import {
 } from '../graph/index.js';
 
 /** Larger tensors are no shapes. */
-const MOST_ELEMENTS = 64;
+const MOST_OF_SHAPES = 64;
 
 const INTEGERS: ReadonlySet<DataType> = new Set(['int32', 'int64', 'bool']);
 const FLOATS: ReadonlySet<DataType> = new Set(['float32', 'float64']);
@@ -175,29 +175,31 @@ export function sizesOf(node: Node, x: Shape): ConstantData {
   return constantOf('int64', [part.length], part);
 }
 
-/** Whether a node's value could be computed here: it is of a known operator, and small constants are all it reads. */
-export const isSmall = ({ op, domain, inputs, outputs }: Node): boolean =>
+/** Whether a node's value could be computed here: it is of a known operator, and constants of at most so many elements are all it reads. */
+export const isSmall = ({ op, domain, inputs, outputs }: Node, most = MOST_OF_SHAPES): boolean =>
   domain === '' &&
   op in RULES &&
   outputs.length === 1 &&
-  inputs.every((input) => input === undefined || (input.constant !== undefined && isSmallType(input.constant)));
+  inputs.every((input) => input === undefined || (input.constant !== undefined && isSmallType(input.constant, most)));
 
-const isSmallType = ({ dtype, shape }: TensorType): boolean =>
-  (INTEGERS.has(dtype) || FLOATS.has(dtype)) && sizeOf(shape) <= MOST_ELEMENTS;
+const isSmallType = ({ dtype, shape }: TensorType, most: number): boolean =>
+  (INTEGERS.has(dtype) || FLOATS.has(dtype)) && sizeOf(shape) <= most;
 
 /**
  * The value of a node that `isSmall`, bit by bit as ONNX Runtime computes it: + − · / √ are rounded once, to the type's
  * precision. `undefined` where that is left to it.
  * @param type Of its output.
+ * @param most elements it may have
  */
-export function smallValue(node: Node, type: TensorType): ConstantData | undefined {
-  if (!isSmallType(type)) return undefined;
-  const operands = node.inputs.flatMap((input) => {
+export function smallValue(node: Node, type: TensorType, most = MOST_OF_SHAPES): ConstantData | undefined {
+  if (!isSmallType(type, most)) return undefined;
+  const given = node.inputs.slice(0, node.inputs.findLastIndex((input) => input !== undefined) + 1);
+  const operands = given.flatMap((input) => {
     const constant = input?.constant;
     return constant ? [{ dtype: constant.dtype, shape: constant.shape, values: numbersOf(constant) }] : [];
   });
   // A left-out input would move those behind it.
-  if (operands.length !== node.inputs.length) return undefined;
+  if (operands.length !== given.length) return undefined;
   const values = RULES[node.op]?.({ attributes: attributesOf(node), operands, type });
   // The bounds of a slice may be as large as integers are: all elements to the end.
   const read = node.op === 'Slice' ? operands.slice(0, 1) : operands;

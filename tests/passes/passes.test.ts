@@ -1,5 +1,5 @@
 /** Passes keep what a graph computes and make it cheaper. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { gradient } from '../../src/autodiff/index.js';
 import {
   type ConstantData,
@@ -18,7 +18,7 @@ import {
 } from '../../src/graph/index.js';
 import { createGraph, operators } from '../../src/ops/index.js';
 import { fold, shareConstants, simplify, specialize, transcribe } from '../../src/passes/index.js';
-import { runSteps } from '../../src/runtime/index.js';
+import { runSteps, Session } from '../../src/runtime/index.js';
 import { feedOf, numbersIn, runGraph, withSession } from '../support/run.js';
 import { compute, opsOf, ramp, simplified } from '../support/simplified.js';
 
@@ -364,11 +364,33 @@ describe('fold', () => {
   it('takes long chains in pieces', async () => {
     const graph = createGraph();
     let sum = graph.constant(constantOf('float32', [1], [0]));
-    for (let i = 0; i < 900; i += 1) sum = sum.add(1);
+    for (let i = 0; i < 450; i += 1) sum = sum.add(2).abs();
     graph.output('y', graph.input('x', 'float32', [1]).add(sum));
     await runSteps(fold(graph));
     expect(opsOf(graph)).toEqual(['Add']);
     expect(await compute(graph, constantOf('float32', [1], [0.5]))).toEqual([900.5]);
+  });
+
+  it.each([
+    [4096, 0],
+    [4097, 1],
+  ])('needs no session for %i numbers and fewer that are moved or added: %i', async (count, sessions) => {
+    const opened = vi.spyOn(Session, 'runOnce');
+    const graph = createGraph();
+    const rows = graph
+      .scalar(1, 'float32')
+      .expand([1, count])
+      .reshape([count])
+      .slice([0], [0], [count - 1])
+      .mul(3);
+    graph.output('y', graph.input('x', 'float32', [count - 1]).add(rows));
+    await runSteps(fold(graph));
+    expect(opened).toHaveBeenCalledTimes(sessions);
+    opened.mockRestore();
+    expect(opsOf(graph)).toEqual(['Add']);
+    expect(new Set(await compute(graph, constantOf('float32', [count - 1], new Array(count - 1).fill(0.5))))).toEqual(
+      new Set([3.5]),
+    );
   });
 
   it('replaces what depends on constants alone, and nothing random', async () => {
