@@ -4,6 +4,7 @@
  */
 import {
   type AttributeReader,
+  byteLengthOf,
   concat,
   GlobalPercError,
   int,
@@ -82,14 +83,19 @@ export const convolve = (large: Tensor, w: Tensor, { axes, group }: Convolution)
 /** From so many places on, a convolution saves more than rotating its weight takes: the transposed one takes 1.8 times as long, at 1024 places 1.4 times. */
 const WORTH_ROTATING = 2 ** 11;
 
+/** Of a weight of so few bytes a second one takes nothing to speak of. */
+const SMALL_WEIGHT = 2 ** 20;
+
 /**
  * Gradient of the large image. With stride 1 it is again a convolution, of the small image's gradient with the weight
- * rotated by 180° and its channels swapped, padded by dilation·(kernel−1) − padding; else a transposed convolution. So it is with a weight that stays in
- * its file, too, at few places: it is folded into no other, and would be rotated anew at every step.
+ * rotated by 180° and its channels swapped, padded by dilation·(kernel−1) − padding; else a transposed convolution. So it is at few places, too, with a large
+ * weight that stays in its file: it is read there as it lies, where a rotated one would be a copy, or be made anew at every step.
  */
 export function largeGradient(small: Tensor, w: Tensor, { axes, group }: Convolution): Tensor {
-  const isRotatedAnew = w.value.constant?.place !== undefined && sizeOf(small.shape.slice(2)) < WORTH_ROTATING;
-  if (axes.some((axis) => axis.stride !== 1) || isRotatedAnew) return convTranspose(small, w, axes, group);
+  const { constant } = w.value;
+  const liesInFile = constant?.place !== undefined && byteLengthOf(constant) > SMALL_WEIGHT;
+  const isCheapest = liesInFile && sizeOf(small.shape.slice(2)) < WORTH_ROTATING;
+  if (axes.some((axis) => axis.stride !== 1) || isCheapest) return convTranspose(small, w, axes, group);
   return conv(small, swapChannels(w.flip(axes.map((_, i) => i + 2)), group), group, axes.map(mirrored));
 }
 
