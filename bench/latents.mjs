@@ -4,13 +4,16 @@
  *
  *     node bench/latents.mjs
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
+  exportOnnx,
   GlobalPercConfig,
   GlobalPercLoss,
   loadModel,
   models,
   NormalizedTensorLoss,
-  toOnnx,
   transforms,
 } from 'globalperc';
 
@@ -30,7 +33,11 @@ for (const [seed, [name, parameter]] of [...model.namedParameters()].entries()) 
   const { data } = numbers(shape, seed, isSmall ? 0.02 : Math.sqrt(2 / fan));
   parameter.data = /norm.*weight$|gamma/.test(name) ? data.map((value) => value + 1) : data;
 }
-const teacher = await loadModel(await toOnnx(model, { input: [1, 4, 84, 84] }));
+// From a file, in which its weights stay.
+const folder = await mkdtemp(join(tmpdir(), 'latents-'));
+const file = join(folder, 'dinov2.onnx');
+await exportOnnx(model, file, { input: [1, 4, 84, 84] });
+const teacher = await loadModel(file);
 const config = new GlobalPercConfig({
   curveForce: 3,
   modulesToHook: ['Conv2d', 'ReLU', 'Linear', 'GELU', 'LayerNorm'],
@@ -49,3 +56,4 @@ console.log(
     `${first.toFixed(2)} GB with compilation, ${peak.toFixed(2)} GB with a second call`,
 );
 await loss.dispose();
+await rm(folder, { recursive: true });

@@ -1,9 +1,16 @@
 /** What tells contents apart. */
 import { createHash } from 'node:crypto';
-import { type BigIntStats, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+
+/** What the system tells of a file; not by its own type, which the types of the package would need. */
+interface Stats {
+  readonly size: bigint;
+  readonly mtimeNs: bigint;
+  readonly ino: bigint;
+}
 
 /** What changes when a file does. */
-export const stateOfStats = ({ size, mtimeNs, ino }: BigIntStats): string => `${size} ${mtimeNs} ${ino}`;
+export const stateOfStats = ({ size, mtimeNs, ino }: Stats): string => `${size} ${mtimeNs} ${ino}`;
 
 export const contents = {
   /** SHA-256, as hexadecimal digits. */
