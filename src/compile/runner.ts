@@ -113,7 +113,7 @@ export class Runner<Details> {
     if (known) {
       begin('open', options);
       say(known, this.owner);
-      return yield* this.openedOn(known, session);
+      return this.sharing(known) ?? (yield* this.openedOn(known, session));
     }
     const graph = yield* this.reduced(draft, options);
     const onCpu = providerOf(session) === 'cpu';
@@ -131,11 +131,8 @@ export class Runner<Details> {
     return yield* this.openedOn(made, session);
   }
 
-  /** A session on the CPU: one that is open for images of other sizes, where there is one. */
-  private *openedOn(made: Compiled, session: SessionOptions): Steps<Opened> {
-    const shared = this.sharing(made);
-    if (shared) return shared;
-    const { written, sizes, structure, bytes } = made;
+  /** A session of its own on the CPU. */
+  private *openedOn({ written, sizes, structure, bytes }: Compiled, session: SessionOptions): Steps<Opened> {
     return { session: yield* CheckedSession.openWritten(written, session, fed(sizes)), structure, bytes };
   }
 

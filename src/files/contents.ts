@@ -12,17 +12,17 @@ interface Stats {
 /** What changes when a file does. */
 export const stateOfStats = ({ size, mtimeNs, ino }: Stats): string => `${size} ${mtimeNs} ${ino}`;
 
+/** The same of the file at a path; undefined where there is none. */
+export function stateOf(path: string): string | undefined {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found && stateOfStats(found);
+}
+
 export const contents = {
   /** SHA-256, as hexadecimal digits. */
   digest(parts: Iterable<Uint8Array | string>): string {
     const hash = createHash('sha256');
     for (const part of parts) hash.update(part);
     return hash.digest('hex');
-  },
-
-  /** What changes when a file does; undefined where there is none. */
-  stateOf(path: string): string | undefined {
-    const found = statSync(path, { bigint: true, throwIfNoEntry: false });
-    return found && stateOfStats(found);
   },
 };

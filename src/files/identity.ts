@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GlobalPercError } from '../graph/index.js';
-import { contents } from './contents.js';
+import { stateOf } from './contents.js';
 
 /**
  * Compares files by what they are, not by their names: links, hard ones too, do not hide an input.
@@ -43,7 +43,7 @@ export interface FilesInPlace {
 export function requireUnchanged({ folder, files }: FilesInPlace): void {
   for (const [name, state] of Object.entries(files)) {
     const path = join(folder, name);
-    const now = contents.stateOf(path);
+    const now = stateOf(path);
     if (now === state) continue;
     throw new GlobalPercError(
       `'${path}' ${now === undefined ? 'is gone' : 'has changed'} since it was loaded, and weights are read from it whenever a ` +

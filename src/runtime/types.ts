@@ -87,8 +87,6 @@ export interface Memory {
 export interface Contents {
   /** SHA-256, as hexadecimal digits. */
   digest(parts: Iterable<Uint8Array | string>): string;
-  /** What changes when a file does; undefined where that cannot be said. */
-  stateOf(path: string): string | undefined;
 }
 
 /** What is kept on disk from process to process. Nothing of it fails: what cannot be read is not there. */

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { described, describedStructure } from '../../src/compile/described.js';
 import { Runner } from '../../src/compile/index.js';
 import { StoredProgram } from '../../src/compile/program-store.js';
+import { stateOf } from '../../src/files/contents.js';
 import { contents } from '../../src/files/index.js';
 import { constantInFile, constantOf, float, type Graph, int, type Tensor, widened } from '../../src/graph/index.js';
 import { GlobalPercConfig, GlobalPercLoss, L1Loss } from '../../src/loss/index.js';
@@ -83,7 +84,7 @@ describe('a program', () => {
     const graph = () => {
       const own = createGraph();
       const x = own.input('x', 'float32', [1, SIDE]);
-      const place = { folder, location: 'weights', offset: 0, state: contents.stateOf(join(folder, 'weights')) ?? '' };
+      const place = { folder, location: 'weights', offset: 0, state: stateOf(join(folder, 'weights')) ?? '' };
       const w = own.constant(constantInFile({ dtype: 'float32', shape: [SIDE, SIDE] }, place, read), 'w');
       own.output('y', x.matmul(w).matmul(own.constant(held, 'v')));
       return own;
