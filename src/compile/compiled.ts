@@ -25,12 +25,16 @@ export interface SizesApart {
 
 /**
  * Sets apart, in place, what sizes decide in a graph whose nodes are not put into order yet: that depends on sizes too.
- * @param gradients its outputs that are gradients
+ * @param gradients its outputs that are gradients. @param known constants that are to be set apart, whatever reads them
  * @returns undefined where a session of the graph can serve no other size
  */
-export function sizesApart(graph: Graph, gradients: readonly string[]): SizesApart | undefined {
+export function sizesApart(
+  graph: Graph,
+  gradients: readonly string[],
+  known: ReadonlySet<Value>,
+): SizesApart | undefined {
   const { contents } = platform;
-  const given = contents && openSizes(graph, gradients);
+  const given = contents && openSizes(graph, gradients, known);
   const text = given && describedStructure(graph, given, contents);
   return given && { given, structure: text && contents.digest([text]) };
 }

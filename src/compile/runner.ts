@@ -2,8 +2,17 @@
  * From a drafted graph to a session that runs it: the one place where graphs are finished and opened, sessions kept and
  * freed, and calls put in turn. Every loss has a runner, and so has every trainer.
  */
-import { GlobalPercError, type Graph, multiplicationsOf } from '../graph/index.js';
-import { fold, fuseAttention, schedule, shareConstants, simplify, spellAttention, sumEarly } from '../passes/index.js';
+import { GlobalPercError, type Graph, multiplicationsOf, type Value } from '../graph/index.js';
+import {
+  fold,
+  fuseAttention,
+  schedule,
+  shareConstants,
+  simplify,
+  spellAttention,
+  sumEarly,
+  winograd,
+} from '../passes/index.js';
 import { providerOf, runSteps, runStepsSync, type SessionOptions, type Steps, Turns } from '../runtime/index.js';
 import { CheckedSession } from './checked-session.js';
 import { type Compiled, compiled, fed, inThisOrder, sizesApart, sizesOf } from './compiled.js';
@@ -115,9 +124,10 @@ export class Runner<Details> {
       say(known, this.owner);
       return this.sharing(known) ?? (yield* this.openedOn(known, session));
     }
-    const graph = yield* this.reduced(draft, options);
+    const reduced = yield* this.reduced(draft, options);
     const onCpu = providerOf(session) === 'cpu';
-    const free = onCpu && gradients ? sizesApart(graph, gradients) : undefined;
+    const { graph, given } = onCpu ? winograd(reduced) : { graph: reduced, given: new Set<Value>() };
+    const free = onCpu && gradients ? sizesApart(graph, gradients, given) : undefined;
     inOrder(graph, options);
     begin('open', options);
     const cost = keepWithin(graph, this.memory, this.owner);

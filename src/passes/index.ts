@@ -7,3 +7,4 @@ export { shareConstants } from './share-constants.js';
 export { simplify, tidy } from './simplify.js';
 export { type Specialized, specialize } from './specialize.js';
 export { rewriteGraph, transcribe } from './transcribe.js';
+export { winograd } from './winograd.js';

@@ -38,9 +38,10 @@ const MOST_TIMES = 2 ** 14;
  * for another graph.
  * @param gradients outputs of the graph that are gradients: what leads to them alone has factors 1/n. Elsewhere ONNX Runtime knows functions by their numbers,
  * such as GELU.
+ * @param known constants that are to be set apart, whatever reads them
  * @returns constants that no other node reads, by names that no input or output has; undefined where the graph is too large, and stays as it is
  */
-export function openSizes(graph: Graph, gradients: readonly string[]): Value[] | undefined {
+export function openSizes(graph: Graph, gradients: readonly string[], known: ReadonlySet<Value>): Value[] | undefined {
   if (graph.nodes.length > MOST_NODES) return undefined;
   const opened = new Map<string | Value, Value>();
   const taken = new Set([...graph.inputs, ...graph.outputs].map(({ name }) => name));
@@ -55,7 +56,8 @@ export function openSizes(graph: Graph, gradients: readonly string[]): Value[] |
   const forward = new Set(neededNodes(graph.nodes, others));
   for (const node of graph.nodes) {
     const opens = (value: Value, index: number): boolean =>
-      isFactor(node, value, index) ? !forward.has(node) && !left.has(node) : tellsSize(node, value, index, left);
+      known.has(value) ||
+      (isFactor(node, value, index) ? !forward.has(node) && !left.has(node) : tellsSize(node, value, index, left));
     node.inputs = node.inputs.map((value, i) => (value?.constant && opens(value, i) ? apart(value, node) : value));
   }
   return [...opened.values()];
