@@ -21,7 +21,7 @@ GELU; random weights, float32.
 ## Time
 
 Milliseconds of a step; in brackets against PyTorch with the teacher frozen and the target read without gradient, and with the target's activations known.
-The floor is the arithmetic of all products (PyTorch's count) at the machine's rate. –: not measured.
+The floor is the arithmetic of all products (PyTorch's count) at the machine's rate. Large convolutions of three rows take half of theirs. –: not measured.
 
 ${table(
   [
