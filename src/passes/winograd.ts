@@ -7,7 +7,6 @@
  */
 import {
   attributesOf,
-  byteLengthOf,
   constantOf,
   type Graph,
   int,
@@ -19,6 +18,7 @@ import {
   type Tensor,
   type Value,
 } from '../graph/index.js';
+import { bytesInFiles } from './memory/index.js';
 import { type Rewrite, rewriteGraph } from './transcribe.js';
 
 /** Rows of a result that are computed together. */
@@ -85,22 +85,25 @@ export interface WinogradConvolutions {
 
 /** Rewrites the convolutions with constant weights, and their gradients, that this makes faster. */
 export function winograd(source: Graph): WinogradConvolutions {
-  const readers = readersOf(source);
-  const isFolded = !isLarge(source.nodes);
-  const usesOf = (w: Value): number => (isFolded ? Number.POSITIVE_INFINITY : (readers.get(w)?.length ?? 1));
-  const chosen = new Set(source.nodes.filter((node) => pays(node, usesOf)));
+  const large = source.nodes.flatMap((node) => {
+    const rows = multiplicationsOf(node) < WORTH ? undefined : rowsOf(node);
+    return rows ? [{ node, rows }] : [];
+  });
+  if (large.length === 0) return { graph: source, given: new Set() };
+  const usesOf = usesIn(source);
+  const chosen = new Map(large.flatMap(({ node, rows }) => (pays(node, rows, usesOf) ? [[node, rows] as const] : [])));
   if (chosen.size === 0) return { graph: source, given: new Set() };
   const convolutions = new Convolutions(chosen);
   const graph = rewriteGraph(source, convolutions.rewrite);
   return { graph, given: convolutions.given };
 }
 
-/** Whether there are so many weights that ONNX Runtime makes nothing of them when it opens a session, but at every run. */
-function isLarge(nodes: readonly Node[]): boolean {
-  const constants = new Set(nodes.flatMap(({ inputs }) => inputs.flatMap((value) => value?.constant ?? [])));
-  let bytes = 0;
-  for (const constant of constants) if (constant.place) bytes += byteLengthOf(constant);
-  return bytes > REPACKED_UP_TO;
+/** How often a weight is read in the form that is made of it. With very many weights ONNX Runtime makes that at every run, else once. */
+function usesIn(graph: Graph): (w: Value) => number {
+  if (bytesInFiles(new Set(graph.nodes.flatMap(({ inputs }) => inputs))) <= REPACKED_UP_TO)
+    return () => Number.POSITIVE_INFINITY;
+  const readers = readersOf(graph);
+  return (w) => readers.get(w)?.length ?? 1;
 }
 
 /** The rows of a convolution: those of the image, of the result, and of zeros in front of the image. */
@@ -112,11 +115,8 @@ interface Rows {
 
 const tilesOf = ({ result }: Rows): number => Math.ceil(result / TILE);
 
-/** @param usesOf how often a weight is read in the form that is made of it */
-function pays(node: Node, usesOf: (w: Value) => number): boolean {
-  const rows = rowsOf(node);
-  const [, w] = node.inputs;
-  if (!rows || !w?.shape || !isFixed(w) || multiplicationsOf(node) < WORTH) return false;
+function pays(node: Node, rows: Rows, usesOf: (w: Value) => number): boolean {
+  const w = node.inputs[1] as Value;
   const [out, into, , columns] = w.shape as [number, number, number, number];
   const plain = KERNEL * columns * out * into;
   const perRow = (PRODUCTS * tilesOf(rows)) / rows.result;
@@ -125,24 +125,25 @@ function pays(node: Node, usesOf: (w: Value) => number): boolean {
   return taken < (1 - SAVED) * plain;
 }
 
-/** The rows of a Conv of this kind, or of the one whose gradient a ConvTranspose computes. */
+/** The rows of a Conv of this kind with a constant weight, or of the one whose gradient a ConvTranspose computes. */
 function rowsOf(node: Node): Rows | undefined {
   const [x, w, bias] = node.inputs;
   const [given, made] = [x?.shape?.[2], node.outputs[0]?.shape?.[2]];
-  if (given === undefined || made === undefined || x?.dtype !== 'float32' || !isPlain(node, w)) return undefined;
+  if (given === undefined || made === undefined || x?.dtype !== 'float32') return undefined;
+  if (!w || !isPlain(node, w) || !isFixed(w)) return undefined;
   const before = attributesOf(node).ints('pads')?.[0] ?? 0;
   if (node.op === 'Conv') return { image: given, result: made, before };
   return bias ? undefined : { image: made, result: given, before };
 }
 
-function isPlain(node: Node, kernel: Value | undefined): boolean {
+function isPlain(node: Node, { shape: kernel }: Value): boolean {
   if (node.domain !== '' || (node.op !== 'Conv' && node.op !== 'ConvTranspose')) return false;
   const attributes = attributesOf(node);
   const isAll = (name: string, expected: number): boolean =>
     attributes.ints(name)?.every((number) => number === expected) ?? true;
   return (
-    kernel?.shape?.length === 4 &&
-    kernel.shape[2] === KERNEL &&
+    kernel?.length === 4 &&
+    kernel[2] === KERNEL &&
     attributes.int('group', 1) === 1 &&
     attributes.string('auto_pad', 'NOTSET') === 'NOTSET' &&
     attributes.ints('output_shape') === undefined &&
@@ -164,15 +165,15 @@ class Convolutions {
   readonly given = new Set<Value>();
   private readonly weights = new Map<Value, Tensor>();
   private readonly matrices = new Map<string, Tensor>();
-  private readonly chosen: ReadonlySet<Node>;
+  private readonly chosen: ReadonlyMap<Node, Rows>;
 
-  constructor(chosen: ReadonlySet<Node>) {
+  constructor(chosen: ReadonlyMap<Node, Rows>) {
     this.chosen = chosen;
   }
 
   readonly rewrite: Rewrite = (node, [x, w, bias], target) => {
-    if (!x || !w || !this.chosen.has(node)) return undefined;
-    const rows = rowsOf(node) as Rows;
+    const rows = this.chosen.get(node);
+    if (!x || !w || !rows) return undefined;
     const isGradient = node.op === 'ConvTranspose';
     const products = this.taken(x, this.matrix(rows, !isGradient, true, target));
     const [, left = 0, , right = 0] = attributesOf(node).ints('pads') ?? [];

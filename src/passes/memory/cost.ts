@@ -42,3 +42,7 @@ export function bytesOfAll(values: Iterable<Value | undefined>): number {
   for (const value of values) sum += bytesOf(value);
   return sum;
 }
+
+/** Bytes of the constants among some values that lie in files. */
+export const bytesInFiles = (values: Iterable<Value | undefined>): number =>
+  bytesOfAll([...values].filter((value) => value?.constant?.place));

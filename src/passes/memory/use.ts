@@ -1,7 +1,7 @@
 /** How much memory a graph takes, known before any is allocated. */
 import { type Graph, isDetach, type Node, REPACKED_UP_TO, type Value } from '../../graph/index.js';
 import { operatorOf } from '../../ops/index.js';
-import { bytesOf, bytesOfAll } from './cost.js';
+import { bytesInFiles, bytesOf, bytesOfAll } from './cost.js';
 
 /** Operators whose output is their input under another name, or shape. */
 const VIEWS = new Set(['Identity', 'Reshape', 'Squeeze', 'Unsqueeze', 'Flatten']);
@@ -83,7 +83,7 @@ export function timelineOf({ inputs, outputs, nodes }: Pick<Graph, 'inputs' | 'o
     return here;
   });
   const place = new Map(nodes.map((node, i) => [node, i]));
-  const inFiles = bytesOfAll([...constants].filter(({ constant }) => constant?.place));
+  const inFiles = bytesInFiles(constants);
   const copied = bytesOfAll(constants) - (inFiles > REPACKED_UP_TO ? inFiles : 0);
   return { ownerOf, place, last, alive, most, at, constants: copied };
 }
